@@ -1,0 +1,173 @@
+"""Look up what dvc.yaml declares for the stage that is running. DVC itself reads its files: vars, foreach, matrix, YAML 1.2.
+
+This is the one module that imports DVC, and it never does so in the sealed process.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from veritable.errors import UserError
+
+TEMPLATE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One stage's entry, resolved. All paths are absolute."""
+
+    stage: str
+    dvcfile: Path
+    root: Path
+    wdir: Path
+    script: Path
+    inputs: dict[str, Path]
+    outputs: dict[str, Path]
+    params: dict[str, Any]
+    param_keys: tuple[str, ...]
+    params_files: tuple[Path, ...]
+    declares_code: bool
+
+    @property
+    def code(self) -> Path:
+        """The file that lists this stage's modules and library versions."""
+        return self.root / "code" / f"{self.script.stem}.txt"
+
+    @property
+    def writes_code(self) -> bool:
+        """Whether this is the stage that makes the code files, and so has none itself."""
+        return self.code.parent in self.outputs.values()
+
+
+def find_root(script: Path) -> Path:
+    """The DVC repository that a script lies in."""
+    for folder in script.parents:
+        if (folder / ".dvc").is_dir():
+            return folder
+    raise UserError(f"stage script '{script.name}' must lie in a DVC repository. Run `dvc init` at its top.")
+
+
+def name_of(declared: str) -> str:
+    """The name that a stage asks for a path by (see `contract.Stage`).
+
+    >>> name_of("data/prepared/encoder.json"), name_of("${data.path}")
+    ('encoder', 'data.path')
+    """
+    shielded = TEMPLATE.sub(lambda match: match.group(0).replace("/", "\0").replace(".", "\1"), declared)
+    last = PurePath(shielded).stem.replace("\0", "/").replace("\1", ".")
+    keys = TEMPLATE.findall(last)
+    return keys[-1] if keys else last
+
+
+def resolve(script: Path) -> Declaration:
+    """The declaration of the stage that runs `script`: DVC says which (DVC_STAGE), by hand it is the only one that does.
+
+    Raises
+    ------
+    UserError
+        No stage or several run the script, dvc.yaml or params.yaml cannot be read, or two paths have one name.
+    """
+    from dvc.dependency.param import ParamsDependency
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    root = find_root(script)
+    try:
+        with Repo(str(root)) as repo:
+            dvcfile, loader, name = _find(repo, root, script)
+            entry, stage = loader.resolver.resolve_one(name)[name], loader[name]
+            raw = loader.stages_data.get(name) or loader.stages_data[name.rsplit("@", 1)[0]]
+            raw = raw.get("do", raw)
+            wdir = Path(stage.wdir)
+            params: dict[str, Any] = {}
+            keys: list[str] = []
+            files: list[Path] = [root / "params.yaml"]
+            for dep in stage.deps:
+                if isinstance(dep, ParamsDependency):
+                    dep.get_hash()  # raises where a declared key is missing
+                    params |= dep.read_params(flatten=False)
+                    keys += dep.params or params
+                    files.append(Path(dep.fs_path))
+    except DvcException as error:
+        raise UserError(f"{script.name}: {_chain(error)}") from error
+    code = root / "code" / f"{script.stem}.txt"
+    return Declaration(
+        stage=name,
+        dvcfile=dvcfile,
+        root=root,
+        wdir=wdir,
+        script=script,
+        inputs=_named(name, "deps", raw, entry, wdir),
+        outputs=_named(name, "outs", raw, entry, wdir)
+        | _named(name, "metrics", raw, entry, wdir)
+        | _named(name, "plots", raw, entry, wdir),
+        params=params,
+        param_keys=tuple(keys),
+        params_files=tuple(dict.fromkeys(files)),
+        declares_code=any((wdir / path).resolve() == code for path in _paths(entry.get("deps", []))),
+    )
+
+
+def _chain(error: BaseException) -> str:
+    return f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+
+
+def _find(repo: Any, root: Path, script: Path) -> tuple[Path, Any, str]:
+    """(dvc.yaml, its stages, the running stage's name)."""
+    address = os.environ.get("DVC_STAGE")
+    matches = []
+    for dvcfile, loader in _dvcfiles(repo, root):
+        if address:  # its path is relative to wherever DVC was started, its working directory is ours: compare that
+            name = address.rpartition(":")[2]
+            if name in loader and Path(loader[name].wdir).resolve() == Path.cwd().resolve():
+                return dvcfile, loader, name
+        else:
+            matches += [(dvcfile, loader, name) for name in loader if _runs(loader[name], script)]
+    if len(matches) == 1:
+        return matches[0]
+    where = script.relative_to(root)
+    if address:
+        raise UserError(f"DVC runs stage '{address}' in {Path.cwd().name}/, however no dvc.yaml declares it there.")
+    if not matches:
+        raise UserError(f"no stage in dvc.yaml runs {where}, so it has no inputs or outputs. Add one with `cmd: python {where}`.")
+    names = ", ".join(name for _, _, name in matches)
+    raise UserError(f"several stages run {where}: {names}. Say which: DVC_STAGE={matches[0][2]} python {where}")
+
+
+def _dvcfiles(repo: Any, root: Path) -> Iterator[tuple[Path, Any]]:
+    """The nearest dvc.yaml files first: nearly always the stage stands in one of them, and the rest is never read."""
+    from dvc.dvcfile import load_file
+
+    near = dict.fromkeys(folder / "dvc.yaml" for folder in (Path.cwd(), root))
+    for path in near:
+        if path.is_file():
+            yield path, load_file(repo, str(path)).stages
+    for path in {Path(stage.path): None for stage in repo.index.stages if stage.path.endswith("dvc.yaml")}:
+        if path not in near:
+            yield path, load_file(repo, str(path)).stages
+
+
+def _runs(stage: Any, script: Path) -> bool:
+    commands = stage.cmd if isinstance(stage.cmd, list) else [stage.cmd]
+    words = [word for command in commands for word in shlex.split(command)]
+    return any((Path(stage.wdir) / word).resolve() == script.resolve() for word in words if word.endswith(".py"))
+
+
+def _paths(items: list[str | dict[str, Any]]) -> list[str]:
+    return [item if isinstance(item, str) else next(iter(item)) for item in items]
+
+
+def _named(stage: str, section: str, raw: dict[str, Any], entry: dict[str, Any], wdir: Path) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for declared, path in zip(_paths(raw.get(section, [])), _paths(entry.get(section, [])), strict=True):
+        if PurePath(path).parent.name == "code" and path.endswith(".txt"):
+            continue  # the contract's own input: checked before the stage runs, never handed to it
+        name = name_of(declared)
+        if name in named:
+            raise UserError(f"stage '{stage}': '{path}' and '{named[name]}' have the same name, '{name}'. Rename one.")
+        named[name] = Path(os.path.normpath(wdir / path))
+    return named

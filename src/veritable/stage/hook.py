@@ -1,0 +1,62 @@
+"""The half of the seal that explains: an audit hook that stops an undeclared access before it happens and says all about it.
+
+Installed in the stage's process and, through children/sitecustomize.py, in every Python that it starts.
+"""
+
+import os
+import sys
+from typing import Any
+
+from veritable.stage.seal import Seal, say, source_line, within
+
+
+class Refused(Exception):
+    """An undeclared access. Not an OSError: `glob` and many readers swallow those and go on with less."""
+
+
+_READS = {"sqlite3.connect": "read", "os.listdir": "list", "os.scandir": "list"}
+_WRITES = {
+    "os.mkdir": (0,), "os.rmdir": (0,), "os.remove": (0,), "os.rename": (0, 1), "os.link": (1,), "os.symlink": (1,),
+    "os.truncate": (0,), "os.chmod": (0,), "os.utime": (0,),
+}  # fmt: skip
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def install(seal: Seal) -> None:
+    """Watch this process from here on. An audit hook cannot be taken off again."""
+    root, seen = seal.root, set[tuple[str, str]]()
+
+    def check(path: Any, kind: str) -> None:
+        if isinstance(path, int) or path in ("", ":memory:"):  # a file that is open already, a database without a file
+            return
+        text = os.fsdecode(path) if path is not None else "."
+        absolute = os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
+        if not within(absolute, root) or (absolute, kind) in seen:
+            return
+        real = os.path.realpath(absolute)
+        if seal.allows(absolute, kind) or seal.allows(real, kind):
+            if len(seen) < 100_000:
+                seen.add((absolute, kind))
+            return
+        if absolute.endswith(".pyc"):  # byte code of a module that is not listed: name the module
+            absolute = os.path.join(os.path.dirname(os.path.dirname(absolute)), f"{os.path.basename(absolute).split('.')[0]}.py")
+        message = seal.refusal(absolute, kind, source_line(sys._getframe(2), root))
+        if seal.level == "report":
+            seen.add((absolute, kind))
+            say(message)
+            return
+        seal.record(message)
+        raise Refused(message)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = arguments
+            writing = flags & _WRITE_FLAGS if flags is not None else any(c in (mode or "r") for c in "wax+")
+            check(path, "write" if writing else "read")
+        elif event in _READS:
+            check(arguments[0], _READS[event])
+        elif event in _WRITES:
+            for position in _WRITES[event]:
+                check(arguments[position], "write")
+
+    sys.addaudithook(hook)

@@ -1,0 +1,239 @@
+"""The process that DVC started: looks up the declaration, starts the sealed process, and lets its outputs take their places.
+
+A stage's outputs appear whole or not at all, and only if what it was declared to depend on stayed as it was.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import NoReturn
+
+from veritable.errors import UserError
+from veritable.stage import code, landlock, process
+from veritable.stage.declaration import Declaration, find_root, resolve
+from veritable.stage.seal import HANDOVER, LEVEL, Seal, say
+
+Snapshot = dict[str, tuple[int, int, int]]
+
+
+def supervise(script: Path) -> int:
+    """Run `script` as the stage that dvc.yaml says it is; returns the exit code."""
+    try:
+        root = find_root(script)
+        _use_code_of(root)
+        declaration = resolve(script)
+        if "DVC_STAGE" in os.environ:
+            process.die_with(os.getppid())
+        desk = root / ".dvc" / "tmp" / "stages" / declaration.stage.replace("/", "-")
+        desk.mkdir(parents=True, exist_ok=True)
+        with process.alone(declaration.stage, desk / "lock") as lock:
+            return _run(declaration, desk, lock)
+    except UserError as error:
+        say(str(error))
+        return 1
+
+
+def _use_code_of(root: Path) -> None:
+    """Start again with the modules of this repository, should others come first: a temporary copy made by
+    `dvc exp run --temp`, or a second clone, must run its own."""
+    source = root / "src"
+    if (source / "veritable").is_dir() and not Path(__file__).is_relative_to(source):
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _run(declaration: Declaration, desk: Path, lock: int) -> int:
+    listed = [] if declaration.writes_code else code.verify(declaration)
+    before = _snapshot(list(declaration.inputs.values()))
+    sources = _snapshot(listed)
+    seal, staged = _prepare(declaration, desk, listed, before)
+    try:
+        status = _start(declaration, desk, lock)
+        if refused := Path(seal.journal).read_text().splitlines():  # also where the stage's own code swallowed it
+            messages = [json.loads(line) for line in refused]
+            raise UserError(next((each for each in messages if "\n  at " in each), messages[0]))
+        if status:
+            return status
+        _refuse_changes(declaration, before, sources)
+        _publish(declaration, staged, desk)
+    finally:
+        shutil.rmtree(desk / "outputs", ignore_errors=True)
+        shutil.rmtree(desk / "temporary", ignore_errors=True)
+    shutil.rmtree(desk / "scratch", ignore_errors=True)
+    _warn_of_unused(declaration, json.loads((desk / "used.json").read_text()))
+    return 0
+
+
+def _snapshot(paths: list[Path]) -> Snapshot:
+    """Size, time and identity of every file, to tell whether one changed."""
+    found = {}
+    for path in paths:
+        files = [path] if path.is_file() else [Path(f) / name for f, _, names in os.walk(path) for name in names]
+        for file in files:
+            status = file.stat()
+            found[str(file)] = (status.st_size, status.st_mtime_ns, status.st_ino)
+    return found
+
+
+def _level() -> str:
+    wanted = os.environ.get(LEVEL, "")
+    if wanted not in ("", "kernel", "hook", "report"):
+        raise UserError(f"{LEVEL} must be kernel, hook or report, however it is '{wanted}'. Unset it for the default.")
+    if wanted == "report":
+        say(f"seal: {LEVEL}=report, so undeclared access is reported and let through. Do not commit these results.")
+        return wanted
+    if wanted == "hook" or not landlock.abi():
+        if wanted == "kernel":
+            raise UserError(f"{LEVEL}=kernel needs Linux Landlock, which this kernel does not have. Unset it to go on without.")
+        say("seal: without Linux Landlock, only what Python itself opens can be refused, not C++ readers or other programs.")
+        return "hook"
+    return "kernel"
+
+
+def _prepare(declaration: Declaration, desk: Path, listed: list[Path], inputs: Snapshot) -> tuple[Seal, dict[str, Path]]:
+    """Lay out the stage's desk, and write down what its process may touch."""
+    root = declaration.root
+    for name in ("outputs", "temporary"):
+        shutil.rmtree(desk / name, ignore_errors=True)
+        (desk / name).mkdir()
+    staged = {name: desk / "outputs" / path.relative_to(root) for name, path in declaration.outputs.items()}
+    for path in staged.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = desk / "scratch"
+    fingerprint = _fingerprint(declaration, inputs)
+    if scratch.exists() and (scratch / "fingerprint").read_text() != fingerprint:
+        shutil.rmtree(scratch)
+    scratch.mkdir(exist_ok=True)
+    (scratch / "fingerprint").write_text(fingerprint)
+    journal = desk / "temporary" / "refused"
+    journal.touch()
+    libraries = [Path(each) for each in {sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path)} if each]
+    libraries = [each for each in libraries if each.is_relative_to(root) and each not in (root, root / "src", root / "stages")]
+    byte_code = [Path(cache_from_source(str(each))) for each in listed]
+    seal_code = [Path(__file__).parent, *Path(__file__).parents[1].glob("*.py")]
+    seal = Seal(
+        stage=declaration.stage,
+        level=_level(),
+        dvcfile=str(declaration.dvcfile),
+        root=str(root),
+        wdir=str(declaration.wdir),
+        script=str(declaration.script),
+        reads=tuple(
+            str(each)
+            for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *listed, *byte_code, *seal_code)
+        ),
+        writes=(str(desk / "outputs"), str(desk / "temporary"), str(scratch), str(desk / "used.json")),
+        lists=(str(root / "src"), str(declaration.script.parent)),
+        targets=tuple(real for file in inputs if (real := os.path.realpath(file)) != file),
+        inputs={name: str(path) for name, path in declaration.inputs.items()},
+        outputs={name: str(path) for name, path in declaration.outputs.items()},
+        params_files=tuple(map(str, declaration.params_files)),
+        code=str(declaration.code),
+        journal=str(journal),
+    )
+    (desk / "used.json").write_text("{}")
+    seal.save(desk / "handover.json")
+    plan = {
+        "supervisor": os.getpid(),
+        "staged": {name: str(path) for name, path in staged.items()},
+        "params": declaration.params,
+        "scratch": str(scratch),
+    }
+    (desk / "plan.json").write_text(json.dumps(plan))
+    return seal, staged
+
+
+def _fingerprint(declaration: Declaration, inputs: Snapshot) -> str:
+    text = "" if declaration.writes_code else declaration.code.read_text()
+    everything = json.dumps([declaration.params, sorted(inputs.items()), text], sort_keys=True)
+    return hashlib.sha256(everything.encode()).hexdigest()
+
+
+def _start(declaration: Declaration, desk: Path, lock: int) -> int:
+    """Start the sealed process and wait for it; returns its exit code. It has said itself why it failed, unless killed."""
+    temporary = Path(tempfile.mkdtemp(prefix="veritable-"))  # outside the repository: socket names must stay short
+    environment = os.environ | {
+        HANDOVER: str(desk / "handover.json"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])),
+        "TMPDIR": str(temporary),
+        "MPLCONFIGDIR": str(desk.parent / "matplotlib"),
+    }
+    environment.pop("DVC_STAGE", None)
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "veritable.stage.sealed", str(declaration.script)],
+            cwd=declaration.wdir,
+            env=environment,
+            pass_fds=[lock],
+        )
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both: the child ends, and we clean up
+        status = child.wait()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    if status < 0:
+        say(f"stage '{declaration.stage}' was ended by {signal.Signals(-status).name}. Nothing it wrote was kept.")
+    return abs(status)
+
+
+def _refuse_changes(declaration: Declaration, inputs: Snapshot, sources: Snapshot) -> None:
+    """A result belongs to what was there when it was made: DVC would record what is there now."""
+
+    def refuse(what: str) -> NoReturn:
+        raise UserError(f"{what} changed while stage '{declaration.stage}' ran, so its outputs were not kept. Run it again.")
+
+    for path, status in inputs.items():
+        if _snapshot([Path(path)]).get(path) != status:
+            refuse(os.path.relpath(path, declaration.root))
+    now = resolve(declaration.script)
+    if new := _snapshot(list(now.inputs.values())).keys() - inputs.keys():
+        refuse(os.path.relpath(min(new), declaration.root))
+    if now != declaration:
+        changed = [key for key in declaration.params if now.params.get(key) != declaration.params[key]]
+        refuse(f"params.yaml ({', '.join(changed)})" if changed else "dvc.yaml")
+    if _snapshot([Path(path) for path in sources]) != sources:
+        code.verify(declaration)
+
+
+def _publish(declaration: Declaration, staged: dict[str, Path], desk: Path) -> None:
+    missing = [name for name, path in staged.items() if not path.exists()]
+    if missing:
+        raise UserError(
+            f"stage '{declaration.stage}' must write every output that it declares, however it did not write "
+            f"{', '.join(missing)}. Write to stage.outputs['{missing[0]}'], or remove it from outs in dvc.yaml."
+        )
+    for folder, _, names in os.walk(desk / "outputs"):
+        for name in names:
+            file = Path(folder) / name
+            if not any(file.is_relative_to(path) for path in staged.values()):
+                shown = file.relative_to(desk / "outputs")
+                raise UserError(f"stage '{declaration.stage}' wrote {shown}, which dvc.yaml does not declare.\n"
+                                f"  Add to stages.{declaration.stage.split('@')[0]}.outs in dvc.yaml:\n      - {shown}")  # fmt: skip
+    for name, path in staged.items():
+        final = declaration.outputs[name]
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.is_dir() and not final.is_symlink():
+            shutil.rmtree(final)
+        else:
+            final.unlink(missing_ok=True)
+        path.rename(final)
+
+
+def _warn_of_unused(declaration: Declaration, used: dict[str, list[str]]) -> None:
+    def warn(section: str, line: str) -> None:
+        group = declaration.stage.split("@")[0]
+        say(f"warning: stage '{declaration.stage}' never used {line}. Remove from stages.{group}.{section} in dvc.yaml:\n      - {line}")
+
+    for name, path in declaration.inputs.items():
+        if name not in used["inputs"]:
+            warn("deps", os.path.relpath(path, declaration.wdir))
+    for key in declaration.param_keys:
+        if not any(key == each or key.startswith(f"{each}.") or each.startswith(f"{key}.") for each in used["params"]):
+            warn("params", key)
