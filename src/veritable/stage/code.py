@@ -6,7 +6,6 @@ The text is a dependency of the stage, so that a changed function or library run
 
 import ast
 import hashlib
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -31,12 +30,18 @@ def describe(script: Path, source: Path) -> str:
         The folder that the project's packages lie in ("src").
     """
     modules, foreign = trace(script, source)
-    top = script.parents[1]
-    lines = [f"# What `{script.relative_to(top)}` runs. Written by `dvc repro code`."]
-    lines += [f"python {sys.version_info.major}.{sys.version_info.minor}"]
-    lines += [f"package {name} {version}" for name, version in sorted(packages(foreign).items())]
-    lines += [f"module {path.relative_to(top)} {syntax_hash(path)}" for path in sorted({script, *modules})]
-    return "\n".join(lines) + "\n"
+    facts = _python() | {f"package {name}": version for name, version in packages(foreign).items()}
+    facts |= _modules([script, *modules], source.parent)
+    lines = [f"# What `{script.relative_to(source.parent)}` runs. Written by `dvc repro code`."]
+    return "\n".join(lines + [f"{key} {value}" for key, value in facts.items()]) + "\n"
+
+
+def _python() -> dict[str, str]:
+    return {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+
+
+def _modules(paths: list[Path], top: Path) -> dict[str, str]:
+    return {f"module {path.relative_to(top)}": syntax_hash(path) for path in sorted(set(paths))}
 
 
 def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
@@ -99,19 +104,27 @@ def _providers() -> dict[str, list[str]]:
 
 def packages(names: Iterable[str]) -> dict[str, str]:
     """Installed versions of the distributions behind top-level names, and of all that these require in their turn."""
-    queue = [provider for name in names for provider in _providers().get(name, [name])]
-    found: dict[str, str] = {}
+    queue: list[str] = [canonicalize_name(provider) for name in names for provider in _providers().get(name, [name])]
+    found = {name: "absent" for name in queue if not _version(name)}  # should it come one day, it changes what runs
     while queue:
-        name = canonicalize_name(queue.pop())
-        if name in found:
-            continue
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # optional, and not installed
-            continue
-        needs = map(Requirement, metadata.requires(name) or [])
-        queue += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
-    return found
+        name = queue.pop()
+        if name not in found and (version := _version(name)):
+            found[name] = version
+            queue += _requires(name)
+    return dict(sorted(found.items()))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # optional, and not installed
+        return None
+
+
+@cache
+def _requires(name: str) -> list[str]:
+    needs = map(Requirement, metadata.requires(name) or [])
+    return [canonicalize_name(need.name) for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
 def verify(declaration: Declaration) -> list[Path]:
@@ -130,24 +143,28 @@ def verify(declaration: Declaration) -> list[Path]:
             f"  Add to stages.{declaration.stage.split('@')[0]}.deps in dvc.yaml:\n      - {shown}"
         )
     _parse.cache_clear()
-    now = describe(script, root / "src")
-    stated = declaration.code.read_text() if declaration.code.is_file() else ""
+    text = declaration.code.read_text() if declaration.code.is_file() else ""
+    stated = dict(line.rpartition(" ")[::2] for line in text.splitlines() if not line.startswith("#"))
+    # The same modules import the same names, and the same versions require the same: stated versions are all there is to ask.
+    packages = {key: _version(key.split()[1]) or "absent" for key in stated if key.startswith("package ")}
+    modules = [script, *trace(script, root / "src")[0]]
+    now = _python() | packages | _modules(modules, root)
     if stated != now:
         raise UserError(
-            f"stage '{declaration.stage}' would run with {_difference(stated, now)}, and its result would pass for another's. "
-            "Run `make repro`, or `dvc repro --force code` and then `dvc repro`, to state what is here and run what it concerns."
+            f"stage '{declaration.stage}' would run with {_difference(stated, now, shown)}, and its result would pass for "
+            "another's. Run `make repro`, or `dvc repro --force code` and then `dvc repro`, to state what is here and run "
+            "what it concerns."
         )
-    return [root / line.split()[1] for line in stated.splitlines() if line.startswith("module ")]
+    return modules
 
 
-def _difference(stated: str, now: str) -> str:
-    """"shap 0.52.0 where code/explain.txt states 0.51.0" for the first line that differs."""
-    before, after = (dict(re.findall(r"^(\w+ ?[\w./-]*) (\S+)$", text, re.MULTILINE)) for text in (stated, now))
-    for key in sorted(before.keys() | after.keys(), key=lambda key: (not key.startswith(("python", "package")), key)):
-        if before.get(key) != after.get(key):
-            kind, _, name = key.partition(" ")
-            if kind == "module":
-                return f"another {name} than its code file states"
-            has, says = after.get(key, "no version"), before.get(key, "none")
-            return f"{name or kind} {has} where its code file states {says}"
-    return "other code than its code file states"
+def _difference(stated: dict[str, str], now: dict[str, str], shown: Path) -> str:
+    """ "shap 0.52.0 where code/explain.txt states 0.51.0" for the first line that differs, versions before modules."""
+    if not stated:
+        return f"code that {shown} does not state"
+    differing = [key for key in stated.keys() | now.keys() if stated.get(key) != now.get(key)]
+    kind, _, name = min(differing, key=lambda key: (key.startswith("module"), key)).partition(" ")
+    if kind == "module":
+        return f"another {name} than {shown} states"
+    key = f"{kind} {name}".strip()
+    return f"{name or kind} {now.get(key, 'absent')} where {shown} states {stated.get(key, 'absent')}"

@@ -16,7 +16,7 @@ from veritable.errors import UserError
 SEALED = False  # set by `sealed`, in the process that a stage's function runs in
 
 
-class Undeclared(UserError):
+class Undeclared(UserError):  # noqa: N818  (reads as what happened)
     """The stage asked for something by a name that its entry in dvc.yaml does not have."""
 
 
@@ -30,6 +30,14 @@ class Named(dict[str, Path]):
     def __getitem__(self, name: str) -> Path:
         self.used.add(name)
         return super().__getitem__(name)
+
+    def values(self) -> Any:
+        self.used |= self.keys()
+        return super().values()
+
+    def items(self) -> Any:
+        self.used |= self.keys()
+        return super().items()
 
     def __missing__(self, name: str) -> Path:
         has = ", ".join(f"'{each}'" for each in self) or "none"
@@ -49,6 +57,10 @@ class Params(dict[str, Any]):
     def __getitem__(self, key: str) -> Any:
         self.used.add(key)
         return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Refuses too: a default would hide that params.yaml may well have the key."""
+        return self[key]
 
     def __missing__(self, key: str) -> Any:
         raise Undeclared(

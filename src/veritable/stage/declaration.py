@@ -79,7 +79,7 @@ def resolve(script: Path) -> Declaration:
     try:
         with Repo(str(root)) as repo:
             dvcfile, loader, name = _find(repo, root, script)
-            entry, stage = loader.resolver.resolve_one(name)[name], loader[name]
+            stage, entry = loader[name], loader.resolver.resolve_one(name)[name]
             raw = loader.stages_data.get(name) or loader.stages_data[name.rsplit("@", 1)[0]]
             raw = raw.get("do", raw)
             wdir = Path(stage.wdir)
@@ -101,10 +101,8 @@ def resolve(script: Path) -> Declaration:
         root=root,
         wdir=wdir,
         script=script,
-        inputs=_named(name, "deps", raw, entry, wdir),
-        outputs=_named(name, "outs", raw, entry, wdir)
-        | _named(name, "metrics", raw, entry, wdir)
-        | _named(name, "plots", raw, entry, wdir),
+        inputs=_named(name, ["deps"], raw, entry, wdir, code),
+        outputs=_named(name, ["outs", "metrics", "plots"], raw, entry, wdir, code),
         params=params,
         param_keys=tuple(keys),
         params_files=tuple(dict.fromkeys(files)),
@@ -133,22 +131,30 @@ def _find(repo: Any, root: Path, script: Path) -> tuple[Path, Any, str]:
     if address:
         raise UserError(f"DVC runs stage '{address}' in {Path.cwd().name}/, however no dvc.yaml declares it there.")
     if not matches:
-        raise UserError(f"no stage in dvc.yaml runs {where}, so it has no inputs or outputs. Add one with `cmd: python {where}`.")
+        raise UserError(
+            f"no stage in dvc.yaml runs {where}, so it has no inputs or outputs. Add one with `cmd: python {where}`."
+        )
     names = ", ".join(name for _, _, name in matches)
     raise UserError(f"several stages run {where}: {names}. Say which: DVC_STAGE={matches[0][2]} python {where}")
 
 
 def _dvcfiles(repo: Any, root: Path) -> Iterator[tuple[Path, Any]]:
     """The nearest dvc.yaml files first: nearly always the stage stands in one of them, and the rest is never read."""
-    from dvc.dvcfile import load_file
-
     near = dict.fromkeys(folder / "dvc.yaml" for folder in (Path.cwd(), root))
     for path in near:
         if path.is_file():
-            yield path, load_file(repo, str(path)).stages
+            yield path, _stages(repo, path)
     for path in {Path(stage.path): None for stage in repo.index.stages if stage.path.endswith("dvc.yaml")}:
         if path not in near:
-            yield path, load_file(repo, str(path)).stages
+            yield path, _stages(repo, path)
+
+
+def _stages(repo: Any, path: Path) -> Any:
+    """The stages of a dvc.yaml, by name. `dvc.lock` is long, slow to parse and says nothing of use here: left unread."""
+    from dvc.dvcfile import load_file
+
+    file = load_file(repo, str(path))
+    return file.LOADER(file, file.contents)
 
 
 def _runs(stage: Any, script: Path) -> bool:
@@ -161,13 +167,17 @@ def _paths(items: list[str | dict[str, Any]]) -> list[str]:
     return [item if isinstance(item, str) else next(iter(item)) for item in items]
 
 
-def _named(stage: str, section: str, raw: dict[str, Any], entry: dict[str, Any], wdir: Path) -> dict[str, Path]:
+def _named(
+    stage: str, sections: list[str], raw: dict[str, Any], entry: dict[str, Any], wdir: Path, code: Path
+) -> dict[str, Path]:
+    """Paths by name. The stage's own code file is checked before it runs, and never handed to it."""
+    declared, paths = ([path for section in sections for path in _paths(each.get(section, []))] for each in (raw, entry))
     named: dict[str, Path] = {}
-    for declared, path in zip(_paths(raw.get(section, [])), _paths(entry.get(section, [])), strict=True):
-        if PurePath(path).parent.name == "code" and path.endswith(".txt"):
-            continue  # the contract's own input: checked before the stage runs, never handed to it
-        name = name_of(declared)
+    for name, path in zip(map(name_of, declared), (Path(os.path.normpath(wdir / each)) for each in paths), strict=True):
+        if path == code:
+            continue
         if name in named:
-            raise UserError(f"stage '{stage}': '{path}' and '{named[name]}' have the same name, '{name}'. Rename one.")
-        named[name] = Path(os.path.normpath(wdir / path))
+            both = f"'{os.path.relpath(named[name], wdir)}' and '{os.path.relpath(path, wdir)}'"
+            raise UserError(f"stage '{stage}': {both} have the same name, '{name}'. Rename one.")
+        named[name] = path
     return named

@@ -4,21 +4,30 @@ Installed in the stage's process and, through children/sitecustomize.py, in ever
 """
 
 import os
+import shutil
 import sys
 from typing import Any
 
 from veritable.stage.seal import Seal, say, source_line, within
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818  (reads as what happened)
     """An undeclared access. Not an OSError: `glob` and many readers swallow those and go on with less."""
 
 
 _READS = {"sqlite3.connect": "read", "os.listdir": "list", "os.scandir": "list"}
-_WRITES = {
-    "os.mkdir": (0,), "os.rmdir": (0,), "os.remove": (0,), "os.rename": (0, 1), "os.link": (1,), "os.symlink": (1,),
-    "os.truncate": (0,), "os.chmod": (0,), "os.utime": (0,),
-}  # fmt: skip
+_WRITES: dict[str, list[tuple[int, int | None]]] = {
+    "os.mkdir": [(0, 2)],
+    "os.rmdir": [(0, 1)],
+    "os.remove": [(0, 1)],
+    "os.rename": [(0, 2), (1, 3)],
+    "os.link": [(1, 3)],
+    "os.symlink": [(1, 2)],
+    "os.truncate": [(0, None)],
+    "os.chmod": [(0, 2)],
+    "os.utime": [(0, 3)],
+}  # event -> where its arguments have (a path, the open folder that it is relative to); fmt: skip
+_RELATIVE = (shutil.__file__, os.__file__)  # rmtree and fwalk open names relative to a folder that the event does not tell
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -33,13 +42,15 @@ def install(seal: Seal) -> None:
         absolute = os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
         if not within(absolute, root) or (absolute, kind) in seen:
             return
-        real = os.path.realpath(absolute)
-        if seal.allows(absolute, kind) or seal.allows(real, kind):
+        real = os.path.realpath(absolute)  # a link within the repository to a declared file is as good as that file
+        if seal.allows(absolute, kind) or (within(real, root) and seal.allows(real, kind)):
             if len(seen) < 100_000:
                 seen.add((absolute, kind))
             return
         if absolute.endswith(".pyc"):  # byte code of a module that is not listed: name the module
-            absolute = os.path.join(os.path.dirname(os.path.dirname(absolute)), f"{os.path.basename(absolute).split('.')[0]}.py")
+            absolute = os.path.join(
+                os.path.dirname(os.path.dirname(absolute)), f"{os.path.basename(absolute).split('.')[0]}.py"
+            )
         message = seal.refusal(absolute, kind, source_line(sys._getframe(2), root))
         if seal.level == "report":
             seen.add((absolute, kind))
@@ -51,12 +62,18 @@ def install(seal: Seal) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
+            if mode is None and sys._getframe(1).f_code.co_filename in _RELATIVE and not os.path.isabs(path):
+                return
             writing = flags & _WRITE_FLAGS if flags is not None else any(c in (mode or "r") for c in "wax+")
             check(path, "write" if writing else "read")
         elif event in _READS:
             check(arguments[0], _READS[event])
         elif event in _WRITES:
-            for position in _WRITES[event]:
-                check(arguments[position], "write")
+            for position, folder in _WRITES[event]:
+                check(_joined(arguments[position], arguments[folder] if folder else -1), "write")
 
     sys.addaudithook(hook)
+
+
+def _joined(path: Any, folder: int) -> Any:
+    return path if folder == -1 else os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 HANDOVER = "VERITABLE_HANDOVER"  # names the file that tells a sealed process, and every Python it starts, what it may do
 LEVEL = "VERITABLE_SEAL"  # kernel: refuse to run without Landlock; hook: without it; report: say everything, refuse nothing
@@ -45,7 +46,8 @@ class Seal:
 
     @classmethod
     def load(cls, path: Path) -> "Seal":
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(path.read_text()).items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(path.read_text()).items()}
+        return cls(**fields)
 
     def allows(self, path: str, kind: str) -> bool:
         """Whether `path` (absolute, normal) may be read, listed or written. Whatever lies outside the repository may."""
@@ -115,7 +117,7 @@ def within(path: str, folder: str) -> bool:
 
 
 def source_line(frame: FrameType | None, root: str) -> str:
-    """"src/x.py:12 in read", the innermost line of the project's own code (not of the seal, not of a library)."""
+    """ "src/x.py:12 in read", the innermost line of the project's own code (not of the seal, not of a library)."""
     while frame is not None:
         if (shown := _own(frame.f_code.co_filename, root)) is not None:
             return f"{shown}:{frame.f_lineno} in {frame.f_code.co_name}"
@@ -163,7 +165,9 @@ def _paths_in(error: BaseException, wdir: str) -> list[str]:
     """Absolute paths that an error may name, likeliest first."""
     text = _everything(error)
     named = [getattr(each, "filename", None) for each in _linked(error)]
-    named += re.findall(r"""['"]([^'"\n]+)['"]""", text) + [word for word in re.split(r"[\s:=,;()'\"<>|\[\]]+", text) if "." in word or "/" in word]
+    named += re.findall(r"""['"]([^'"\n]+)['"]""", text) + [
+        word for word in re.split(r"[\s:=,;()'\"<>|\[\]]+", text) if "." in word or "/" in word
+    ]
     texts = [os.fsdecode(each) for each in named if isinstance(each, str | bytes) and each]
     return list(dict.fromkeys(os.path.normpath(os.path.join(wdir, each)) for each in texts if "\0" not in each))
 

@@ -10,12 +10,13 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from veritable.errors import UserError
 from veritable.stage import contract, hook, landlock, process
 from veritable.stage.contract import Named, Params, Stage
-from veritable.stage.seal import HANDOVER, Seal, say
+from veritable.stage.seal import HANDOVER, Seal, say, within
 
 
 def main() -> int:
@@ -27,8 +28,9 @@ def main() -> int:
         landlock.restrict(_rules(seal))
     hook.install(seal)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "children"), os.environ["PYTHONPATH"]])
-    contract.SEALED = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # for the children; the next line for this process
     sys.dont_write_bytecode = True
+    contract.SEALED = True
     stage = Stage(
         seal.stage,
         Named(seal.stage, "deps", {name: _short(path) for name, path in seal.inputs.items()}),
@@ -40,12 +42,11 @@ def main() -> int:
         _function_of(Path(seal.script))(stage)
     except hook.Refused:
         return 1  # recorded already; the supervisor says it
-    except UserError as error:
-        say(str(error))
-        return 1
     except Exception as error:
         if explained := seal.explain(error):
             seal.record(explained)
+        elif isinstance(error, UserError):
+            say(str(error))
         else:
             traceback.print_exc()
         return 1
@@ -84,8 +85,8 @@ def _function_of(script: Path) -> Callable[[Stage], None]:
 
 def _imported(seal: Seal) -> set[str]:
     """Names of the inputs that are modules which were imported."""
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return {name for name, path in seal.inputs.items() if path in files}
+    files = [file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
+    return {name for name, path in seal.inputs.items() if any(within(file, path) for file in files)}
 
 
 def _rules(seal: Seal) -> Iterator[tuple[Path, int]]:
@@ -95,9 +96,8 @@ def _rules(seal: Seal) -> Iterator[tuple[Path, int]]:
     """
     inside = Path(seal.root)
     for folder in inside.parents:
-        for sibling in folder.iterdir():
-            if sibling != inside:
-                yield sibling, landlock.all_rights()
+        with suppress(PermissionError):  # a folder that may be crossed but not listed: what lies beside is out of reach
+            yield from ((sibling, landlock.all_rights()) for sibling in folder.iterdir() if sibling != inside)
         inside = folder
     yield from ((Path(each), landlock.READ) for each in seal.reads)
     yield from ((Path(each), landlock.READ_FILE) for each in seal.targets)

@@ -11,30 +11,30 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from importlib.util import cache_from_source
 from pathlib import Path
-from typing import NoReturn
 
 from veritable.errors import UserError
-from veritable.stage import code, landlock, process
+from veritable.stage import changes, code, landlock, process
 from veritable.stage.declaration import Declaration, find_root, resolve
 from veritable.stage.seal import HANDOVER, LEVEL, Seal, say
-
-Snapshot = dict[str, tuple[int, int, int]]
 
 
 def supervise(script: Path) -> int:
     """Run `script` as the stage that dvc.yaml says it is; returns the exit code."""
     try:
+        started = time.time_ns()
         root = find_root(script)
         _use_code_of(root)
         declaration = resolve(script)
         if "DVC_STAGE" in os.environ:
             process.die_with(os.getppid())
-        desk = root / ".dvc" / "tmp" / "stages" / declaration.stage.replace("/", "-")
+        parts = (*declaration.dvcfile.parent.relative_to(root).parts, declaration.stage)
+        desk = root / ".dvc" / "tmp" / "stages" / "-".join(parts).replace("/", "-")
         desk.mkdir(parents=True, exist_ok=True)
         with process.alone(declaration.stage, desk / "lock") as lock:
-            return _run(declaration, desk, lock)
+            return _run(declaration, desk, lock, started)
     except UserError as error:
         say(str(error))
         return 1
@@ -44,15 +44,19 @@ def _use_code_of(root: Path) -> None:
     """Start again with the modules of this repository, should others come first: a temporary copy made by
     `dvc exp run --temp`, or a second clone, must run its own."""
     source = root / "src"
-    if (source / "veritable").is_dir() and not Path(__file__).is_relative_to(source):
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    path = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    if (source / "veritable").is_dir() and not Path(__file__).is_relative_to(source) and str(source) not in path[:1]:
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(source), *path])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (this very command again)
 
 
-def _run(declaration: Declaration, desk: Path, lock: int) -> int:
+def _run(declaration: Declaration, desk: Path, lock: int, started: int) -> int:
+    if absent := [path for path in declaration.inputs.values() if not path.exists()]:
+        shown = os.path.relpath(absent[0], declaration.root)
+        raise UserError(f"stage '{declaration.stage}' needs {shown}, which does not exist. Run `dvc pull` or `dvc repro`.")
     listed = [] if declaration.writes_code else code.verify(declaration)
-    before = _snapshot(list(declaration.inputs.values()))
-    sources = _snapshot(listed)
+    before = changes.snapshot(declaration.inputs.values())
+    sources = changes.snapshot(listed)
     seal, staged = _prepare(declaration, desk, listed, before)
     try:
         status = _start(declaration, desk, lock)
@@ -61,25 +65,16 @@ def _run(declaration: Declaration, desk: Path, lock: int) -> int:
             raise UserError(next((each for each in messages if "\n  at " in each), messages[0]))
         if status:
             return status
-        _refuse_changes(declaration, before, sources)
+        if not (used := json.loads((desk / "used.json").read_text())):
+            raise UserError(f"stage '{declaration.stage}' must end by returning, however something in it ended its process.")
+        changes.refuse_changes(declaration, before, sources, started)
         _publish(declaration, staged, desk)
     finally:
         shutil.rmtree(desk / "outputs", ignore_errors=True)
         shutil.rmtree(desk / "temporary", ignore_errors=True)
     shutil.rmtree(desk / "scratch", ignore_errors=True)
-    _warn_of_unused(declaration, json.loads((desk / "used.json").read_text()))
+    _warn_of_unused(declaration, used)
     return 0
-
-
-def _snapshot(paths: list[Path]) -> Snapshot:
-    """Size, time and identity of every file, to tell whether one changed."""
-    found = {}
-    for path in paths:
-        files = [path] if path.is_file() else [Path(f) / name for f, _, names in os.walk(path) for name in names]
-        for file in files:
-            status = file.stat()
-            found[str(file)] = (status.st_size, status.st_mtime_ns, status.st_ino)
-    return found
 
 
 def _level() -> str:
@@ -97,7 +92,9 @@ def _level() -> str:
     return "kernel"
 
 
-def _prepare(declaration: Declaration, desk: Path, listed: list[Path], inputs: Snapshot) -> tuple[Seal, dict[str, Path]]:
+def _prepare(
+    declaration: Declaration, desk: Path, listed: list[Path], inputs: changes.Snapshot
+) -> tuple[Seal, dict[str, Path]]:
     """Lay out the stage's desk, and write down what its process may touch."""
     root = declaration.root
     for name in ("outputs", "temporary"):
@@ -117,7 +114,9 @@ def _prepare(declaration: Declaration, desk: Path, listed: list[Path], inputs: S
     libraries = [Path(each) for each in {sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path)} if each]
     libraries = [each for each in libraries if each.is_relative_to(root) and each not in (root, root / "src", root / "stages")]
     byte_code = [Path(cache_from_source(str(each))) for each in listed]
-    seal_code = [Path(__file__).parent, *Path(__file__).parents[1].glob("*.py")]
+    seal_code = [Path(__file__).parent, *(Path(__file__).parents[1] / name for name in ("__init__.py", "errors.py"))]
+    fonts = desk.parent / "matplotlib"  # its list of fonts takes seconds to make
+    fonts.mkdir(exist_ok=True)
     seal = Seal(
         stage=declaration.stage,
         level=_level(),
@@ -129,7 +128,7 @@ def _prepare(declaration: Declaration, desk: Path, listed: list[Path], inputs: S
             str(each)
             for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *listed, *byte_code, *seal_code)
         ),
-        writes=(str(desk / "outputs"), str(desk / "temporary"), str(scratch), str(desk / "used.json")),
+        writes=tuple(map(str, (desk / "outputs", desk / "temporary", scratch, desk / "used.json", fonts))),
         lists=(str(root / "src"), str(declaration.script.parent)),
         targets=tuple(real for file in inputs if (real := os.path.realpath(file)) != file),
         inputs={name: str(path) for name, path in declaration.inputs.items()},
@@ -146,19 +145,21 @@ def _prepare(declaration: Declaration, desk: Path, listed: list[Path], inputs: S
         "params": declaration.params,
         "scratch": str(scratch),
     }
-    (desk / "plan.json").write_text(json.dumps(plan))
+    (desk / "plan.json").write_text(json.dumps(plan, default=str))  # YAML knows dates, JSON does not
     return seal, staged
 
 
-def _fingerprint(declaration: Declaration, inputs: Snapshot) -> str:
+def _fingerprint(declaration: Declaration, inputs: changes.Snapshot) -> str:
     text = "" if declaration.writes_code else declaration.code.read_text()
-    everything = json.dumps([declaration.params, sorted(inputs.items()), text], sort_keys=True)
+    everything = json.dumps([declaration.params, sorted(inputs.items()), text], sort_keys=True, default=str)
     return hashlib.sha256(everything.encode()).hexdigest()
 
 
 def _start(declaration: Declaration, desk: Path, lock: int) -> int:
     """Start the sealed process and wait for it; returns its exit code. It has said itself why it failed, unless killed."""
-    temporary = Path(tempfile.mkdtemp(prefix="veritable-"))  # outside the repository: socket names must stay short
+    place = tempfile.gettempdir()
+    short = len(place) < 40 or not os.access("/tmp", os.W_OK)  # noqa: S108  (a socket's name has 108 characters at most)
+    temporary = Path(tempfile.mkdtemp(prefix="veritable-", dir=place if short else "/tmp"))  # noqa: S108
     environment = os.environ | {
         HANDOVER: str(desk / "handover.json"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])),
@@ -183,25 +184,6 @@ def _start(declaration: Declaration, desk: Path, lock: int) -> int:
     return abs(status)
 
 
-def _refuse_changes(declaration: Declaration, inputs: Snapshot, sources: Snapshot) -> None:
-    """A result belongs to what was there when it was made: DVC would record what is there now."""
-
-    def refuse(what: str) -> NoReturn:
-        raise UserError(f"{what} changed while stage '{declaration.stage}' ran, so its outputs were not kept. Run it again.")
-
-    for path, status in inputs.items():
-        if _snapshot([Path(path)]).get(path) != status:
-            refuse(os.path.relpath(path, declaration.root))
-    now = resolve(declaration.script)
-    if new := _snapshot(list(now.inputs.values())).keys() - inputs.keys():
-        refuse(os.path.relpath(min(new), declaration.root))
-    if now != declaration:
-        changed = [key for key in declaration.params if now.params.get(key) != declaration.params[key]]
-        refuse(f"params.yaml ({', '.join(changed)})" if changed else "dvc.yaml")
-    if _snapshot([Path(path) for path in sources]) != sources:
-        code.verify(declaration)
-
-
 def _publish(declaration: Declaration, staged: dict[str, Path], desk: Path) -> None:
     missing = [name for name, path in staged.items() if not path.exists()]
     if missing:
@@ -214,22 +196,23 @@ def _publish(declaration: Declaration, staged: dict[str, Path], desk: Path) -> N
             file = Path(folder) / name
             if not any(file.is_relative_to(path) for path in staged.values()):
                 shown = file.relative_to(desk / "outputs")
-                raise UserError(f"stage '{declaration.stage}' wrote {shown}, which dvc.yaml does not declare.\n"
-                                f"  Add to stages.{declaration.stage.split('@')[0]}.outs in dvc.yaml:\n      - {shown}")  # fmt: skip
+                raise UserError(
+                    f"stage '{declaration.stage}' wrote {shown}, which dvc.yaml does not declare.\n"
+                    f"  Add to stages.{declaration.stage.split('@')[0]}.outs in dvc.yaml:\n      - {shown}"
+                )
+    (desk / "temporary" / "replaced").mkdir()
     for name, path in staged.items():
         final = declaration.outputs[name]
         final.parent.mkdir(parents=True, exist_ok=True)
-        if final.is_dir() and not final.is_symlink():
-            shutil.rmtree(final)
-        else:
-            final.unlink(missing_ok=True)
-        path.rename(final)
+        if os.path.lexists(final):  # moved aside first: a kill in between leaves none, never half of one
+            shutil.move(final, desk / "temporary" / "replaced" / name)
+        shutil.move(path, final)
 
 
 def _warn_of_unused(declaration: Declaration, used: dict[str, list[str]]) -> None:
     def warn(section: str, line: str) -> None:
-        group = declaration.stage.split("@")[0]
-        say(f"warning: stage '{declaration.stage}' never used {line}. Remove from stages.{group}.{section} in dvc.yaml:\n      - {line}")
+        remedy = f"Remove from stages.{declaration.stage.split('@')[0]}.{section} in dvc.yaml:\n      - {line}"
+        say(f"warning: stage '{declaration.stage}' never used {line}. {remedy}")
 
     for name, path in declaration.inputs.items():
         if name not in used["inputs"]:
