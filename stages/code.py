@@ -4,10 +4,13 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.stage.code import describe
+from veritable.stage.code import describe, differences_from
 
 
 def code(stage: Stage) -> None:
+    if "requirements.lock" in stage.inputs:
+        for difference in differences_from(stage.inputs["requirements.lock"].read_text()):
+            print(f"note: {difference}")
     folder = stage.outputs["code"]
     folder.mkdir()
     source, scripts = stage.inputs["src"].resolve(), stage.inputs["stages"].resolve()

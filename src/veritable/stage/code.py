@@ -127,6 +127,17 @@ def _requires(name: str) -> list[str]:
     return [canonicalize_name(need.name) for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
+def differences_from(lock: str) -> list[str]:
+    """A sentence for each pin of a requirements file that is not what is installed."""
+    pins = (line.partition("==")[::2] for line in lock.splitlines() if "==" in line)
+    found = {name.strip(): (pin.split()[0], _version(name.strip()) or "absent") for name, pin in pins}
+    return [
+        f"{name} {installed} is installed, requirements.lock pins {pin}."
+        for name, (pin, installed) in found.items()
+        if installed.partition("+")[0] != pin  # 2.13.0+cpu is a build of 2.13.0
+    ]
+
+
 def verify(declaration: Declaration) -> list[Path]:
     """Refuse to run with other code or versions than the code file states; returns the modules that it lists.
 

@@ -87,9 +87,9 @@ class Stage:
     name
         As DVC calls it: "train", or "train@adult" for one of a matrix.
     inputs, outputs
-        Paths by name. A name is the last part of the declared path without its suffix ("data/prepared/train" is
-        "train", "encoder.json" is "encoder"); where that part is templated it is the template's key ("${data.path}"
-        is "data.path"). Outputs lie in a folder of their own until the stage has ended well, then take their places.
+        Paths by name. A name is the last part of the declared path ("data/prepared/train" is "train"); where that part
+        is templated it is the template's key ("${data.path}" is "data.path"). Outputs lie in a folder of their own until
+        the stage has ended well, then take their places.
     params
         The declared keys, nested as in params.yaml.
     scratch

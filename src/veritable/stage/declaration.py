@@ -54,11 +54,10 @@ def find_root(script: Path) -> Path:
 def name_of(declared: str) -> str:
     """The name that a stage asks for a path by (see `contract.Stage`).
 
-    >>> name_of("data/prepared/encoder.json"), name_of("${data.path}")
-    ('encoder', 'data.path')
+    >>> name_of("data/prepared/encoder.json"), name_of("${data.path}"), name_of("data/${item.table}")
+    ('encoder.json', 'data.path', 'item.table')
     """
-    shielded = TEMPLATE.sub(lambda match: match.group(0).replace("/", "\0").replace(".", "\1"), declared)
-    last = PurePath(shielded).stem.replace("\0", "/").replace("\1", ".")
+    last = PurePath(declared).name
     keys = TEMPLATE.findall(last)
     return keys[-1] if keys else last
 

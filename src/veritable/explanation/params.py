@@ -1,0 +1,17 @@
+"""The knobs of `explain`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from veritable.params import Section
+from veritable.tables.params import Seed
+
+
+class ExplainParams(Section):
+    """Section `explain`."""
+
+    rows: Annotated[int, Field(ge=1)]
+    background_rows: Annotated[int, Field(ge=1)]
+    rounds: Annotated[int, Field(ge=1)]
+    seed: Seed

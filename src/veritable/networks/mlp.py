@@ -1,0 +1,54 @@
+"""The multilayer perceptron, fed with encoded rows."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+class OneHot(nn.Module):
+    """Category codes to one column per level; a level that was not seen (code 0) is all zeros. Numbers pass.
+
+    Shape: (n, width) -> (n, out_features)
+    """
+
+    def __init__(self, cardinalities: Sequence[int]):
+        super().__init__()
+        wide = [(i, level) for i, codes in enumerate(cardinalities) for level in (range(1, codes) if codes else [-1])]
+        self.out_features = len(wide)
+        self.register_buffer("column", torch.tensor([i for i, _ in wide]), persistent=False)
+        self.register_buffer("level", torch.tensor([float(level) for _, level in wide]), persistent=False)
+        self.has_categories = any(cardinalities)
+
+    def forward(self, X: Tensor) -> Tensor:
+        if not self.has_categories:
+            return X
+        column, level = cast(Tensor, self.column), cast(Tensor, self.level)
+        wide = X[:, column]
+        return torch.where(level < 0, wide, (wide == level).to(X.dtype))
+
+
+class MLP(nn.Sequential):
+    """One-hot, then hidden layers of linear, activation and dropout, then the logits.
+
+    Shape: (n, width) -> (n, classes)
+
+    Parameters
+    ----------
+    cardinalities
+        Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
+    """
+
+    def __init__(
+        self, cardinalities: Sequence[int], classes: int, *, hidden_sizes: Sequence[int], activation: str, dropout: float
+    ):
+        one_hot = OneHot(cardinalities)
+        layers: list[nn.Module] = [one_hot]
+        size = one_hot.out_features
+        for hidden in hidden_sizes:
+            layers += [nn.Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)]
+            size = hidden
+        super().__init__(*layers, nn.Linear(size, classes))

@@ -1,0 +1,100 @@
+"""All facts of a run as one dict: the page, the text and the metrics are thin views of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+LABELS = {
+    "roc_auc": ("ROC AUC", "chance that a random row of the class scores above a random other row"),
+    "average_precision": ("Average precision", "area under the precision-recall curve"),
+    "log_loss": ("Log loss", "mean surprise at the true class, in nats; lower is better"),
+    "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
+    "accuracy": ("Accuracy", "share of rows predicted right"),
+    "balanced_accuracy": ("Balanced accuracy", "mean share predicted right of each class"),
+    "f1": ("F1", "harmonic mean of precision and recall"),
+    "precision": ("Precision", "share of predicted positives that are positive"),
+    "recall": ("Recall", "share of positives that are predicted"),
+    "mcc": ("MCC", "correlation of prediction and truth, from -1 to 1"),
+}
+MODELS = {
+    "network": "network",
+    "gradient_boosting": "gradient boosting",
+    "logistic_regression": "logistic regression",
+    "majority": "class shares",
+}
+_SHOWN_VERSIONS = ("python", "torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy")
+
+
+def summarise(
+    *,
+    table: Mapping[str, Any],
+    history: pd.DataFrame,
+    results: Mapping[str, Any],
+    curves: Mapping[str, pd.DataFrame],
+    explanation: Mapping[str, Any],
+    importance: pd.DataFrame,
+    figures: Mapping[str, bytes],
+    params: Mapping[str, Any],
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Gather what the stages wrote; nothing is computed here that a stage could have computed."""
+    classes = results["classes"]
+    models = {"network": results["network"], **results["baselines"]}
+    counts = curves["confusion"]["rows"].to_numpy().reshape(len(classes), len(classes))
+    kept = history.iloc[int(history["valid_loss"].argmin())]
+    return {
+        "table": table,
+        "classes": classes,
+        "positive": classes[1] if len(classes) == 2 else None,
+        "threshold": results["threshold"],
+        "confidence": results["confidence"],
+        "rows": results["network"]["accuracy"]["n"],
+        "verdict": results["verdict"],
+        "metrics": [
+            {
+                "key": key,
+                "label": label,
+                "help": help_,
+                "models": {name: models[name][key] for name in MODELS if name in models},
+            }
+            for key, (label, help_) in LABELS.items()
+        ],
+        "models": {name: label for name, label in MODELS.items() if name in models},
+        "confusion": [
+            {
+                "actual": name,
+                "cells": [
+                    {"rows": int(n), "share": float(n / row.sum()) if row.sum() else 0.0, "right": i == j}
+                    for j, n in enumerate(row)
+                ],
+            }
+            for i, (name, row) in enumerate(zip(classes, counts, strict=True))
+        ],
+        "curves": curves,
+        "history": history,
+        "best": {"epoch": int(kept["epoch"]), "epochs": len(history), "valid_loss": float(kept["valid_loss"])},
+        "explanation": explanation,
+        "importance": importance,
+        "figures": figures,
+        "params": params,
+        "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
+    }
+
+
+def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What git holds and `dvc metrics diff` compares: every metric of the network with its interval, and the simple models'."""
+    metrics = {metric["key"]: metric["models"] for metric in summary["metrics"]}
+    rivals = [name for name in summary["models"] if name != "network"]
+    return {
+        "rows": summary["rows"],
+        "threshold": summary["threshold"],
+        "network": {key: {end: models["network"][end] for end in ("value", "low", "high")} for key, models in metrics.items()},
+        "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in rivals},
+    }
+
+
+def versions_in(code: str) -> dict[str, str]:
+    """Python's and the libraries' versions, from the text that a stage's code file holds."""
+    words = (line.split() for line in code.splitlines())
+    return {each[-2]: each[-1] for each in words if each[0] in ("python", "package")}

@@ -1,0 +1,23 @@
+"""The built-in demo: a made-up classification problem, as a table like any other."""
+
+import pandas as pd
+from sklearn.datasets import make_classification
+
+from veritable.tables.params import GenerateParams
+
+
+def make_table(params: GenerateParams) -> pd.DataFrame:
+    """Columns feature_0, feature_1, ... and `target`; scikit-learn's make_classification.
+
+    Shape: (params.rows, params.features + 1)
+    """
+    X, y = make_classification(
+        n_samples=params.rows,
+        n_features=params.features,
+        n_informative=params.informative,
+        n_redundant=params.redundant,
+        n_classes=params.classes,
+        random_state=params.seed,
+    )
+    frame = pd.DataFrame(X, columns=[f"feature_{i}" for i in range(params.features)])
+    return frame.assign(target=y)

@@ -1,0 +1,188 @@
+"""Fit a network: the best epoch by validation loss is kept, and a killed run goes on from its last epoch."""
+
+import copy
+import logging
+import math
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+from veritable.errors import UserError
+from veritable.tables.parts import Part
+from veritable.training.module import ClassifierModule
+from veritable.training.params import TrainParams
+
+
+class TrainingError(UserError):
+    """Training cannot go on, or cannot start."""
+
+
+def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, scratch: Path) -> pd.DataFrame:
+    """Train `network` in place and leave it with the weights of its best epoch.
+
+    Parameters
+    ----------
+    scratch
+        An existing folder that outlives a killed run. Found again, training goes on after the last whole epoch and ends with
+        the same weights, bit for bit, as an undisturbed run.
+
+    Returns
+    -------
+    The history, a row an epoch: epoch (from 1), train_loss, valid_loss.
+
+    Raises
+    ------
+    TrainingError
+        The loss is no longer finite, or a GPU is asked for where there is none.
+    """
+    if params.accelerator == "gpu" and not torch.cuda.is_available():
+        raise TrainingError(
+            "'train.accelerator' in params.yaml is 'gpu', however torch finds none here. Set it to 'auto' or 'cpu'."
+        )
+    torch.set_num_threads(1)  # several are slower for small networks: benchmarks, and the demo's batches of 32 most of all
+    best = BestEpoch(params.patience)
+    trainer = pl.Trainer(
+        default_root_dir=scratch,
+        max_epochs=params.epochs,
+        accelerator=params.accelerator,
+        devices=1,
+        precision=params.precision,
+        deterministic=True,
+        callbacks=[best, EpochProgress(), _checkpoint(scratch)],
+        plugins=[WholeCheckpoints()],
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    module = ClassifierModule(network, params, train, valid)
+    trainer.fit(module, ckpt_path=_resume_from(scratch), weights_only=True)
+    network.cpu().float().load_state_dict(best.weights)
+    return pd.DataFrame(best.history, columns=["epoch", "train_loss", "valid_loss"])
+
+
+class BestEpoch(Callback):
+    """Keeps the history and the best epoch's weights, stops when patience is out; all of it survives in the checkpoint."""
+
+    def __init__(self, patience: int | None):
+        self.patience = patience
+        self.history: list[tuple[int, float, float]] = []
+        self.weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The best epoch so far, from 1; the first of equals."""
+        return min(self.history, key=lambda row: row[2])[0]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop_if_out_of_patience(trainer)  # a run killed after its last epoch must not train another one
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, ClassifierModule)
+        epoch, losses = trainer.current_epoch + 1, pl_module.mean_losses()
+        if not all(map(math.isfinite, losses.values())):
+            raise TrainingError(
+                f"the loss must stay finite, however in epoch {epoch} it is {losses['train']} on train and {losses['valid']} "
+                "on valid. Lower train.learning_rate in params.yaml."
+            )
+        self.history.append((epoch, losses["train"], losses["valid"]))
+        if self.epoch == epoch:
+            self.weights = {k: v.detach().cpu().float().clone() for k, v in pl_module.network.state_dict().items()}
+        self._stop_if_out_of_patience(trainer)
+
+    def _stop_if_out_of_patience(self, trainer: pl.Trainer) -> None:
+        if self.patience and self.history and self.history[-1][0] - self.epoch >= self.patience:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": copy.copy(self.history), "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history, self.weights = [tuple(row) for row in state_dict["history"]], state_dict["weights"]
+
+
+class EpochProgress(Callback):
+    """A bar over all steps of all epochs, on a terminal only; one line at the end in any case."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeRemainingColumn(),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        steps = int(trainer.num_training_batches)
+        self.bar.start()
+        self.task = self.bar.add_task("training", total=(trainer.max_epochs or 0) * steps, completed=trainer.global_step)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if not self.bar.disable:
+            self.bar.advance(self.task)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, ClassifierModule)
+        losses = pl_module.mean_losses()
+        self.bar.update(self.task, description=f"epoch {trainer.current_epoch + 1}, valid loss {losses['valid']:.4f}")
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.bar.stop()
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are replaced whole: Lightning moves them from the system's temporary folder, maybe another disk."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        partial = Path(f"{path}.partial")
+        super().save_checkpoint(checkpoint, partial, storage_options)
+        partial.replace(path)
+
+
+def _checkpoint(scratch: Path) -> ModelCheckpoint:
+    """The last epoch's, saved after its validation so that `BestEpoch` has seen it."""
+    return ModelCheckpoint(
+        scratch,
+        "resume",
+        monitor=None,
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _resume_from(scratch: Path) -> Path | None:
+    path = scratch / "resume.ckpt"
+    if not path.exists():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except zipfile.BadZipFile:
+        whole = False
+    if whole:
+        return path
+    aside = path.rename(path.with_suffix(".torn"))
+    print(
+        f"The checkpoint of a killed run is torn: set aside as {aside}; training starts from the first epoch.", file=sys.stderr
+    )
+    return None
+
+
+logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # it announces the devices that it does not use
+warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -1,0 +1,31 @@
+"""Judge the network on the test part, beside the simple models. Run by `dvc repro evaluate`."""
+
+from veritable.stage.contract import Stage, run
+
+run(__name__)
+
+from veritable.evaluation.evaluate import draw_curves
+from veritable.evaluation.evaluate import evaluate as judge
+from veritable.evaluation.params import EvaluateParams
+from veritable.evaluation.predictions import PartPredictions
+from veritable.evaluation.thresholds import predict_labels
+from veritable.files import write_json
+from veritable.networks.classifier import Classifier
+from veritable.tables.parts import read_part
+
+
+def evaluate(stage: Stage) -> None:
+    params = EvaluateParams.parse("evaluate", stage.params["evaluate"])
+    classifier = Classifier.load(stage.inputs["classifier"])
+    test, classes = read_part(stage.inputs["test"]), classifier.classes
+    y_prob = classifier.predict_encoded(test.X)
+    network = PartPredictions(test.row, test.y, predict_labels(y_prob, classifier.threshold), y_prob)
+    baselines = {path.stem: PartPredictions.read(path, classes) for path in sorted(stage.inputs["baselines"].iterdir())}
+    results = judge(network, baselines, params)
+    folder = stage.outputs["evaluation"]
+    folder.mkdir()
+    network.write(folder / "predictions.parquet", classes)
+    write_json(folder / "metrics.json", results | {"classes": classes, "threshold": classifier.threshold})
+    for name, frame in draw_curves(network, classes).items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    print(results["verdict"]["sentence"])

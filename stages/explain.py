@@ -1,0 +1,24 @@
+"""Shapley values of test rows, one per raw column. Run by `dvc repro explain`."""
+
+from veritable.stage.contract import Stage, run
+
+run(__name__)
+
+from veritable.explanation.explain import explain as attribute
+from veritable.explanation.params import ExplainParams
+from veritable.files import write_json
+from veritable.networks.classifier import Classifier
+from veritable.tables.parts import read_part
+
+
+def explain(stage: Stage) -> None:
+    params = ExplainParams.parse("explain", stage.params["explain"])
+    classifier = Classifier.load(stage.inputs["classifier"])
+    explained = attribute(classifier, read_part(stage.inputs["train"]), read_part(stage.inputs["test"]), params)
+    folder = stage.outputs["explanation"]
+    folder.mkdir()
+    explained.attributions.to_parquet(folder / "attributions.parquet", index=False)
+    explained.importance.to_csv(folder / "importance.csv", index=False)
+    write_json(folder / "explanation.json", explained.facts)
+    explained.draw(folder)
+    print(f"Explained {explained.facts['rows']:,} rows; the values add up within {explained.facts['additivity_error']:.1e}.")

@@ -1,0 +1,30 @@
+"""Everything that is known of this run as one page, one text and one small file of metrics. Run by `dvc repro report`."""
+
+from veritable.stage.contract import Stage, run
+
+run(__name__)
+
+import pandas as pd
+
+from veritable.files import read_json, write_json
+from veritable.reporting.render import render_html, render_markdown
+from veritable.reporting.summary import headline, summarise, versions_in
+
+
+def report(stage: Stage) -> None:
+    classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))
+    summary = summarise(
+        table=read_json(stage.inputs["table.json"]),
+        history=pd.read_csv(classifier / "history.csv"),
+        results=read_json(evaluation / "metrics.json"),
+        curves={path.stem: pd.read_csv(path, dtype={"class": str}) for path in sorted(evaluation.glob("*.csv"))},
+        explanation=read_json(explanation / "explanation.json"),
+        importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
+        figures={path.stem: path.read_bytes() for path in sorted(explanation.glob("*.png"))},
+        params={section: stage.params[section] for section in stage.params},
+        versions=versions_in(stage.inputs["train.txt"].read_text()),
+    )
+    templates = stage.inputs["templates"]
+    stage.outputs["report.html"].write_text(render_html(summary, templates), "utf-8")
+    stage.outputs["report.md"].write_text(render_markdown(summary, templates), "utf-8")
+    write_json(stage.outputs["metrics.json"], headline(summary))
