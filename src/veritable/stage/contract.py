@@ -88,8 +88,8 @@ class Stage:
         As DVC calls it: "train", or "train@adult" for one of a matrix.
     inputs, outputs
         Paths by name. A name is the last part of the declared path ("data/prepared/train" is "train"); where that part
-        is templated it is the template's key ("${data.path}" is "data.path"). Outputs lie in a folder of their own until
-        the stage has ended well, then take their places.
+        is templated it is the template's key ("${data.path}" is "data.path"). Outputs lie in a folder of their own
+        until the stage has ended well, then take their places.
     params
         The declared keys, nested as in params.yaml.
     scratch

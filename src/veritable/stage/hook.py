@@ -3,6 +3,7 @@
 Installed in the stage's process and, through children/sitecustomize.py, in every Python that it starts.
 """
 
+import errno
 import os
 import shutil
 import sys
@@ -28,6 +29,7 @@ _WRITES: dict[str, list[tuple[int, int | None]]] = {
     "os.utime": [(0, 3)],
 }  # event -> where its arguments have (a path, the open folder that it is relative to); fmt: skip
 _RELATIVE = (shutil.__file__, os.__file__)  # rmtree and fwalk open names relative to a folder that the event does not tell
+_IMPORTER = "<frozen importlib._bootstrap_external>"
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -47,6 +49,8 @@ def install(seal: Seal) -> None:
             if len(seen) < 100_000:
                 seen.add((absolute, kind))
             return
+        if kind == "list" and sys._getframe(2).f_code.co_filename == _IMPORTER:  # looks for a module, and goes on to the next
+            raise PermissionError(errno.EACCES, "the seal keeps this folder from imports", absolute)
         if absolute.endswith(".pyc"):  # byte code of a module that is not listed: name the module
             absolute = os.path.join(
                 os.path.dirname(os.path.dirname(absolute)), f"{os.path.basename(absolute).split('.')[0]}.py"

@@ -93,11 +93,13 @@ def _rules(seal: Seal) -> Iterator[tuple[Path, int]]:
     """Landlock's rules: everything outside the repository, and in it what is declared.
 
     There are no rules of refusal, so everything beside each folder on the way up from the repository is allowed by name.
+    Not so links: a rule holds for what a link leads to, which may be the repository.
     """
     inside = Path(seal.root)
     for folder in inside.parents:
         with suppress(PermissionError):  # a folder that may be crossed but not listed: what lies beside is out of reach
-            yield from ((sibling, landlock.all_rights()) for sibling in folder.iterdir() if sibling != inside)
+            siblings = [each for each in folder.iterdir() if each != inside and not each.is_symlink()]
+            yield from ((sibling, landlock.all_rights()) for sibling in siblings)
         inside = folder
     yield from ((Path(each), landlock.READ) for each in seal.reads)
     yield from ((Path(each), landlock.READ_FILE) for each in seal.targets)

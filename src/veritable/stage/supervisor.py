@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -113,8 +114,9 @@ def _prepare(
     journal.touch()
     libraries = [Path(each) for each in {sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path)} if each]
     libraries = [each for each in libraries if each.is_relative_to(root) and each not in (root, root / "src", root / "stages")]
-    byte_code = [Path(cache_from_source(str(each))) for each in listed]
-    seal_code = [Path(__file__).parent, *(Path(__file__).parents[1] / name for name in ("__init__.py", "errors.py"))]
+    contract = [Path(__file__).parents[1] / name for name in ("__init__.py", "errors.py")]
+    modules = [*listed, *contract, *(path for path in declaration.inputs.values() if path.suffix == ".py")]
+    modules += [Path(__file__).parent, *(Path(cache_from_source(str(each))) for each in modules)]
     fonts = desk.parent / "matplotlib"  # its list of fonts takes seconds to make
     fonts.mkdir(exist_ok=True)
     seal = Seal(
@@ -124,10 +126,7 @@ def _prepare(
         root=str(root),
         wdir=str(declaration.wdir),
         script=str(declaration.script),
-        reads=tuple(
-            str(each)
-            for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *listed, *byte_code, *seal_code)
-        ),
+        reads=tuple(str(each) for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *modules)),
         writes=tuple(map(str, (desk / "outputs", desk / "temporary", scratch, desk / "used.json", fonts))),
         lists=(str(root / "src"), str(declaration.script.parent)),
         targets=tuple(real for file in inputs if (real := os.path.realpath(file)) != file),
@@ -176,12 +175,22 @@ def _start(declaration: Declaration, desk: Path, lock: int) -> int:
         )
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both: the child ends, and we clean up
+        threading.Thread(target=_end_if_refused, args=(child, desk / "temporary" / "refused"), daemon=True).start()
         status = child.wait()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if status < 0:
         say(f"stage '{declaration.stage}' was ended by {signal.Signals(-status).name}. Nothing it wrote was kept.")
     return abs(status)
+
+
+def _end_if_refused(child: subprocess.Popen[bytes], journal: Path) -> None:
+    """End a stage that lives on after a refusal: it fails anyway, and some pools start a failing worker again for ever."""
+    while child.poll() is None:
+        time.sleep(1)
+        if journal.exists() and journal.stat().st_size:
+            time.sleep(5)
+            child.kill()
 
 
 def _publish(declaration: Declaration, staged: dict[str, Path], desk: Path) -> None:

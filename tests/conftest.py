@@ -1,0 +1,142 @@
+"""Fixtures: `toy` is a small repository of its own, git and DVC included, that runs its own copy of the stage contract."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from veritable.stage import code
+
+HERE = Path(__file__).resolve().parents[1]
+HEAD = '''"""A stage of the test."""
+
+from veritable.stage.contract import Stage, run
+
+run(__name__)
+
+'''
+CODE_STAGE = """stages:
+  code:
+    cmd: python stages/code.py
+    deps: [src, stages]
+    outs: [code: {cache: false, persist: true}]
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and all it said."""
+
+    status: int
+    text: str
+
+    def __contains__(self, words: str) -> bool:
+        return words in self.text
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A repository with the stages that a test gives it."""
+
+    root: Path
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def read(self, path: str) -> str:
+        return (self.root / path).read_text()
+
+    def stage(self, body: str, entry: str = "", name: str = "x", imports: str = "") -> None:
+        """Write stages/<name>.py, with `body` in its function, and its entry in dvc.yaml; writes code/ by itself.
+
+        The entry's default depends on data/in.csv and the param p.a, and puts out data/out.
+        """
+        lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
+        self.write(f"stages/{name}.py", f"{HEAD}{imports}\n\ndef {name}(stage: Stage) -> None:\n{lines}\n")
+        entry = entry or "deps: [data/in.csv]\nparams: [p.a]\nouts: [data/out]"
+        if f"code/{name}.txt" not in entry:
+            entry = entry.replace("deps: [", f"deps: [code/{name}.txt, ", 1)
+            entry = entry if "deps:" in entry else f"{entry}\ndeps: [code/{name}.txt]"
+        entry = entry if "cmd:" in entry else f"cmd: python stages/{name}.py\n{entry}"
+        indented = "\n".join(f"    {line}" for line in entry.splitlines())
+        old = self.read("dvc.yaml").split(f"  {name}:\n")[0]
+        self.write("dvc.yaml", f"{old}  {name}:\n{indented}\n")
+        self.state()
+
+    def state(self) -> None:
+        """What `dvc repro code` would do, without its second of overhead."""
+        code._parse.cache_clear()
+        for script in (self.root / "stages").glob("*.py"):
+            self.write(f"code/{script.stem}.txt", code.describe(script, self.root / "src"))
+
+    def run(self, *command: str, cwd: str = ".", timeout: float = 60, **environment: str) -> Ran:
+        done = subprocess.run(
+            command, cwd=self.root / cwd, env=clean(environment), capture_output=True, text=True, timeout=timeout
+        )
+        return Ran(done.returncode, done.stdout + done.stderr)
+
+    def by_hand(self, name: str = "x", **environment: str) -> Ran:
+        return self.run(sys.executable, f"stages/{name}.py", **environment)
+
+    def dvc(self, *words: str, cwd: str = ".", **environment: str) -> Ran:
+        return self.run(sys.executable, "-m", "dvc", *words, cwd=cwd, **environment)
+
+    def git(self, *words: str) -> Ran:
+        return self.run("git", *words)
+
+    def commit(self, message: str = "state") -> None:
+        self.git("add", "-A")
+        assert self.git("commit", "-qm", message).status == 0
+
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
+        """Start without waiting, in a process group of its own."""
+        return subprocess.Popen(
+            command, cwd=self.root, env=clean(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def clean(extra: dict[str, str]) -> dict[str, str]:
+    """The environment without what DVC, pytest, Python or Veritable were told outside."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("DVC", "GIT", "PYTEST", "VERITABLE", "PYTHON"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), mine["PATH"]])
+    author = {f"GIT_{who}_{what}": "toy@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    quiet = {"DVC_NO_ANALYTICS": "1", "SHELL": "/bin/sh", "PATH": path, "GIT_CONFIG_GLOBAL": os.devnull}
+    return mine | author | quiet | extra
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository that every toy is a copy of: `git init` and `dvc init` cost a second, a copy costs nothing."""
+    root = tmp_path_factory.mktemp("template") / "toy"
+    toy = Toy(root)
+    shutil.copytree(HERE / "src/veritable/stage", root / "src/veritable/stage", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(HERE / "src/veritable" / name, root / "src/veritable")
+    toy.write("stages/code.py", (HERE / "stages/code.py").read_text())
+    toy.write(".gitignore", "__pycache__/\n")
+    toy.write("dvc.yaml", CODE_STAGE)
+    toy.write("params.yaml", "p:\n  a: 1\n  b: 2\n")
+    toy.write("data/in.csv", "number\n1\n2\n")
+    toy.write("data/secret.csv", "number\n3\n4\n")
+    toy.git("init", "-q", "-b", "main")
+    assert toy.dvc("init", "-q").status == 0
+    toy.write(".dvcignore", "__pycache__\n")
+    toy.write(".dvc/config", "[core]\n    analytics = false\n    check_update = false\n")
+    toy.run(sys.executable, "-m", "compileall", "-q", "src")  # else every toy would compile it anew
+    toy.commit()
+    return root
+
+
+@pytest.fixture
+def toy(template: Path, tmp_path: Path) -> Toy:
+    root = tmp_path / "toy"
+    shutil.copytree(template, root, symlinks=True)
+    return Toy(root)

@@ -1,0 +1,375 @@
+"""A stage can reach what dvc.yaml declares for it, and nothing else of the repository: by no reader, no child, no link."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Toy
+
+from veritable.stage import landlock
+
+kernel = pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
+
+DONE = "stage.outputs['out'].write_text(str(result))"
+TORCH = """
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+
+class Rows(Dataset):
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> int:
+        return len(open("data/secret.csv").read())
+"""
+LOADER = 'result = list(DataLoader(Rows(), num_workers=1, multiprocessing_context="{}"))'
+
+READS = {
+    "open": ("", 'result = open("data/secret.csv").read()'),
+    "pathlib": ("from pathlib import Path", 'result = Path("data/secret.csv").read_bytes()'),
+    "an absolute path": ("import os", 'result = open(os.path.abspath("data/secret.csv")).read()'),
+    "pandas CSV": ("import pandas as pd", 'result = pd.read_csv("data/secret.csv")'),
+    "a worker of multiprocessing": (
+        "import multiprocessing\ndef _read(path):\n    return open(path).read()",
+        'with multiprocessing.get_context("spawn").Pool(1) as pool:\n    result = pool.map(_read, ["data/secret.csv"])',
+    ),
+    "a Python child": (
+        "import subprocess, sys",
+        """result = subprocess.run([sys.executable, "-c", "open('data/secret.csv').read()"], check=True)""",
+    ),
+    "a joblib worker": (
+        "import joblib\ndef _read(path):\n    return open(path).read()",
+        'result = joblib.Parallel(n_jobs=2)(joblib.delayed(_read)("data/secret.csv") for _ in range(2))',
+    ),
+    "a DataLoader worker (fork)": (TORCH, LOADER.format("fork")),
+    "a DataLoader worker (spawn)": (TORCH, LOADER.format("spawn")),
+    "a DataLoader worker (forkserver)": (TORCH, LOADER.format("forkserver")),
+}
+KERNEL_READS = {
+    "pyarrow CSV": ("from pyarrow import csv", 'result = csv.read_csv("data/secret.csv")'),
+    "another program": (
+        "import subprocess",
+        'result = subprocess.run(["cat", "data/secret.csv"], check=True, capture_output=True).stdout',
+    ),
+    "a Python child that takes no orders": (
+        "import subprocess, sys",
+        """result = subprocess.run([sys.executable, "-I", "-c", "open('data/secret.csv').read()"], check=True)""",
+    ),
+}
+LISTINGS = {
+    "os.listdir": ("import os", 'result = os.listdir("data")'),
+    "glob": ("import glob", 'result = glob.glob("data/*.csv")'),
+    "pathlib": ("from pathlib import Path", 'result = list(Path("data").iterdir())'),
+    "os.walk": ("import os", 'result = list(os.walk("data"))'),
+}
+
+
+def ways(table: dict[str, tuple[str, str]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("imports", "body"), table.values(), ids=table.keys())
+
+
+def refused(toy: Toy, imports: str, body: str, what: str, add: str) -> None:
+    """Assert the refusal, its words, and that it passes once dvc.yaml says the line that the refusal asks for."""
+    toy.stage(f"{body}\n{DONE}", "outs: [out]", imports=imports)
+    ran = toy.by_hand()
+    assert (1, True) == (ran.status, f"stage 'x' may not {what}" in ran), ran.text
+    assert f"stages.x.deps in dvc.yaml:\n      - {add}\n" in ran
+    assert "at stages/x.py:" in ran
+    assert "Traceback" not in ran.text.replace('Traceback (most recent call last):\n  File "<string>"', "")
+    assert not (toy.root / "out").exists()
+    toy.stage(f"{body}\n{DONE}", f"deps: [{add}]\nouts: [out]", imports=imports)
+    ran = toy.by_hand()
+    assert ran.status == 0, ran.text
+    assert (toy.root / "out").exists()
+
+
+@ways(READS)
+def test_an_undeclared_read_is_refused(toy: Toy, imports: str, body: str) -> None:
+    """Whoever reads an undeclared file, Python names stage, file, source line and the line to add; declared, it passes."""
+    refused(toy, imports, body, "read data/secret.csv: dvc.yaml does not declare it", "data/secret.csv")
+
+
+@kernel
+@ways(KERNEL_READS)
+def test_an_undeclared_read_that_python_does_not_see_is_refused(toy: Toy, imports: str, body: str) -> None:
+    """A C++ reader or another program is refused by the kernel, in the same words; declared, it passes."""
+    refused(toy, imports, body, "read data/secret.csv: dvc.yaml does not declare it", "data/secret.csv")
+
+
+@kernel
+def test_an_undeclared_read_by_pyarrow_parquet_is_refused(toy: Toy) -> None:
+    """Parquet, which pyarrow opens in C++, is refused like any other file; declared, it passes."""
+    import pandas as pd
+
+    pd.DataFrame({"number": [1, 2]}).to_parquet(toy.root / "data/secret.parquet")
+    refused(
+        toy,
+        "import pandas as pd",
+        'result = pd.read_parquet("data/secret.parquet")',
+        "read data/secret.parquet",
+        "data/secret.parquet",
+    )
+
+
+@ways(LISTINGS)
+def test_a_listing_of_an_undeclared_folder_is_refused(toy: Toy, imports: str, body: str) -> None:
+    """What a folder has in it is read by listing it: refused, also by readers that swallow OSError; declared, it passes."""
+    refused(toy, imports, body, "list the folder data: dvc.yaml does not declare it", "data")
+
+
+def test_a_read_at_the_top_of_the_script_is_refused(toy: Toy) -> None:
+    """The seal is set before the script's first line after `run`, so nothing at module level escapes it."""
+    refused(toy, 'TEXT = open("data/secret.csv").read()', "result = TEXT", "read data/secret.csv", "data/secret.csv")
+
+
+def test_a_read_in_a_module_is_shown_where_it_happens(toy: Toy) -> None:
+    """The source line is the innermost of the project's own, not the script's and not a library's."""
+    toy.write("src/mine.py", '"""Mine."""\n\n\ndef load():\n    return open("data/secret.csv").read()\n')
+    toy.stage(f"result = mine.load()\n{DONE}", "outs: [out]", imports="import mine")
+    assert "\n  at src/mine.py:5 in load\n" in toy.by_hand()
+
+
+def test_a_refusal_that_the_stage_swallows_still_fails(toy: Toy) -> None:
+    """`except Exception` around an undeclared read does not make the stage succeed."""
+    body = 'try:\n    open("data/secret.csv")\nexcept Exception:\n    pass\nresult = 1\n'
+    refused(toy, "", body, "read data/secret.csv", "data/secret.csv")
+
+
+def test_a_user_error_made_of_a_refusal_is_explained_too(toy: Toy) -> None:
+    """A module that turns the kernel's OSError into an error of its own does not hide the reason."""
+    pytest.importorskip("pyarrow")
+    if not landlock.abi():
+        pytest.skip("this kernel has no Landlock")
+    imports = "from pyarrow import csv\nfrom veritable.errors import UserError"
+    read = 'result = csv.read_csv("data/secret.csv")'
+    body = f'try:\n    {read}\nexcept OSError as error:\n    raise UserError("bad table") from error'
+    refused(toy, imports, body, "read data/secret.csv", "data/secret.csv")
+
+
+def test_a_link_to_a_secret_is_refused(toy: Toy) -> None:
+    """A link is judged by its own name, whether what it leads to lies in the repository or outside it."""
+    outside = toy.root.parent / "outside.csv"
+    outside.write_text("secret")
+    (toy.root / "data/link.csv").symlink_to("secret.csv")
+    (toy.root / "data/far.csv").symlink_to(outside)
+    for name in ("link", "far"):
+        (toy.root / "out").unlink(missing_ok=True)
+        refused(toy, "", f'result = open("data/{name}.csv").read()', f"read data/{name}.csv", f"data/{name}.csv")
+
+
+# Modules
+
+
+DYNAMIC = ("import importlib", 'result = importlib.import_module("hid" + "den").VALUE')
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["source", "byte code"])
+def test_a_module_that_the_code_file_does_not_list_is_refused(toy: Toy, compiled: bool) -> None:
+    """A dynamic import of a module of src/ is refused, also where its byte code lies ready; imported by name it passes."""
+    toy.write("src/hidden.py", "VALUE = 5\n")
+    if compiled:
+        toy.run(sys.executable, "-m", "compileall", "-q", "src/hidden.py")
+    toy.stage(f"{DYNAMIC[1]}\n{DONE}", "outs: [out]", imports=DYNAMIC[0])
+    ran = toy.by_hand()
+    assert ran.status == 1
+    assert "stage 'x' may not read src/hidden.py: no import statement leads to it, so code/x.txt does not list it.\n" in ran
+    assert "add to stages.x.deps in dvc.yaml:\n      - src/hidden.py\n" in ran
+    toy.stage(f"{DYNAMIC[1]}\n{DONE}", "deps: [src/hidden.py]\nouts: [out]", imports=DYNAMIC[0])
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    toy.stage(f"result = hidden.VALUE\n{DONE}", "outs: [out]", imports="import hidden")
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert "5" == toy.read("out")
+
+
+def test_a_module_beside_the_contract_is_no_exception(toy: Toy) -> None:
+    """Of the package's own top folder only what the contract itself needs is readable."""
+    toy.write("src/veritable/files.py", "VALUE = 5\n")
+    imports, body = "import importlib", 'result = importlib.import_module("veritable.files").VALUE'
+    refused(toy, imports, body, "read src/veritable/files.py", "src/veritable/files.py")
+
+
+# Params
+
+
+def test_an_undeclared_param_is_refused(toy: Toy) -> None:
+    """A stage is handed its declared params alone; the refusal names the key and the line to add."""
+    for ask in ('stage.params["p"]["b"]', 'stage.params["p"].get("b", 7)'):
+        toy.stage(f"result = {ask}\n{DONE}", "params: [p.a]\nouts: [out]")
+        ran = toy.by_hand()
+        assert ran.status == 1
+        assert "may not use the param 'p.b'" in ran
+        assert "Add to stages.x.params in dvc.yaml:\n      - p.b\n" in ran
+        toy.stage(f"result = {ask}\n{DONE}", "params: [p.b]\nouts: [out]")
+        assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+        assert "2" == toy.read("out")
+
+
+def test_a_direct_read_of_params_yaml_is_refused(toy: Toy) -> None:
+    """params.yaml is no file that a stage opens: it asks `stage.params`."""
+    toy.stage(f'result = open("params.yaml").read()\n{DONE}', "params: [p.a]\nouts: [out]")
+    ran = toy.by_hand()
+    assert ran.status == 1
+    assert "stage 'x' may not read params.yaml: a stage sees only its declared params.\n  at stages/x.py:10 in x\n" in ran
+    assert "Ask stage.params, and add to stages.x.params in dvc.yaml" in ran
+
+
+# Writes
+
+
+WRITES = {
+    "open": ("", 'open("data/other.csv", "w").write("1")'),
+    "mkdir": ("import os", 'os.mkdir("data/other.csv")'),
+    "append": ("", 'open("data/secret.csv", "a").write("1")'),
+    "remove": ("import os", 'os.remove("data/secret.csv")'),
+    "rename": ("import os", 'os.rename("data/secret.csv", stage.outputs["out"])'),
+    "an input": ("", 'stage.inputs["in.csv"].write_text("1")'),
+}
+
+
+@ways(WRITES)
+def test_a_write_outside_the_outs_is_refused(toy: Toy, imports: str, body: str) -> None:
+    """Python may create, change, rename and remove nothing that dvc.yaml does not give it as an output."""
+    before = {path: path.read_text() for path in (toy.root / "data").iterdir()}
+    toy.stage(body, "deps: [data/in.csv]\nouts: [out]", imports=imports)
+    ran = toy.by_hand()
+    assert (1, True) == (ran.status, "stage 'x' may not write data/" in ran), ran.text
+    assert "\n  at stages/x.py:" in ran
+    assert "Add to stages.x.outs in dvc.yaml:\n      - data/" in ran
+    assert before == {path: path.read_text() for path in (toy.root / "data").iterdir()}
+
+
+@kernel
+def test_a_write_outside_the_outs_by_cpp_is_refused(toy: Toy) -> None:
+    """pyarrow, which writes in C++, is refused by the kernel, in the same words; into an output it may."""
+    imports = "import pyarrow as pa\nfrom pyarrow import parquet"
+    toy.stage('parquet.write_table(pa.table({"a": [1]}), "data/other.parquet")', "outs: [out]", imports=imports)
+    ran = toy.by_hand()
+    assert ran.status == 1
+    assert "stage 'x' may not write data/other.parquet: dvc.yaml does not declare it.\n  at stages/x.py:" in ran
+    assert "Add to stages.x.outs in dvc.yaml:\n      - data/other.parquet\n" in ran
+    assert not (toy.root / "data/other.parquet").exists()
+    toy.stage(
+        'parquet.write_table(pa.table({"a": [1]}), stage.outputs["other.parquet"])',
+        "outs: [data/other.parquet]",
+        imports=imports,
+    )
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert (toy.root / "data/other.parquet").exists()
+
+
+def test_a_write_to_an_outputs_final_place_is_told_where_to_write(toy: Toy) -> None:
+    """Outputs are written where stage.outputs says: the refusal of their final place says so."""
+    toy.stage('open("out", "w")', "outs: [out]")
+    assert "may not write out: outputs take their places when the stage has ended well" in toy.by_hand()
+
+
+def test_a_file_beside_the_outputs_is_refused(toy: Toy) -> None:
+    """A sibling of an output would be lost in silence: it is an error that names the line to add."""
+    toy.stage('stage.outputs["out"].write_text("")\nstage.outputs["out"].with_name("more").write_text("")', "outs: [data/out]")
+    ran = toy.by_hand()
+    assert ran.status == 1
+    assert "wrote data/more, which dvc.yaml does not declare.\n  Add to stages.x.outs in dvc.yaml:\n      - data/more\n" in ran
+    assert not (toy.root / "data/out").exists()
+
+
+def test_a_stage_may_do_in_its_own_folders_what_it_likes(toy: Toy) -> None:
+    """Replace atomically, re-read, remove trees (which Python does relative to open folders), use temporary folders."""
+    body = """
+import os, pathlib, shutil, tempfile
+out = stage.outputs["out"]
+(out / "data" / "in.csv").mkdir(parents=True)
+(out / "data" / "in.csv" / "secret.csv").write_text("")
+shutil.rmtree(out / "data")
+(out / "new").write_text("1")
+os.replace(out / "new", out / "final")
+assert (out / "final").read_text() == "1"
+with tempfile.TemporaryDirectory() as folder:
+    (pathlib.Path(folder) / "data").mkdir()
+    (pathlib.Path(folder) / "data" / "secret.csv").write_text("")
+"""
+    toy.stage(body, "outs: [out]")
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert ["final"] == [path.name for path in (toy.root / "out").iterdir()]
+
+
+# Levels
+
+
+def test_the_hook_alone_says_so_in_one_line(toy: Toy) -> None:
+    """Without Landlock the hook remains: it refuses what Python opens, and one line tells what it cannot see."""
+    toy.stage(f'result = open("data/secret.csv").read()\n{DONE}', "outs: [out]")
+    ran = toy.by_hand(VERITABLE_SEAL="hook")
+    assert (1, True) == (ran.status, "may not read data/secret.csv" in ran)
+    toy.stage(f"result = 1\n{DONE}", "outs: [out]")
+    ran = toy.by_hand(VERITABLE_SEAL="hook")
+    said = "seal: without Linux Landlock, only what Python itself opens can be refused, not C++ readers or other programs.\n"
+    assert (0, said) == (ran.status, ran.text)
+
+
+def test_report_refuses_nothing_and_says_everything(toy: Toy) -> None:
+    """The switch for debugging lets all through, and names each undeclared access once."""
+    toy.stage(f'result = [open(f"data/{{n}}.csv").read() for n in ("secret", "secret", "in")]\n{DONE}', "outs: [out]")
+    ran = toy.by_hand(VERITABLE_SEAL="report")
+    assert ran.status == 0
+    assert (1, 1) == (ran.text.count("may not read data/secret.csv"), ran.text.count("may not read data/in.csv"))
+    assert "seal: VERITABLE_SEAL=report, so undeclared access is reported and let through." in ran
+    assert (toy.root / "out").exists()
+
+
+def test_kernel_requires_landlock(toy: Toy) -> None:
+    """VERITABLE_SEAL=kernel, for CI, runs under Landlock or not at all."""
+    toy.stage(f"result = 1\n{DONE}", "outs: [out]")
+    assert (0 if landlock.abi() else 1) == toy.by_hand(VERITABLE_SEAL="kernel").status
+    supervisor = toy.root / "src/veritable/stage/landlock.py"
+    supervisor.write_text(supervisor.read_text().replace("return max(0, version)", "return 0"))
+    ran = toy.by_hand(VERITABLE_SEAL="kernel")
+    assert (1, True) == (ran.status, "VERITABLE_SEAL=kernel needs Linux Landlock" in ran)
+    assert (0, True) == ((ran := toy.by_hand()).status, "seal: without Linux Landlock" in ran)
+
+
+def test_an_unknown_level_is_refused(toy: Toy) -> None:
+    """A typo in VERITABLE_SEAL does not weaken the seal."""
+    toy.stage(f"result = 1\n{DONE}", "outs: [out]")
+    ran = toy.by_hand(VERITABLE_SEAL="kernal")
+    assert (1, True) == (ran.status, "must be kernel, hook or report, however it is 'kernal'" in ran)
+
+
+# What must pass unaltered
+
+
+def test_what_people_use_passes_unaltered(toy: Toy) -> None:
+    """scikit-learn in parallel, matplotlib, sqlite, multiprocessing queues and a fork pass without a word."""
+    imports = """
+import warnings
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import multiprocessing, sqlite3
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+"""
+    body = """
+X, y = make_classification(random_state=0)
+result = RandomForestClassifier(10, n_jobs=2, random_state=0).fit(X, y).score(X, y)
+folder = stage.outputs["out"]
+folder.mkdir()
+plt.plot([1, 2])
+plt.savefig(folder / "figure.png")
+with sqlite3.connect(stage.scratch / "facts.db") as facts:
+    facts.execute("create table fact (name text)")
+sqlite3.connect(":memory:").close()
+"""
+    toy.stage(body, "outs: [out]", imports=imports)
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+
+
+def test_a_deep_folder_for_temporary_files_does_no_harm(toy: Toy, tmp_path: Path) -> None:
+    """Workers talk through sockets, whose names have 108 characters at most: the stage's temporary folder stays short."""
+    deep = tmp_path / ("deep" * 15) / ("er" * 30)
+    deep.mkdir(parents=True)
+    body = 'with multiprocessing.get_context("forkserver").Pool(1) as pool:\n    result = pool.map(abs, [1])\n' + DONE
+    toy.stage(body, "outs: [out]", imports="import multiprocessing")
+    assert (0, "") == ((ran := toy.by_hand(TMPDIR=str(deep))).status, ran.text)
+    shutil.rmtree(deep)
