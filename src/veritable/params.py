@@ -5,11 +5,18 @@ Models have no defaults: every knob stands in params.yaml, where DVC sees it cha
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Self
+from types import NoneType
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from veritable.errors import UserError
+
+_RULES = {  # pydantic's own words name the value a second time
+    "too_long": "a list of at most {max_length} items",
+    "too_short": "a list that is not empty",
+    "string_too_short": "a text that is not empty",
+}
 
 
 class ParamsError(UserError):
@@ -19,7 +26,7 @@ class ParamsError(UserError):
 class Section(BaseModel):
     """One section of params.yaml."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, name: str, values: Mapping[str, Any]) -> Self:
@@ -31,7 +38,7 @@ class Section(BaseModel):
             Names the key, the rule, the value and, for an unknown key, the nearest known one.
         """
         try:
-            return cls.model_validate(values if isinstance(values, Mapping) else {})
+            return cls.model_validate({str(key): value for key, value in values.items()} if isinstance(values, Mapping) else {})
         except ValidationError as error:
             raise ParamsError(_sentence(name, cls, error)) from None
 
@@ -49,13 +56,18 @@ def _sentence(section: str, model: type[Section], error: ValidationError) -> str
         return f"params.yaml has no key '{key}'. {hint}"
     if mistake["type"] == "missing":
         return f"params.yaml lacks the key '{key}'. Add it, or take the section over from the template's params.yaml."
-    rules = {
-        each["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        for each in mistakes
-        if each["loc"][0] == mistake["loc"][0]
-    }
-    rule = " or ".join(sorted(rules))
-    return f"'{key}' in params.yaml must be {rule}, however it is {mistake['input']!r}."
+    if not path:  # of several keys at once: the message is a whole sentence
+        return f"In params.yaml, {mistake['msg'].removeprefix('Value error, ')}."
+    rules = {_rule(each) for each in mistakes if [str(part) for part in each["loc"] if not _is_tag(part)] == path}
+    if len(path) == 1 and NoneType in get_args(model.model_fields[path[0]].annotation):
+        rules.add("null")
+    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, however it is {mistake['input']!r}."
+
+
+def _rule(mistake: Any) -> str:
+    if rule := _RULES.get(mistake["type"]):
+        return rule.format(**mistake["ctx"])
+    return str(mistake["msg"].removeprefix("Input should be "))
 
 
 def _is_tag(part: Any) -> bool:

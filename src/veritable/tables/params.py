@@ -23,9 +23,15 @@ class GenerateParams(Section):
     @model_validator(mode="after")
     def _fits(self) -> "GenerateParams":
         if self.informative + self.redundant > self.features:
-            raise ValueError("such that informative + redundant is at most features")
-        if self.classes * 2 > 2**self.informative:
-            raise ValueError("such that 2 x classes is at most 2 to the power of informative")
+            raise ValueError(
+                "generate.informative + generate.redundant must be at most generate.features, however they are "
+                f"{self.informative} + {self.redundant} against {self.features}"
+            )
+        if self.classes * 2 > 2 ** min(self.informative, 64):
+            raise ValueError(
+                "2 x generate.classes must be at most 2 to the power of generate.informative, however it is "
+                f"{2 * self.classes} against {2**self.informative}"
+            )
         return self
 
 
@@ -33,7 +39,7 @@ class DataParams(Section):
     """Section `data`: the table and how it is split."""
 
     path: Annotated[str, Field(min_length=1)]
-    columns: list[str] | None
+    columns: Annotated[list[str], Field(min_length=1)] | None
     missing: list[str]
     target: Annotated[str, Field(min_length=1)]
     positive: str | int | float | bool | None
@@ -45,7 +51,11 @@ class DataParams(Section):
     seed: Seed
 
     @model_validator(mode="after")
-    def _leaves_rows_to_train(self) -> "DataParams":
+    def _leaves_something_to_learn(self) -> "DataParams":
         if self.valid + self.test >= 1:
-            raise ValueError("such that valid + test is below 1, or nothing is left to train on")
+            raise ValueError(
+                f"data.valid + data.test must be below 1 to leave rows to train on, however they are {self.valid} + {self.test}"
+            )
+        if self.target in self.drop:
+            raise ValueError(f"data.drop must not name the target, however it names '{self.target}'")
         return self

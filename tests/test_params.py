@@ -1,0 +1,189 @@
+"""Params: what stands in params.yaml is taken as it is, or refused in one sentence that names key, rule and value."""
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from tests.rooms import ROOT, section
+from veritable.errors import UserError
+from veritable.evaluation.params import BaselineParams, EvaluateParams, ThresholdParams
+from veritable.explanation.params import ExplainParams
+from veritable.params import ParamsError, Section
+from veritable.tables.params import DataParams, GenerateParams
+from veritable.training.params import TrainParams
+
+SECTIONS: dict[str, type[Section]] = {
+    "generate": GenerateParams,
+    "data": DataParams,
+    "train": TrainParams,
+    "baselines": BaselineParams,
+    "threshold": ThresholdParams,
+    "evaluate": EvaluateParams,
+    "explain": ExplainParams,
+}
+KNOBS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
+
+WRONG = [
+    ("train.patience", 2.5, "a valid integer or null"),
+    ("train.patience", 0, "greater than or equal to 1 or null"),
+    ("train.patience", False, "a valid integer or null"),
+    ("train.hidden_sizes", 64, "a valid list"),
+    ("train.hidden_sizes", None, "a valid list"),
+    ("train.hidden_sizes", "64, 64", "a valid list"),
+    ("train.hidden_sizes", [8] * 33, "a list of at most 32 items"),
+    ("train.hidden_sizes.1", [64, 0], "greater than or equal to 1"),
+    ("train.hidden_sizes.0", [6.5], "a valid integer"),
+    ("train.activation", "rleu", "'relu', 'gelu', 'silu' or 'tanh'"),
+    ("train.activation", None, "'relu', 'gelu', 'silu' or 'tanh'"),
+    ("train.dropout", 1.0, "less than 1"),
+    ("train.dropout", -0.1, "greater than or equal to 0"),
+    ("train.dropout", "0.1", "a valid number"),
+    ("train.learning_rate", 0, "greater than 0"),
+    ("train.learning_rate", "1e-3", "a valid number"),
+    ("train.learning_rate", float("inf"), "a finite number"),
+    ("train.l1", float("nan"), "a finite number"),
+    ("train.weight_decay", -1, "greater than or equal to 0"),
+    ("train.weight_decay", False, "a valid number"),
+    ("train.class_weights", True, "'none' or 'balanced'"),
+    ("train.class_weights", None, "'none' or 'balanced'"),
+    ("train.batch_size", 32.5, "a valid integer"),
+    ("train.batch_size", "32", "a valid integer"),
+    ("train.epochs", True, "a valid integer"),
+    ("train.epochs", 0, "greater than or equal to 1"),
+    ("train.accelerator", "cuda", "'auto', 'cpu' or 'gpu'"),
+    ("train.precision", 32, "'32-true', 'bf16-mixed', '16-mixed' or '64-true'"),
+    ("train.seed", -1, "greater than or equal to 0"),
+    ("train.seed", 2**32, "less than 4294967296"),
+    ("generate.rows", 9, "greater than or equal to 10"),
+    ("generate.features", 0, "greater than or equal to 1"),
+    ("generate.redundant", None, "a valid integer"),
+    ("data.path", "", "a text that is not empty"),
+    ("data.path", None, "a valid string"),
+    ("data.columns", "a", "a valid list or null"),
+    ("data.columns", [], "a list that is not empty or null"),
+    ("data.columns.1", ["a", 1], "a valid string"),
+    ("data.missing", "?", "a valid list"),
+    ("data.missing.0", [0], "a valid string"),
+    ("data.target", 3, "a valid string"),
+    ("data.positive", ["yes"], "a valid boolean or a valid integer or a valid number or a valid string or null"),
+    ("data.drop", None, "a valid list"),
+    ("data.max_categories", 0, "greater than or equal to 1"),
+    ("data.valid", 0, "greater than 0"),
+    ("data.test", 1.2, "less than 1"),
+    ("data.shard_rows", 0, "greater than or equal to 1"),
+    ("baselines.seed", "42", "a valid integer"),
+    ("threshold.maximise", "f2", "'f1', 'balanced_accuracy', 'accuracy' or 'mcc'"),
+    ("evaluate.resamples", 99, "greater than or equal to 100"),
+    ("evaluate.confidence", 95, "less than 1"),
+    ("explain.rows", 0, "greater than or equal to 1"),
+    ("explain.background_rows", 1.5, "a valid integer"),
+    ("explain.rounds", "10", "a valid integer"),
+]
+
+
+def refusal(name: str, values: Any) -> str:
+    """What is said of a section that cannot be."""
+    with pytest.raises(ParamsError) as caught:
+        SECTIONS[name].parse(name, values)
+    return str(caught.value)
+
+
+def test_template_parses() -> None:
+    """Every section of the template's params.yaml is known and parses, and every knob stands in it."""
+    assert set(SECTIONS) == set(YAML(typ="safe").load((ROOT / "params.yaml").read_text()))
+    for name, model in SECTIONS.items():
+        assert set(section(name)) == set(model.model_fields)
+        assert section(name) == model.parse(name, section(name)).model_dump()
+
+
+@pytest.mark.parametrize(("key", "value", "rule"), WRONG, ids=[f"{key}={value!r}"[:60] for key, value, _ in WRONG])
+def test_wrong_value(key: str, value: Any, rule: str) -> None:
+    """A value of the wrong type or range is refused with its key, the rule and the value."""
+    name, knob, *index = key.split(".")
+    shown = value[int(index[0])] if index else value
+    assert f"'{key}' in params.yaml must be {rule}, however it is {shown!r}." == refusal(name, section(name, **{knob: value}))
+
+
+@pytest.mark.parametrize(("name", "key"), KNOBS, ids=[".".join(knob) for knob in KNOBS])
+def test_missing_knob(name: str, key: str) -> None:
+    """A section that lacks a knob is refused with the knob's name: there are no hidden defaults."""
+    values = {k: v for k, v in section(name).items() if k != key}
+    assert refusal(name, values).startswith(f"params.yaml lacks the key '{name}.{key}'.")
+
+
+@given(knob=st.sampled_from([knob for knob in KNOBS if len(knob[1]) > 3]), data=st.data())
+def test_typo(knob: tuple[str, str], data: st.DataObject) -> None:
+    """A misspelt key is named, and so is the key it must have been, whether that is missing now or not."""
+    name, key = knob
+    at = data.draw(st.integers(0, len(key) - 1))
+    typo = data.draw(st.sampled_from([key[:at] + key[at + 1 :], key[:at] + key[at] + key[at:], key.upper()[:1] + key[1:]]))
+    assume(typo not in section(name))
+    renamed = {typo if k == key else k: v for k, v in section(name).items()}
+    for values in (renamed, section(name) | {typo: 1}):
+        assert f"params.yaml has no key '{name}.{typo}'. Did you mean '{name}.{key}'?" == refusal(name, values)
+
+
+def test_unlike_any() -> None:
+    """A key that resembles none is answered with the known ones."""
+    assert "params.yaml has no key 'explain.zzz'. Known are: rows, background_rows, rounds, seed." == refusal(
+        "explain", section("explain", zzz=1)
+    )
+
+
+@pytest.mark.parametrize("values", [None, [], "text", 3, {}])
+def test_no_section(values: Any) -> None:
+    """A section that is empty or no mapping is answered with its first key."""
+    assert refusal("explain", values).startswith("params.yaml lacks the key 'explain.rows'.")
+
+
+def test_key_is_no_text() -> None:
+    """A key that YAML reads as a number is unknown like any other."""
+    assert refusal("train", section("train") | {64: 1}).startswith("params.yaml has no key 'train.64'.")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("generate", {"informative": 9, "redundant": 3}, ("generate.informative", "generate.features", "9 + 3 against 10")),
+        ("generate", {"classes": 3}, ("generate.classes", "generate.informative", "6 against 4")),
+        ("data", {"valid": 0.5, "test": 0.5}, ("data.valid", "data.test", "0.5 + 0.5")),
+        ("data", {"target": "y", "drop": ["id", "y"]}, ("data.drop", "target", "'y'")),
+    ],
+)
+def test_knobs_that_exclude_each_other(name: str, changes: dict[str, Any], words: tuple[str, ...]) -> None:
+    """Knobs that cannot be together are refused in one sentence that names them and their values."""
+    said = refusal(name, section(name, **changes))
+    assert said.startswith("In params.yaml, ")
+    assert said.endswith(".")
+    assert 1 == said.count("must") == said.count("however")
+    assert [] == [word for word in words if word not in said]
+
+
+@given(
+    knob=st.sampled_from(KNOBS),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=4,
+    ),
+)
+def test_any_value(knob: tuple[str, str], value: Any) -> None:
+    """Whatever stands at a knob, it is taken as it is, or refused in words that name the knob."""
+    name, key = knob
+    try:
+        parsed = SECTIONS[name].parse(name, section(name, **{key: value}))
+    except UserError as error:
+        assert f"{name}.{key}" in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert value == getattr(parsed, key)
+
+
+def test_frozen() -> None:
+    """Params cannot be changed once they are parsed."""
+    parsed = TrainParams.parse("train", section("train"))
+    with pytest.raises(Exception, match="frozen"):
+        parsed.epochs = 3
