@@ -1,0 +1,173 @@
+"""The curves against scikit-learn: small, finite, and of the same shape."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from veritable.evaluation.curves import (
+    calibration_frame,
+    confusion_frame,
+    pr_curve_frame,
+    roc_curve_frame,
+    threshold_frame,
+    wilson_interval,
+)
+
+CURVES = {"roc": roc_curve_frame, "pr": pr_curve_frame, "calibration": calibration_frame}
+
+
+def drawn(n, n_classes, *, seed=0, decimals=15):
+    generator = np.random.default_rng(seed)
+    y_prob = generator.dirichlet(np.ones(n_classes), size=n)
+    y_true = (generator.random((n, 1)) > y_prob.cumsum(axis=1)).sum(axis=1).clip(max=n_classes - 1)
+    positive = y_prob[:, 1:].round(decimals)
+    return y_true, np.column_stack([1 - positive.sum(axis=1), positive]).clip(0, 1)
+
+
+def names(n_classes):
+    return [f"class {code}" for code in range(n_classes)]
+
+
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize(("n", "n_classes"), [(3, 2), (50, 3), (20_000, 2), (3000, 4)])
+def test_curves_are_finite_and_small(curve, n, n_classes):
+    """Every number of a curve is finite and fits JSON, and no class has more than 200 points."""
+    frame = CURVES[curve](*drawn(n, n_classes), names(n_classes))
+    json.dumps(frame.to_dict("records"), allow_nan=False)
+    assert np.isfinite(frame.drop(columns="class").to_numpy(dtype=float)).all()
+    assert frame.groupby("class").size().max() <= 200
+    assert set(names(n_classes)[1:] if n_classes == 2 else names(n_classes)) == set(frame["class"])
+
+
+@pytest.mark.parametrize("n", [30, 5000])
+@pytest.mark.parametrize("decimals", [1, 15])
+def test_the_roc_curve_keeps_its_shape(n, decimals):
+    """The thinned ROC curve runs from (0, 0) to (1, 1), never falls, and departs from the whole one by 1 % at most."""
+    y_true, y_prob = drawn(n, 2, decimals=decimals)
+    frame = roc_curve_frame(y_true, y_prob, names(2))
+    assert [[0, 0], [1, 1]] == frame[["fpr", "tpr"]].iloc[[0, -1]].to_numpy().tolist()
+    assert frame["fpr"].is_monotonic_increasing
+    assert frame["tpr"].is_monotonic_increasing
+    assert (frame["threshold"].diff().iloc[1:] < 0).all()
+    fpr, tpr, thresholds = sk.roc_curve(y_true, y_prob[:, 1], drop_intermediate=False)
+    whole = pd.DataFrame({"fpr": fpr[1:], "tpr": tpr[1:]}, index=thresholds[1:])
+    np.testing.assert_allclose(frame[["fpr", "tpr"]].iloc[1:], whole.loc[frame["threshold"].iloc[1:]])
+    nearest = np.abs(whole.to_numpy()[:, None] - frame[["fpr", "tpr"]].to_numpy()).sum(axis=2).min(axis=1)
+    assert nearest.max() <= 0.01 + 1e-9
+    assert sk.roc_auc_score(y_true, y_prob[:, 1]) == pytest.approx(sk.auc(frame["fpr"], frame["tpr"]), abs=0.002)
+
+
+def test_the_roc_curve_begins_above_every_score():
+    """At the first threshold no row is predicted positive, even where a score is 1."""
+    y_prob = np.array([[0.0, 1.0], [0.5, 0.5]])
+    first = roc_curve_frame(np.array([1, 0]), y_prob, names(2)).iloc[0]
+    assert (0, 0) == (first["fpr"], first["tpr"])
+    assert not (y_prob[:, 1] >= first["threshold"]).any()
+
+
+@pytest.mark.parametrize("n", [30, 5000])
+def test_the_pr_curve_is_scikit_learns(n):
+    """Every point of the precision-recall curve is one of scikit-learn's, recall rises and reaches 1."""
+    y_true, y_prob = drawn(n, 2, decimals=3)
+    frame = pr_curve_frame(y_true, y_prob, names(2))
+    precision, recall, thresholds = sk.precision_recall_curve(y_true, y_prob[:, 1])
+    whole = pd.DataFrame({"recall": recall[:-1], "precision": precision[:-1]}, index=thresholds)
+    np.testing.assert_allclose(frame[["recall", "precision"]], whole.loc[frame["threshold"]])
+    assert frame["recall"].is_monotonic_increasing
+    assert frame["recall"].iloc[-1] == 1
+    assert (frame["threshold"].diff().iloc[1:] < 0).all()
+
+
+def test_more_classes_have_a_curve_each_against_the_rest():
+    """With three classes, each class's curve is the one it has alone against the rest."""
+    y_true, y_prob = drawn(100, 3)
+    frame = roc_curve_frame(y_true, y_prob, names(3))
+    for code, name in enumerate(names(3)):
+        one = frame[frame["class"] == name]
+        assert sk.roc_auc_score(y_true == code, y_prob[:, code]) == pytest.approx(sk.auc(one["fpr"], one["tpr"]), abs=0.005)
+
+
+@pytest.mark.parametrize("curve", ["roc", "pr"])
+def test_a_class_without_rows_has_no_curve(curve):
+    """A class without a row among those evaluated is left out of the ROC and PR curves, the others are drawn."""
+    y_true, y_prob = drawn(60, 3)
+    y_true[y_true == 1] = 2
+    assert {"class 0", "class 2"} == set(CURVES[curve](y_true, y_prob, names(3))["class"])
+
+
+@pytest.mark.parametrize("curve", ["roc", "pr"])
+def test_without_a_positive_row_a_frame_is_empty_with_its_columns(curve):
+    """With negative rows only, the frames are empty and have the columns they always have."""
+    y_true, y_prob = drawn(20, 2)
+    frame = CURVES[curve](np.zeros_like(y_true), y_prob, names(2))
+    assert frame.empty
+    assert list(CURVES[curve](y_true, y_prob, names(2)).columns) == list(frame.columns)
+    thresholds = threshold_frame(np.zeros_like(y_true), y_prob)
+    assert thresholds.empty
+    assert ["threshold", "precision", "recall", "f1"] == list(thresholds.columns)
+
+
+def test_calibration_bins_hold_the_same_number_of_rows():
+    """Of 1,000 rows with distinct probabilities each of ten bins holds a hundred, and the bins' means are those of the rows."""
+    y_true, y_prob = drawn(1000, 2)
+    frame = calibration_frame(y_true, y_prob, names(2))
+    assert [100] * 10 == frame["rows"].tolist()
+    assert frame["predicted"].is_monotonic_increasing
+    assert np.average(y_prob[:, 1]) == pytest.approx(np.average(frame["predicted"]))
+    assert y_true.mean() == pytest.approx(frame["observed"].mean())
+    assert ((frame["low"] < frame["observed"]) & (frame["observed"] < frame["high"])).all()
+
+
+def test_rows_of_equal_probability_share_a_calibration_bin():
+    """Where only two probabilities occur there are two bins, one for each."""
+    y_prob = np.array([[0.8, 0.2]] * 30 + [[0.3, 0.7]] * 10)
+    y_true = np.array([0, 1, 0] * 10 + [1] * 10)
+    frame = calibration_frame(y_true, y_prob, names(2))
+    assert [30, 10] == frame["rows"].tolist()
+    assert [0.2, 0.7] == pytest.approx(frame["predicted"].tolist())
+    assert [1 / 3, 1.0] == pytest.approx(frame["observed"].tolist())
+
+
+@pytest.mark.parametrize(("hits", "rows"), [(0, 5), (3, 10), (10, 10), (437, 1000)])
+def test_the_wilson_interval_is_scipys(hits, rows):
+    """The interval of a share is SciPy's Wilson interval."""
+    expected = stats.binomtest(hits, rows).proportion_ci(0.95, method="wilson")
+    low, high = wilson_interval(np.array([hits]), np.array([rows]))
+    assert (expected.low, expected.high) == pytest.approx((low[0], high[0]))
+
+
+def test_the_confusion_matrix_counts_every_pair_of_classes():
+    """The confusion matrix has a line for every pair of classes, also those that never met, and counts as scikit-learn."""
+    y_true, y_pred = np.array([0, 1, 1, 2, 2, 2]), np.array([0, 1, 0, 2, 2, 0])
+    frame = confusion_frame(y_true, y_pred, ["a", "b", "c"])
+    matrix = frame.pivot_table(index="actual", columns="predicted", values="rows")
+    assert sk.confusion_matrix(y_true, y_pred).tolist() == matrix.to_numpy().tolist()
+    assert ["a", "a", "a", "b", "b", "b", "c", "c", "c"] == frame["actual"].tolist()
+
+
+def test_the_threshold_frame_says_what_each_threshold_would_give():
+    """Precision, recall and F1 at each threshold are scikit-learn's for the rows predicted positive from there on."""
+    y_true, y_prob = drawn(3000, 2)
+    frame = threshold_frame(y_true, y_prob)
+    assert len(frame) <= 200
+    assert frame["threshold"].is_monotonic_increasing
+    assert frame["recall"].is_monotonic_decreasing
+    for line in frame.iloc[::20].itertuples():
+        y_pred = y_prob[:, 1] >= line.threshold
+        assert sk.precision_score(y_true, y_pred) == pytest.approx(line.precision)
+        assert sk.recall_score(y_true, y_pred) == pytest.approx(line.recall)
+        assert sk.f1_score(y_true, y_pred) == pytest.approx(line.f1)
+
+
+def test_wrong_arguments_are_refused():
+    """Names that do not fit the columns and thresholds of three classes are errors that say so."""
+    with pytest.raises(ValueError, match="classes must name the 3 columns of y_prob, however: 2 classes"):
+        roc_curve_frame(*drawn(10, 3), names(2))
+    with pytest.raises(ValueError, match="a threshold is for two classes"):
+        threshold_frame(*drawn(10, 3))
+    with pytest.raises(ValueError, match="y_pred must be codes from 0 to 1"):
+        confusion_frame(np.array([0, 1]), np.array([0, 2]), names(2))

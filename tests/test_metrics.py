@@ -1,0 +1,270 @@
+"""The metrics against scikit-learn, their intervals against formulas."""
+
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as sk
+
+from veritable.evaluation.intervals import paired_difference, percentile_interval, resample_weights
+from veritable.evaluation.metrics import METRICS, Interval, Predictions, compute_metrics, row_losses
+
+
+@st.composite
+def weighted_predictions(draw):
+    """Rows with coarse probabilities (hence ties) and weights, some of them 0."""
+    k = draw(st.integers(2, 5))
+    n = draw(st.integers(1, 30))
+    y_true = np.array(draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n)))
+    y_pred = np.array(draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n)))
+    parts = np.array(draw(st.lists(st.lists(st.integers(0, 3), min_size=k, max_size=k), min_size=n, max_size=n)), dtype=float)
+    parts[parts.sum(axis=1) == 0] = 1
+    y_prob = parts / parts.sum(axis=1, keepdims=True)
+    weight = st.integers(0, 4).map(float) if draw(st.booleans()) else st.just(0.0) | st.floats(0.01, 10)
+    weights = np.array(draw(st.lists(weight, min_size=n, max_size=n)))
+    assume(weights.sum() > 0)
+    return y_true, y_prob, y_pred, weights
+
+
+def by_scikit_learn(y_true, y_prob, y_pred, weights):
+    """The same metrics, each by scikit-learn's own function, with undefined ones as NaN."""
+    k = y_prob.shape[1]
+    kept = weights > 0
+    y_true, y_prob, y_pred, w = y_true[kept], y_prob[kept], y_pred[kept], weights[kept]
+    present = [code for code in ([1] if k == 2 else range(k)) if (y_true == code).any()]
+    absent = [code for code in present if (y_true != code).any()]
+    several = len(np.unique(y_true)) > 1
+    averaged = {"labels": present, "average": "macro", "zero_division": 0, "sample_weight": w}
+    classes_present = np.unique(y_true)
+    recalls = [sk.recall_score(y_true == code, y_pred == code, sample_weight=w) for code in classes_present]
+    one_hot = np.eye(k, dtype=int)[y_true]
+    return {
+        "accuracy": sk.accuracy_score(y_true, y_pred, sample_weight=w),
+        "balanced_accuracy": np.mean(recalls),
+        "precision": sk.precision_score(y_true, y_pred, **averaged) if present else np.nan,
+        "recall": sk.recall_score(y_true, y_pred, **averaged) if present else np.nan,
+        "f1": sk.f1_score(y_true, y_pred, **averaged) if present else np.nan,
+        "roc_auc": np.mean([sk.roc_auc_score(y_true == code, y_prob[:, code], sample_weight=w) for code in absent])
+        if absent
+        else np.nan,
+        "average_precision": np.mean(
+            [sk.average_precision_score(y_true == code, y_prob[:, code], sample_weight=w) for code in present]
+        )
+        if present
+        else np.nan,
+        "log_loss": sk.log_loss(one_hot, y_prob, sample_weight=w),
+        "brier": sk.brier_score_loss(y_true, y_prob[:, 1], pos_label=1, sample_weight=w)
+        if k == 2
+        else sk.brier_score_loss(y_true, y_prob, labels=range(k), sample_weight=w),
+        "mcc": sk.matthews_corrcoef(y_true, y_pred, sample_weight=w) if several else np.nan,
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(weighted_predictions())
+def test_every_metric_under_any_weights_is_that_of_scikit_learn(rows):
+    """Every metric under any weights, ties and absent classes included, equals scikit-learn's with sample_weight."""
+    y_true, y_prob, y_pred, weights = rows
+    expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
+    measured = Predictions(y_true, y_prob, y_pred).measure(np.stack([weights, weights * 2]))
+    assert set(measured) == set(METRICS)
+    for name in METRICS:
+        np.testing.assert_allclose(measured[name], expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_macro_averages_are_scikit_learns_where_every_class_is_present():
+    """With every class present, macro metrics equal scikit-learn's own macro and one-vs-rest averages."""
+    y_true, y_prob = drawn(400, n_classes=4, seed=0)
+    y_pred = y_prob.argmax(axis=1)
+    computed = compute_metrics(y_true, y_prob, y_pred, resamples=2, seed=0)
+    assert sk.f1_score(y_true, y_pred, average="macro") == pytest.approx(computed["f1"].value)
+    assert sk.balanced_accuracy_score(y_true, y_pred) == pytest.approx(computed["balanced_accuracy"].value)
+    assert sk.roc_auc_score(y_true, y_prob, multi_class="ovr") == pytest.approx(computed["roc_auc"].value)
+    one_hot = np.eye(4)[y_true]
+    assert sk.average_precision_score(one_hot, y_prob) == pytest.approx(computed["average_precision"].value)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_mean_of_row_losses_is_the_metric(n_classes):
+    """The mean of the rows' losses is the log loss and the Brier score."""
+    y_true, y_prob = drawn(50, n_classes=n_classes, seed=1)
+    computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=2, seed=0)
+    losses = row_losses(y_true, y_prob)
+    assert {"log_loss", "brier"} == set(losses)
+    for name, of_rows in losses.items():
+        assert computed[name].value == pytest.approx(of_rows.mean())
+
+
+def test_a_probability_of_zero_costs_a_finite_loss():
+    """A row whose class was given no probability at all costs 36 nats, not infinity."""
+    assert row_losses(np.array([1]), np.array([[1.0, 0.0]]))["log_loss"][0] == pytest.approx(-np.log(np.finfo(float).eps))
+
+
+def test_one_class_alone_leaves_undefined_metrics_none():
+    """With negative rows only, what needs a positive row is None, keeps its n, and the rest has its value."""
+    computed = compute_metrics(np.zeros(5, int), np.full((5, 2), 0.5), np.zeros(5, int), resamples=10, seed=0)
+    undefined = {name for name, interval in computed.items() if interval == Interval(None, None, None, 5)}
+    assert undefined == {"precision", "recall", "f1", "roc_auc", "average_precision", "mcc"}
+    assert computed["accuracy"] == Interval(1.0, 1.0, 1.0, 5)
+
+
+def test_resamples_without_the_class_are_left_out_of_the_interval():
+    """With one positive row of three, resamples without it leave no NaN in any interval."""
+    y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
+    computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), resamples=50, seed=0)
+    assert computed["recall"] == Interval(1.0, 1.0, 1.0, 3)
+    assert all(np.isfinite([i.value, i.low, i.high]).all() for i in computed.values())
+
+
+def test_the_interval_of_accuracy_is_the_binomial_one():
+    """The bootstrap interval of accuracy has the width and place of the binomial one."""
+    y_true, y_prob = drawn(2000, n_classes=2, seed=2)
+    accuracy = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=2000, seed=0)["accuracy"]
+    low, high = stats.binom.interval(0.95, 2000, accuracy.value)
+    assert (low / 2000, high / 2000) == pytest.approx((accuracy.low, accuracy.high), abs=0.002)
+
+
+def test_the_interval_of_roc_auc_is_delongs():
+    """The bootstrap interval of ROC AUC has the width and place of DeLong's (1988)."""
+    y_true, y_prob = drawn(1000, n_classes=2, seed=3)
+    roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=2000, seed=0)["roc_auc"]
+    value, error = delong(y_prob[y_true == 1, 1], y_prob[y_true == 0, 1])
+    assert value == pytest.approx(roc_auc.value)
+    assert (value - 1.96 * error, value + 1.96 * error) == pytest.approx((roc_auc.low, roc_auc.high), abs=0.003)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    """Over 300 samples, the 95 % intervals of accuracy and ROC AUC cover the true value 92 to 98 times in 100."""
+    shift = 1.0
+    true_auc, true_accuracy = stats.norm.cdf(shift / np.sqrt(2)), stats.norm.cdf(shift / 2)
+    generator = np.random.default_rng(4)
+    covered = []
+    for _ in range(300):
+        y_true = (np.arange(300) < 150).astype(int)
+        score = stats.norm.cdf(generator.normal(size=300) + shift * y_true - shift / 2)
+        y_prob = np.stack([1 - score, score], axis=1)
+        computed = compute_metrics(y_true, y_prob, (score >= 0.5).astype(int), resamples=300, seed=int(generator.integers(1e9)))
+        truths = {"roc_auc": true_auc, "accuracy": true_accuracy}
+        covered.append([computed[name].low <= truth <= computed[name].high for name, truth in truths.items()])
+    assert np.mean(covered, axis=0) == pytest.approx([0.95, 0.95], abs=0.03)
+
+
+def test_a_higher_confidence_gives_a_wider_interval():
+    """The 99 % interval contains the 80 % interval."""
+    y_true, y_prob = drawn(100, n_classes=2, seed=5)
+    wide, narrow = (
+        compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=200, seed=0, confidence=confidence)["log_loss"]
+        for confidence in (0.99, 0.8)
+    )
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
+
+
+def test_the_same_seed_gives_the_same_intervals():
+    """The same rows and seed give the same intervals, another seed gives others."""
+    y_true, y_prob = drawn(100, n_classes=3, seed=6)
+    y_pred = y_prob.argmax(axis=1)
+    first, again, other = (compute_metrics(y_true, y_prob, y_pred, resamples=50, seed=seed) for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("n", [1, 7, 300_000])
+def test_each_resample_draws_as_many_rows_as_there_are(n):
+    """Each of the resamples draws n rows with replacement, however few fit into a chunk."""
+    weights = list(resample_weights(n, 3, seed=0))
+    assert sum(len(chunk) for chunk in weights) == 3
+    assert all((chunk.sum(axis=1) == n).all() and (chunk >= 0).all() for chunk in weights)
+
+
+def test_rows_are_drawn_equally_often():
+    """Over many resamples every row's weight has the mean and variance of a multinomial draw: 1 and 1 - 1/n."""
+    weights = np.concatenate(list(resample_weights(10, 20_000, seed=0)))
+    assert weights.mean(axis=0) == pytest.approx(np.ones(10), abs=0.03)
+    assert weights.var(axis=0) == pytest.approx(np.full(10, 0.9), abs=0.05)
+
+
+def test_memory_stays_small_with_many_rows():
+    """With 100,000 rows the bootstrap stays below 200 MB."""
+    y_true, y_prob = drawn(100_000, n_classes=2, seed=7)
+    tracemalloc.start()
+    compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=10, seed=0)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 200e6
+
+
+def test_a_paired_difference_knows_that_the_rows_are_the_same():
+    """Losses that differ by a constant have a difference without spread, positive where the first are lower."""
+    losses = np.random.default_rng(0).random(100)
+    difference = paired_difference(losses, losses + 0.25, seed=0)
+    assert (0.25, 0.25, 0.25, 100) == pytest.approx((difference.value, difference.low, difference.high, difference.n))
+
+
+def test_the_paired_interval_is_that_of_a_mean():
+    """The interval of a difference of many rows is its mean with 1.96 standard errors."""
+    generator = np.random.default_rng(1)
+    losses, others = generator.exponential(size=(2, 2000))
+    difference = paired_difference(losses, others, resamples=2000, seed=0)
+    gain = others - losses
+    error = 1.96 * gain.std() / np.sqrt(2000)
+    assert (gain.mean() - error, gain.mean() + error) == pytest.approx((difference.low, difference.high), abs=0.005)
+
+
+def test_an_undefined_value_has_no_interval():
+    """A value that is undefined is None with its ends, not NaN."""
+    assert Interval(None, None, None, 4) == percentile_interval(np.nan, np.array([np.nan, 1.0]), n=4, confidence=0.95)
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_prob", "y_pred", "complaint"),
+    [
+        ([0, 1], [[0.5, 0.5]], [0], r"y_true must be integers of Shape \(1,\)"),
+        ([2], [[0.5, 0.5]], [0], "y_true must be codes from 0 to 1, however: 2 to 2"),
+        ([0], [[0.5, 0.5]], [-1], "y_pred must be codes from 0 to 1"),
+        ([0.0], [[0.5, 0.5]], [0], "y_true must be integers"),
+        ([0], [[np.nan, 0.5]], [0], "y_prob must hold probabilities"),
+        ([0], [[0.9, 0.9]], [0], "y_prob must hold probabilities"),
+        ([0], [[-0.5, 1.5]], [0], "y_prob must hold probabilities"),
+        ([0], [[1.0]], [0], r"y_prob must have Shape \(n, K\)"),
+        ([], np.empty((0, 2)), [], r"y_prob must have Shape \(n, K\)"),
+    ],
+)
+def test_wrong_rows_are_refused(y_true, y_prob, y_pred, complaint):
+    """Codes out of range, wrong shapes and numbers that are no probabilities are errors that say so."""
+    with pytest.raises(ValueError, match=complaint):
+        compute_metrics(np.array(y_true), np.array(y_prob), np.array(y_pred), resamples=2, seed=0)
+
+
+def test_losses_of_other_rows_cannot_be_paired():
+    """Losses of different numbers of rows are refused."""
+    with pytest.raises(ValueError, match="both losses must have"):
+        paired_difference(np.ones(3), np.ones(4), seed=0)
+
+
+def test_the_metrics_cost_no_import_of_scikit_learn_or_torch():
+    """Metrics, curves, thresholds and the verdict import neither scikit-learn nor torch."""
+    program = (
+        "import sys, veritable.evaluation.metrics, veritable.evaluation.curves, veritable.evaluation.thresholds, "
+        "veritable.evaluation.verdict; print([name for name in ('sklearn', 'scipy', 'torch') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def drawn(n, *, n_classes, seed):
+    """Rows whose probabilities are right: each class is drawn with the probability given."""
+    generator = np.random.default_rng(seed)
+    y_prob = generator.dirichlet(np.ones(n_classes), size=n)
+    y_true = (generator.random((n, 1)) > y_prob.cumsum(axis=1)).sum(axis=1).clip(max=n_classes - 1)
+    return y_true, y_prob
+
+
+def delong(positive, negative):
+    """ROC AUC and its standard error: DeLong, DeLong and Clarke-Pearson (1988)."""
+    wins = (positive[:, None] > negative) + (positive[:, None] == negative) / 2
+    variance = wins.mean(axis=1).var(ddof=1) / len(positive) + wins.mean(axis=0).var(ddof=1) / len(negative)
+    return wins.mean(), np.sqrt(variance)

@@ -1,0 +1,106 @@
+"""The choice of a threshold against trying every one of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from veritable.evaluation.thresholds import choose_threshold, predict_labels
+
+BY_SCIKIT_LEARN = {
+    "f1": lambda y, p: sk.f1_score(y, p, zero_division=0),
+    "balanced_accuracy": sk.balanced_accuracy_score,
+    "accuracy": sk.accuracy_score,
+    "mcc": sk.matthews_corrcoef,
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.45, 0.5, 0.62, 0.9, 1.0])), min_size=2, max_size=25
+    ),
+    metric=st.sampled_from(sorted(BY_SCIKIT_LEARN)),
+)
+def test_no_threshold_is_better(rows, metric):
+    """No threshold between 0 and 1 gives a higher metric, and of the midpoints as good none is nearer to 0.5."""
+    y_true, y_score = np.array([y for y, _ in rows], dtype=int), np.array([score for _, score in rows])
+    y_true[:2] = [0, 1]  # with one class alone nothing is to be chosen
+    chosen = choose_threshold(y_true, y_score, metric)
+    levels = np.unique(np.r_[0.0, y_score, 1.0])
+    tried = (levels[1:] + levels[:-1]) / 2
+    values = np.array([BY_SCIKIT_LEARN[metric](y_true, (y_score >= threshold).astype(int)) for threshold in tried])
+    best = tried[values >= values.max() - 1e-12]
+    everything = BY_SCIKIT_LEARN[metric](y_true, np.ones_like(y_true))
+    value = BY_SCIKIT_LEARN[metric](y_true, (y_score >= chosen).astype(int))
+    assert max(values.max(), everything) == pytest.approx(value)
+    if chosen in tried:
+        assert np.abs(best - 0.5).min() == pytest.approx(abs(chosen - 0.5))
+
+
+@pytest.mark.parametrize("metric", sorted(BY_SCIKIT_LEARN))
+def test_separable_classes_are_separated_halfway(metric):
+    """Between scores of 0.2 and 0.6 that separate the classes, the threshold is 0.4."""
+    assert choose_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.6, 0.9]), metric) == pytest.approx(0.4)
+
+
+def test_a_score_that_says_nothing_leaves_accuracy_to_the_majority():
+    """With one score for all, accuracy is best where all rows go to the commoner class."""
+    y_true = np.array([0, 0, 0, 1])
+    threshold = choose_threshold(y_true, np.full(4, 0.25), "accuracy")
+    assert threshold == pytest.approx(0.625)
+    assert [0, 0, 0, 0] == predict_labels(np.array([[0.75, 0.25]] * 4), threshold).tolist()
+
+
+@pytest.mark.parametrize("metric", sorted(BY_SCIKIT_LEARN))
+@pytest.mark.parametrize("code", [0, 1])
+def test_one_class_alone_still_gives_a_threshold(metric, code):
+    """With rows of one class only, the threshold is a number between 0 and 1."""
+    assert 0 <= choose_threshold(np.full(3, code), np.array([0.2, 0.4, 0.9]), metric) <= 1
+
+
+def test_a_threshold_between_neighbouring_floats_still_parts_them():
+    """Two scores so near that no float lies between them are parted as any others."""
+    low = 0.7
+    high = np.nextafter(low, 1)
+    threshold = choose_threshold(np.array([0, 1]), np.array([low, high]), "f1")
+    assert [0, 1] == predict_labels(np.array([[1 - low, low], [1 - high, high]]), threshold).tolist()
+
+
+def test_float32_probabilities_are_compared_without_rounding_the_threshold():
+    """A threshold just above a float32 probability leaves it negative, though float32 would round the two together."""
+    y_prob = np.array([[0.7, 0.3]], dtype=np.float32)
+    above = float(y_prob[0, 1]) + 1e-10
+    assert [0] == predict_labels(y_prob, above).tolist()
+
+
+def test_two_classes_are_parted_at_the_threshold():
+    """The positive class is predicted from the threshold on, from 0.5 on where none is given."""
+    y_prob = np.array([[0.8, 0.2], [0.5, 0.5], [0.1, 0.9]])
+    assert [1, 1, 1] == predict_labels(y_prob, 0.2).tolist()
+    assert [0, 1, 1] == predict_labels(y_prob, None).tolist()
+
+
+def test_of_more_classes_the_likeliest_is_predicted():
+    """With three classes the likeliest one is predicted, and a threshold is refused."""
+    y_prob = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
+    assert [2, 0] == predict_labels(y_prob, None).tolist()
+    with pytest.raises(ValueError, match=r"threshold must be None for 3 classes, however: threshold=0\.5"):
+        predict_labels(y_prob, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_score", "metric", "complaint"),
+    [
+        ([0, 1], [0.5], "f1", "must have Shape"),
+        ([], [], "f1", "must have Shape"),
+        ([0, 1], [0.5, 1.5], "f1", "must lie between 0 and 1"),
+        ([0, 1], [0.5, np.nan], "f1", "must lie between 0 and 1"),
+        ([0, 1], [0.5, 0.6], "auc", "metric must be one of .*, however: metric='auc'"),
+    ],
+)
+def test_wrong_arguments_are_refused(y_true, y_score, metric, complaint):
+    """Other shapes, scores that are no probabilities and unknown metrics are errors that say so."""
+    with pytest.raises(ValueError, match=complaint):
+        choose_threshold(np.array(y_true), np.array(y_score), metric)

@@ -1,0 +1,107 @@
+"""The sentence on whether the network earns its place."""
+
+import numpy as np
+import pytest
+
+from veritable.evaluation.metrics import row_losses
+from veritable.evaluation.verdict import judge
+
+
+def drawn(n=2000, *, seed=0):
+    """Codes, and for each row the right probability of class 1."""
+    generator = np.random.default_rng(seed)
+    share = generator.beta(1, 1, size=n)
+    return (generator.random(n) < share).astype(int), share
+
+
+def two(share):
+    return np.stack([1 - share, share], axis=1)
+
+
+def blurred(share, by):
+    """Probabilities moved towards one half: worse by log loss, the same order of rows."""
+    return two(share * (1 - by) + by / 2)
+
+
+def test_a_better_network_earns_its_place():
+    """A network with a clearly lower log loss than the best baseline earns its place, and the sentence gives every number."""
+    y_true, share = drawn()
+    baselines = {"majority": two(np.full(2000, 0.5)), "logistic_regression": blurred(share, 0.3)}
+    verdict = judge(y_true, two(share), baselines, seed=0)
+    assert ("earns", "logistic_regression", 2000) == (verdict.outcome, verdict.best_baseline, verdict.difference.n)
+    losses = {name: row_losses(y_true, y_prob)["log_loss"].mean() for name, y_prob in baselines.items()}
+    network = row_losses(y_true, two(share))["log_loss"].mean()
+    gain = verdict.difference
+    assert losses["logistic_regression"] - network == pytest.approx(gain.value)
+    assert (
+        f"The network earns its place: its log loss of {network:.3f} is {gain.value:.3f} [{gain.low:.3f}, {gain.high:.3f}] "
+        "below that of logistic regression, the best simple model, on 2,000 test rows; its ROC AUC is "
+    ) == verdict.sentence.split("0.8")[0]
+
+
+def test_a_worse_network_does_not():
+    """A network with a clearly higher log loss does not, and the sentence says by how much, in positive numbers."""
+    y_true, share = drawn()
+    verdict = judge(y_true, blurred(share, 0.5), {"gradient_boosting": two(share)}, seed=0)
+    gap = verdict.difference
+    assert verdict.outcome == "loses"
+    assert gap.low < gap.value < gap.high < 0
+    assert verdict.sentence.startswith("The network does not earn its place")
+    assert f"is {-gap.value:.3f} [{-gap.high:.3f}, {-gap.low:.3f}] above that of gradient boosting" in verdict.sentence
+
+
+def test_a_network_that_cannot_be_told_apart_is_tied():
+    """Two models whose difference may be chance are tied, and the sentence does not claim more."""
+    y_true, share = drawn(100)
+    noise = np.random.default_rng(1).normal(0, 0.02, size=100)
+    verdict = judge(y_true, two((share + noise).clip(0.01, 0.99)), {"gradient_boosting": two(share.clip(0.01, 0.99))}, seed=0)
+    assert verdict.outcome == "tied"
+    assert verdict.difference.low <= 0 <= verdict.difference.high
+    assert "cannot be told apart on 100 test rows" in verdict.sentence
+    assert "-0.000" not in verdict.sentence
+
+
+def test_the_same_predictions_are_tied():
+    """A network that predicts what a baseline predicts is tied with a difference of exactly 0."""
+    y_true, share = drawn(50)
+    verdict = judge(y_true, two(share), {"majority": two(share)}, seed=0)
+    assert ("tied", 0, 0, 0) == (verdict.outcome, verdict.difference.value, verdict.difference.low, verdict.difference.high)
+    assert "(a gain of 0.000" in verdict.sentence
+
+
+def test_a_tiny_but_certain_gain_is_not_shown_as_zero():
+    """Where the gain is certain but small, as many decimals are shown as it takes to see it."""
+    y_true, share = drawn(20_000)
+    verdict = judge(y_true, two(share), {"logistic_regression": blurred(share, 0.03)}, seed=0)
+    assert verdict.outcome == "earns"
+    assert 0 < verdict.difference.low < 0.0005
+    assert "[0.000," not in verdict.sentence
+
+
+def test_more_than_two_classes_are_judged_alike():
+    """Three classes are judged by the same log loss, and the ROC AUC is the mean of one against the rest."""
+    generator = np.random.default_rng(0)
+    y_prob = generator.dirichlet(np.ones(3), size=1000)
+    y_true = (generator.random((1000, 1)) > y_prob.cumsum(axis=1)).sum(axis=1).clip(max=2)
+    verdict = judge(y_true, y_prob, {"majority": np.full((1000, 3), 1 / 3)}, seed=0)
+    assert verdict.outcome == "earns"
+    assert verdict.sentence.endswith("against 0.500.")
+
+
+def test_a_single_class_leaves_the_roc_auc_unsaid():
+    """With test rows of one class the sentence stands without a ROC AUC."""
+    verdict = judge(np.zeros(5, int), two(np.full(5, 0.1)), {"majority": two(np.full(5, 0.3))}, seed=0)
+    assert verdict.sentence.endswith("on 5 test rows.")
+
+
+def test_the_same_seed_gives_the_same_verdict():
+    """The same rows and seed give the same verdict."""
+    y_true, share = drawn(200)
+    arguments = (y_true, two(share), {"majority": blurred(share, 0.2)})
+    assert judge(*arguments, resamples=100, seed=3) == judge(*arguments, resamples=100, seed=3)
+
+
+def test_a_network_is_judged_beside_something():
+    """Without a baseline there is nothing to judge."""
+    with pytest.raises(ValueError, match="baselines must hold at least one simple model"):
+        judge(np.array([0]), two(np.array([0.5])), {}, seed=0)
