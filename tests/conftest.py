@@ -11,6 +11,8 @@ import pytest
 
 from veritable.stage import code
 
+pytest_plugins = ["tests.pipeline"]
+
 HERE = Path(__file__).resolve().parents[1]
 HEAD = '''"""A stage of the test."""
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Toy
+from tests.conftest import Toy
 
 from veritable.stage import landlock
 

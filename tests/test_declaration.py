@@ -1,0 +1,89 @@
+"""What dvc.yaml declares for the running stage is looked up by DVC itself, and handed over by name."""
+
+from pathlib import Path
+
+import pytest
+from tests.conftest import Toy
+
+from veritable.errors import UserError
+from veritable.stage.declaration import Declaration, name_of, resolve
+
+
+@pytest.fixture
+def look_up(toy: Toy, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
+    """Resolve stages/x.py with the given entries of dvc.yaml."""
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    monkeypatch.chdir(toy.root)
+    toy.write("stages/x.py", "")
+
+    def resolved(dvc_yaml: str) -> Declaration:
+        toy.write("dvc.yaml", dvc_yaml)
+        return resolve(toy.root / "stages/x.py")
+
+    return resolved
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        ("data/prepared/train", "train"),
+        ("data/prepared/encoder.json", "encoder.json"),
+        ("${data.path}", "data.path"),
+        ("data/${item.table}", "item.table"),
+        ("../in/", "in"),
+    ],
+)
+def test_a_name_is_the_last_part_of_a_path(declared: str, name: str) -> None:
+    """As it stands in dvc.yaml, before DVC fills in its templates: the name does not change with a param."""
+    assert name == name_of(declared)
+
+
+def test_everything_declared_is_found(toy: Toy, look_up) -> None:  # noqa: ANN001
+    """Deps, outs, metrics and plots by name, params nested as in the file, templates and vars filled in by DVC."""
+    toy.write("params.yaml", "p: {a: 1, flag: no, deep: {b: [1, 2]}}\nwhere: data/in.csv\n")
+    toy.write("more.yaml", "q: 3\n")
+    found = look_up(
+        "vars: [{folder: made}]\nstages:\n  x:\n    cmd: python stages/x.py\n    deps: ['${where}', code/x.txt]\n"
+        "    params: [p.a, p.flag, p.deep, more.yaml: [q]]\n    outs: ['${folder}/one', two: {cache: false}]\n"
+        "    metrics: [m.json]\n    plots: [c.csv: {x: a}]\n"
+    )
+    root = toy.root
+    assert {"where": root / "data/in.csv"} == found.inputs
+    assert {"one": root / "made/one", "two": root / "two", "m.json": root / "m.json", "c.csv": root / "c.csv"} == found.outputs
+    assert {"p": {"a": 1, "flag": "no", "deep": {"b": [1, 2]}}, "q": 3} == found.params
+    assert {"p.a", "p.flag", "p.deep", "q"} == set(found.param_keys)
+    assert found.declares_code
+
+
+def test_yaml_is_read_as_dvc_reads_it(look_up) -> None:  # noqa: ANN001
+    """YAML 1.2: `no` is a word. (Stated above with `flag: no`; here a param that is missing is one sentence.)"""
+    with pytest.raises(UserError, match=r"x\.py: Parameters 'p\.gone' are missing from 'params\.yaml'"):
+        look_up("stages:\n  x: {cmd: python stages/x.py, params: [p.gone], outs: [out]}\n")
+
+
+FAULTS = {
+    "no stage": ("stages:\n  y: {cmd: echo, outs: [out]}\n", "no stage in dvc.yaml runs stages/x.py"),
+    "several stages": (
+        "stages:\n  a: {cmd: python stages/x.py, outs: [a]}\n  b: {cmd: python stages/x.py 2, outs: [b]}\n",
+        "several stages run stages/x.py: a, b. Say which: DVC_STAGE=a python stages/x.py",
+    ),
+    "one name twice": (
+        "stages:\n  x: {cmd: python stages/x.py, outs: [a/out, b/out]}\n",
+        "stage 'x': 'a/out' and 'b/out' have the same name, 'out'. Rename one.",
+    ),
+    "no YAML": ("stages: [", "x.py: "),
+}
+
+
+@pytest.mark.parametrize(("dvc_yaml", "words"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_fault_in_dvc_yaml_is_told(look_up, dvc_yaml: str, words: str) -> None:  # noqa: ANN001
+    """One sentence, and what to do."""
+    with pytest.raises(UserError) as raised:
+        look_up(dvc_yaml)
+    assert words in str(raised.value)
+
+
+def test_outside_a_repository_nothing_runs(tmp_path: Path) -> None:
+    """A script that lies in no DVC repository has no declaration."""
+    with pytest.raises(UserError, match="must lie in a DVC repository"):
+        resolve(tmp_path / "x.py")

@@ -1,0 +1,331 @@
+"""A stage's outputs appear whole or not at all, and only if what they were made from stayed as it was."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import Toy
+
+from veritable.stage import landlock
+
+COPY = 'result = stage.inputs["in.csv"].read_text() + str(stage.params["p"]["a"])\nstage.outputs["out"].write_text(result)'
+WAIT = """
+import os, time
+open("{signals}/started", "w").close()
+while not os.path.exists("{signals}/go"):
+    time.sleep(0.02)
+"""
+IN_AND_PARAM = "deps: [data/in.csv]\nparams: [p.a]\nouts: [out]"
+
+
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def signals(tmp_path: Path) -> Path:
+    """A folder outside the repository, where a stage says that it has started and is told to go on."""
+    folder = tmp_path / "signals"
+    folder.mkdir()
+    return folder
+
+
+# What changes while a stage runs
+
+EDITS = {
+    "an input": ("data/in.csv", "number\n1\n2\n", "number\n1\n", "data/in.csv changed while stage 'x' ran"),
+    "a file more in an input": ("folder/more", "", "1", "folder/more changed while stage 'x' ran"),
+    "a param": ("params.yaml", "a: 1", "a: 3", "params.yaml (p) changed while stage 'x' ran"),
+    "a source file": ("src/mine.py", "VALUE = 1", "VALUE = 2", "would run with another src/mine.py than code/x.txt states"),
+    "another param": ("params.yaml", "b: 2", "b: 3", ""),
+    "a comment": ("src/mine.py", "VALUE = 1", "VALUE = 1  # one", ""),
+}
+
+
+@pytest.mark.parametrize(("path", "old", "new", "words"), EDITS.values(), ids=EDITS.keys())
+def test_a_change_while_the_stage_ran(toy: Toy, signals: Path, path: str, old: str, new: str, words: str) -> None:
+    """DVC would record what is there now beside what was made before: the outputs are not kept. Undeclared: no matter."""
+    toy.write("src/mine.py", "VALUE = 1\n")
+    toy.write("folder/one", "1")
+    toy.stage(
+        f"list(stage.inputs.values())\n{WAIT.format(signals=signals)}\n{COPY}",
+        "deps: [data/in.csv, folder]\nparams: [p.a]\nouts: [out]",
+        imports="import mine",
+    )
+    running = toy.start(sys.executable, "stages/x.py")
+    until((signals / "started").exists)
+    toy.write(path, toy.read(path).replace(old, new) if old else new)
+    (signals / "go").touch()
+    said, _ = running.communicate(timeout=60)
+    assert (1 if words else 0) == running.returncode, said
+    assert words in said
+    assert (not words) == (toy.root / "out").exists()
+
+
+# What is declared and never used
+
+
+def test_a_declared_dep_or_param_that_was_never_used_is_warned_of(toy: Toy) -> None:
+    """The warning names the very line to remove; what was used draws none, nor does an imported module."""
+    toy.write("src/mine.py", "VALUE = 1\n")
+    toy.stage(
+        f"{COPY}",
+        "deps: [data/in.csv, data/secret.csv, src/mine.py]\nparams: [p.a, p.b]\nouts: [out]",
+        imports="import mine",
+    )
+    ran = toy.by_hand()
+    assert ran.status == 0
+    assert [
+        "warning: stage 'x' never used data/secret.csv. Remove from stages.x.deps in dvc.yaml:",
+        "      - data/secret.csv",
+        "warning: stage 'x' never used p.b. Remove from stages.x.params in dvc.yaml:",
+        "      - p.b",
+    ] == ran.text.splitlines()
+
+
+# Outputs
+
+
+FAILURES = {
+    "an error": ("1 / 0", "ZeroDivisionError"),
+    "sys.exit(0)": ("import sys; sys.exit(0)", "must end by returning"),
+    "os._exit(0)": ("import os; os._exit(0)", "must end by returning"),
+    "a kill": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended by SIGKILL"),
+    "an output not written": ("import shutil; shutil.rmtree(stage.outputs['out'])", "however it did not write out"),
+}
+
+
+@pytest.mark.parametrize(("end", "words"), FAILURES.values(), ids=FAILURES.keys())
+def test_a_stage_that_fails_halfway_leaves_the_old_outputs(toy: Toy, end: str, words: str) -> None:
+    """Nothing half-written takes the place of what was there, however the stage ends."""
+    toy.write("out/old", "old")
+    toy.stage(f"stage.outputs['out'].mkdir()\n(stage.outputs['out'] / 'new').write_text('new')\n{end}", "outs: [out]")
+    ran = toy.by_hand()
+    assert 0 != ran.status
+    assert words in ran
+    assert ["old"] == os.listdir(toy.root / "out")
+
+
+def test_outputs_replace_what_was_there(toy: Toy) -> None:
+    """A file takes the place of a folder, a folder that of a file or a link, and nothing old remains in them."""
+    toy.write("one/old", "old")
+    (toy.root / "two").symlink_to("data/in.csv")
+    toy.stage(
+        "stage.outputs['one'].write_text('1')\nstage.outputs['two'].mkdir()\n(stage.outputs['two'] / 'new').write_text('2')",
+        "outs: [one, two]",
+    )
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert ("1", ["new"]) == (toy.read("one"), os.listdir(toy.root / "two"))
+    assert "number\n1\n2\n" == toy.read("data/in.csv")
+
+
+def test_an_error_that_a_person_can_mend_has_no_traceback(toy: Toy) -> None:
+    """A UserError is its sentence and exit code 1; a fault of ours comes with a traceback."""
+    imports = "from veritable.errors import UserError"
+    toy.stage('raise UserError("target has one class")', "outs: [out]", imports=imports)
+    assert (1, "target has one class\n") == ((ran := toy.by_hand()).status, ran.text)
+    toy.stage("raise ValueError('what')", "outs: [out]")
+    ran = toy.by_hand()
+    assert (1, True, True) == (ran.status, "Traceback" in ran, "ValueError: what" in ran)
+
+
+def test_a_missing_input_is_one_sentence(toy: Toy) -> None:
+    """By hand, where DVC does not look first, a missing input is named with the way out."""
+    toy.stage(COPY, "deps: [data/gone.csv]\nouts: [out]")
+    said = "stage 'x' needs data/gone.csv, which does not exist. Run `dvc pull` or `dvc repro`.\n"
+    assert (1, said) == ((ran := toy.by_hand()).status, ran.text)
+
+
+def test_a_script_must_define_one_function(toy: Toy) -> None:
+    """Two public functions, or one of two arguments, are refused by name."""
+    toy.stage("pass", "outs: [out]", imports="def other(stage):\n    pass")
+    assert "x.py must define one public function of one argument, the stage, however it has: other, x." in toy.by_hand()
+
+
+# Scratch
+
+
+def test_scratch_survives_a_kill_and_is_dropped_after_a_changed_param(toy: Toy, signals: Path) -> None:
+    """What a killed run left in scratch is there for the next of the same key, and never for one of another."""
+    body = f"""
+epoch = stage.scratch / "epoch"
+found = epoch.read_text() if epoch.exists() else "nothing"
+epoch.write_text(str(stage.params["p"]["a"]))
+if found == "nothing":
+{WAIT.format(signals=signals).replace(chr(10), chr(10) + "    ")}
+stage.outputs["out"].write_text(found + stage.inputs["in.csv"].read_text()[:0])
+"""
+    toy.stage(body, IN_AND_PARAM)
+
+    def kill_once_started() -> None:
+        running = toy.start(sys.executable, "stages/x.py")
+        until((signals / "started").exists)
+        running.kill()
+        running.communicate(timeout=30)
+        (signals / "started").unlink()
+
+    kill_once_started()
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert "1" == toy.read("out")
+    kill_once_started()
+    toy.write("params.yaml", "p: {a: 2}")
+    (signals / "go").touch()
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert "nothing" == toy.read("out")
+
+
+# Not twice at once
+
+
+def killed_dvc(toy: Toy, signals: Path, command: str) -> None:
+    """Start the stage under DVC, and kill DVC, alone and for good, in the midst of it."""
+    toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", f"cmd: {command}\n{IN_AND_PARAM}")
+    with toy.start(sys.executable, "-m", "dvc", "repro", "-s", "x") as dvc:
+        until((signals / "started").exists)
+        os.kill(dvc.pid, signal.SIGKILL)
+        assert dvc.stdout
+        dvc.stdout.close()
+
+
+def test_an_orphan_is_not_overtaken(toy: Toy, signals: Path) -> None:
+    """While a stage lives whose DVC was killed, a second copy of it is refused by name; then it may run."""
+    killed_dvc(toy, signals, "python stages/x.py && true")
+    ran = toy.by_hand()
+    assert (1, True) == (ran.status, "stage 'x' is still running as process " in ran), ran.text
+    (signals / "go").touch()
+    until((toy.root / "out").exists)
+    until(lambda: toy.by_hand().status == 0)
+
+
+def test_a_stage_dies_with_its_dvc(toy: Toy, signals: Path) -> None:
+    """Where no shell stands between, the stage and its sealed process end with the DVC that started them."""
+    killed_dvc(toy, signals, "exec python stages/x.py")
+    time.sleep(0.3)
+    (signals / "go").touch()
+    time.sleep(0.5)
+    assert not (toy.root / "out").exists()
+    assert 0 == toy.by_hand().status
+
+
+# Wherever and however it is started
+
+
+def test_the_forms_of_dvc_yaml(toy: Toy) -> None:
+    """matrix, foreach, wdir and a dvc.yaml in a subfolder work under DVC and by hand, templates included."""
+    for name in ("m", "f", "w", "s"):
+        toy.stage(COPY.replace("in.csv", "path" if name in "mf" else "in.csv"), "outs: [none]", name=name)
+    path = "{cmd: python stages/%s.py, deps: [code/%s.txt, '${item%s}'], params: [p.a], outs: ['%s/${key}/out']}"
+    toy.write(
+        "dvc.yaml",
+        toy.read("dvc.yaml").split("  m:\n")[0]
+        + "  m:\n    matrix: {path: [data/in.csv, data/secret.csv]}\n"
+        + "    cmd: python stages/m.py\n    deps: [code/m.txt, '${item.path}']\n    params: [p.a]\n"
+        + "    outs: ['m/${key}/out']\n"
+        + "  f:\n    foreach: {one: {path: data/in.csv}, two: {path: data/secret.csv}}\n    do: "
+        + path % ("f", "f", ".path", "f")
+        + "\n  w:\n    wdir: deep\n    cmd: python ../stages/w.py\n    deps: [../code/w.txt, ../data/in.csv]\n"
+        + "    params: [../params.yaml: [p.a]]\n    outs: [out]\n",
+    )
+    toy.write(
+        "sub/dvc.yaml",
+        "stages:\n  s:\n    cmd: python ../stages/s.py\n    deps: [../code/s.txt, ../data/in.csv]\n"
+        "    params: [../params.yaml: [p.a]]\n    outs: [out]\n",
+    )
+    (toy.root / "deep").mkdir()
+    for script in ("m", "f"):
+        file = toy.root / f"stages/{script}.py"
+        file.write_text(file.read_text().replace('"path"', '"item.path"'))
+    ran = toy.dvc("repro", "-P")
+    assert 0 == ran.status, ran.text
+    assert "warning" not in ran
+    first, second = "number\n1\n2\n1", "number\n3\n4\n1"
+    outs = {str(each.relative_to(toy.root)): each.read_text() for each in toy.root.rglob("out") if ".dvc" not in each.parts}
+    matrix = {"m/data/in.csv/out": first, "m/data/secret.csv/out": second}
+    assert matrix | {"f/one/out": first, "f/two/out": second, "deep/out": first, "sub/out": first} == outs
+    ran = toy.by_hand("m")
+    assert (1, True) == (ran.status, "several stages run stages/m.py: m@" in ran), ran.text
+    name = ran.text.partition("Say which: DVC_STAGE=")[2].split()[0]
+    assert (0, "") == ((ran := toy.by_hand("m", DVC_STAGE=name)).status, ran.text)
+    for name, folder in (("w", "deep"), ("s", "sub")):
+        (toy.root / folder / "out").unlink()
+        assert (0, "") == ((ran := toy.by_hand(name)).status, ran.text)
+        assert first == toy.read(f"{folder}/out")
+
+
+def test_by_hand_equals_under_dvc_also_from_a_subfolder(toy: Toy) -> None:
+    """`python stages/x.py`, wherever it is started, makes the same bytes as `dvc repro`: DVC calls them up to date."""
+    toy.stage(COPY, IN_AND_PARAM)
+    (toy.root / "sub").mkdir()
+    ran = toy.dvc("repro", "../dvc.yaml:x", cwd="sub")
+    assert 0 == ran.status, ran.text
+    under = (toy.root / "out").read_bytes()
+    (toy.root / "out").unlink()
+    assert (0, "") == ((ran := toy.run(sys.executable, "../stages/x.py", cwd="sub")).status, ran.text)
+    assert under == (toy.root / "out").read_bytes()
+    assert "up to date" in toy.dvc("status", "x")
+
+
+def test_an_experiment_runs_the_code_of_its_own_copy(toy: Toy) -> None:
+    """`dvc exp run --temp` and the queue run what they copied, whatever became of the workspace meanwhile."""
+    toy.write("src/mine.py", "VALUE = 'copied'\n")
+    body = """
+import pathlib, veritable
+stage.outputs["out"].write_text(f"{mine.VALUE} {stage.params['p']['a']}")
+assert pathlib.Path(veritable.__file__).is_relative_to(pathlib.Path.cwd())
+"""
+    toy.stage(body, "params: [p.a]\nouts: [out: {cache: false}]", imports="import mine")
+    toy.commit("before")
+    ran = toy.dvc("exp", "run", "--queue", "-S", "p.a=5", "--name", "queued")
+    assert 0 == ran.status, ran.text
+    toy.write("src/mine.py", "VALUE = 'workspace'\n")
+    ran = toy.dvc("exp", "run", "--run-all")
+    assert 0 == ran.status, ran.text
+    toy.git("checkout", "-q", "src")
+    ran = toy.dvc("exp", "run", "--temp", "-S", "p.a=7", "--name", "temporary")
+    assert 0 == ran.status, ran.text
+    for name, value in (("queued", "5"), ("temporary", "7")):
+        ran = toy.dvc("exp", "apply", name)
+        assert 0 == ran.status, ran.text
+        assert f"copied {value}" == toy.read("out")
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
+def test_every_link_type_of_the_cache_works(toy: Toy, link: str) -> None:
+    """Inputs that DVC linked from its cache are read through the link; one that is not declared stays refused."""
+    assert 0 == toy.dvc("config", "cache.type", link).status
+    toy.git("rm", "-q", "--cached", "-r", "data")
+    assert 0 == toy.dvc("add", "-q", "data/in.csv", "data/secret.csv").status
+    assert (link == "symlink") == (toy.root / "data/in.csv").is_symlink()
+    imports = "import pandas as pd\nfrom pyarrow import csv" if landlock.abi() else "import pandas as pd"
+    reads = "result = pd.read_csv(stage.inputs['in.csv'])\n"
+    reads += "result = csv.read_csv(str(stage.inputs['in.csv']))\n" if landlock.abi() else ""
+    toy.stage(reads + COPY, IN_AND_PARAM, imports=imports)
+    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert "number\n1\n2\n1" == toy.read("out")
+    toy.stage("open('data/secret.csv')\n" + COPY, IN_AND_PARAM)
+    assert "stage 'x' may not read data/secret.csv" in toy.by_hand()
+
+
+def test_a_clone_that_pulled_its_inputs_works(toy: Toy, tmp_path: Path) -> None:
+    """Over a local remote, a clone has the same outputs by hand and under DVC, and runs its own code."""
+    toy.git("rm", "-q", "--cached", "-r", "data")
+    assert 0 == toy.dvc("add", "-q", "data/in.csv").status
+    toy.stage(COPY, IN_AND_PARAM)
+    assert 0 == toy.dvc("repro", "-q").status
+    assert 0 == toy.dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "store")).status
+    assert 0 == toy.dvc("push", "-q").status
+    toy.commit("shared")
+    clone = Toy(tmp_path / "clone")
+    assert 0 == toy.git("clone", "-q", ".", str(clone.root)).status
+    assert 0 == clone.dvc("pull", "-q").status
+    (clone.root / "out").unlink()
+    assert (0, "") == ((ran := clone.by_hand()).status, ran.text)
+    assert toy.read("out") == clone.read("out")
+    assert "up to date" in clone.dvc("repro")
