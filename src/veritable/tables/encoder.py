@@ -21,6 +21,8 @@ from veritable.tables.errors import TableError
 
 Kind = Literal["number", "boolean", "category"]
 
+_LARGEST = 1e150  # its square, of which the standard deviation is made, is still a float64
+_FARTHEST = 1e6  # standard deviations; a train part of n rows reaches sqrt(n). Farther ones of other parts would overflow
 _FALSE, _TRUE = frozenset({"false", "no", "n", "f", "0", "0.0"}), frozenset({"true", "yes", "y", "t", "1", "1.0"})
 
 
@@ -37,13 +39,15 @@ class Column:
 
 
 def infer_kind(values: pd.Series) -> Kind:
-    """Numbers, also as text; booleans, also as yes/no, t/f, 0/1; everything else is a category."""
+    """Numbers, also as text; booleans, also as yes/no, t/f, 0/1; everything else, dates too, is a category."""
     present = values.dropna()
     texts = set(present.unique()[:3].tolist())
     if pd.api.types.is_bool_dtype(values) or (len(texts) == 2 and {str(each).lower() for each in texts} <= _FALSE | _TRUE):
         tokens = {str(each).lower() in _TRUE for each in texts}
         return "boolean" if len(tokens) == len(texts) else "category"
-    if pd.api.types.is_numeric_dtype(values) or (len(present) and pd.to_numeric(present, errors="coerce").notna().all()):
+    if pd.api.types.is_numeric_dtype(values) or (
+        len(present) and pd.to_numeric(present.astype("str"), errors="coerce").notna().all()
+    ):
         return "number"
     return "category"
 
@@ -59,15 +63,16 @@ def _fit_numbers(values: pd.Series, kind: Kind) -> Column:
     numbers = _numbers(values, kind)
     present = numbers[~np.isnan(numbers)]
     mean, scale = (float(present.mean()), float(present.std())) if len(present) else (0.0, 0.0)
+    noise = len(present) * abs(mean) * np.finfo(np.float64).eps  # a constant's mean is rounded, so its deviation is not 0
     levels: tuple[str, ...] = ()
     if kind == "boolean":
-        texts = sorted(map(str, values.dropna().unique()), key=lambda each: each.lower() in _TRUE) or ["false", "true"]
-        levels = (texts[0], texts[-1])
+        texts = {str(each).lower() in _TRUE: str(each) for each in values.dropna().unique()}
+        levels = (texts.get(False, "false"), texts.get(True, "true"))
     return Column(
         str(values.name),
         kind,
         mean=mean,
-        scale=scale if scale > 0 else 1.0,
+        scale=scale if scale > noise else 1.0,
         indicator=len(present) < len(numbers),
         levels=levels,
     )
@@ -80,12 +85,14 @@ def _numbers(values: pd.Series, kind: Kind) -> np.ndarray:
         numbers = np.where(texts.isin(_TRUE), 1.0, np.where(texts.isin(_FALSE), 0.0, np.nan))
         wrong = np.isnan(numbers) & values.notna().to_numpy()
     else:
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        wrong = (np.isnan(numbers) & values.notna().to_numpy()) | np.isinf(numbers)
+        plain = values if pd.api.types.is_numeric_dtype(values) else values.astype("str")
+        numbers = pd.to_numeric(plain, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        wrong = (np.isnan(numbers) & values.notna().to_numpy()) | (np.abs(numbers) > _LARGEST)
     if wrong.any():
         first = int(wrong.argmax())
+        rule = f"a finite number of at most {_LARGEST:g} in size" if kind == "number" else "a boolean"
         raise TableError(
-            f"column '{values.name}' must hold a finite {kind} or nothing, however row {first + 1} has '{values.iloc[first]}' "
+            f"column '{values.name}' must hold {rule} or nothing, however row {values.index[first]} has '{values.iloc[first]}' "
             f"({int(wrong.sum()):,} such rows). Correct the table, or name the column under data.drop in params.yaml."
         )
     return numbers
@@ -153,7 +160,7 @@ class Encoder:
                 out[:, i] = values.astype("str").map(codes).fillna(0)
                 out[values.isna().to_numpy(), i] = len(column.levels) if None in column.levels else 0
             else:
-                out[:, i] = (_numbers(values, column.kind) - column.mean) / column.scale
+                out[:, i] = ((_numbers(values, column.kind) - column.mean) / column.scale).clip(-_FARTHEST, _FARTHEST)
         return out
 
     def expand(self, compact: np.ndarray) -> np.ndarray:

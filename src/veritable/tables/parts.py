@@ -1,6 +1,6 @@
 """A part on disk: a folder of Parquet shards. Rows were dealt at random, so any shard is a fair sample of the part.
 
-Columns: `row` (its number in the table), `y` (its class code), then the encoded features.
+Columns: "(row)" (its number in the table), "(class)" (its code), then the encoded features.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+KEYS = ("(row)", "(class)")  # in brackets, as a column "y" is nothing rare in a table
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Part:
 def write_part(folder: Path, part: Part, names: tuple[str, ...], *, shard_rows: int) -> None:
     """Write a new folder of shards of at most `shard_rows` rows each; `names` are those of X's columns."""
     folder.mkdir()
-    schema = pa.schema([("row", pa.int64()), ("y", pa.int64()), *((name, pa.float32()) for name in names)])
+    schema = pa.schema([*((name, pa.int64()) for name in KEYS), *((name, pa.float32()) for name in names)])
     for number, start in enumerate(range(0, len(part.row), shard_rows)):
         rows = slice(start, start + shard_rows)
         arrays = [pa.array(each) for each in (part.row[rows], part.y[rows], *part.X[rows].T)]
@@ -40,4 +42,4 @@ def read_part(folder: Path) -> Part:
     X = np.empty((table.num_rows, table.num_columns - 2), dtype=np.float32)
     for i in range(X.shape[1]):
         X[:, i] = table.column(i + 2).to_numpy()
-    return Part(table.column(0).to_numpy(), table.column(1).to_numpy(), X)
+    return Part(table.column(0).to_numpy().copy(), table.column(1).to_numpy().copy(), X)  # Arrow's memory is read-only

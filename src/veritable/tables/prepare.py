@@ -10,7 +10,7 @@ import pandas as pd
 from veritable.tables.encoder import Encoder, infer_kind
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.parts import Part
+from veritable.tables.parts import KEYS, Part
 from veritable.tables.read import classes_of
 from veritable.tables.split import split_rows
 
@@ -43,7 +43,7 @@ def prepare(frame: pd.DataFrame, params: DataParams) -> Prepared:
     rows = split_rows(y, valid=params.valid, test=params.test, seed=params.seed)
     kinds = {name: infer_kind(features[name]) for name in features.columns}
     encoder = Encoder.fit(features.iloc[rows["train"]], kinds, max_categories=params.max_categories)
-    if doubles := [name for name, count in Counter(["row", "y", *encoder.names]).items() if count > 1]:
+    if doubles := [name for name, count in Counter([*KEYS, *encoder.names]).items() if count > 1]:
         raise TableError(
             f"encoded columns must have different names, however '{doubles[0]}' stands twice. Rename it in the table."
         )

@@ -1,9 +1,11 @@
 """A table from a file, as a frame, with its target checked."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
@@ -21,7 +23,7 @@ def read_table(path: Path, params: DataParams) -> pd.DataFrame:
     """
     if not path.is_file():
         raise TableError(f"table '{path}' must be a file, however there is none. Check data.path in params.yaml.")
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, params)
+    frame = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, params)
     frame.columns = frame.columns.map(str)
     if frame.empty:
         raise TableError(f"table '{path}' must have rows, however it has none. Check data.path in params.yaml.")
@@ -32,21 +34,43 @@ def read_table(path: Path, params: DataParams) -> pd.DataFrame:
     return frame.drop(columns=params.drop)
 
 
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"table '{path}' must be a Parquet file, however: {error}. Check data.path in params.yaml.") from None
+    for name, values in frame.items():
+        if (first := values.dropna().head(1).map(type)).isin([np.ndarray, list, dict]).any():
+            raise TableError(
+                f"column '{name}' must hold single values, however it holds a {first.iloc[0].__name__} in each row. "
+                "Take it apart, or drop it from the table."
+            )
+    return frame
+
+
 def _read_csv(path: Path, params: DataParams) -> pd.DataFrame:
     try:
-        return pd.read_csv(
-            path,
-            header=None if params.columns else 0,
-            names=params.columns,
-            index_col=False,
-            skipinitialspace=True,
-            keep_default_na=False,
-            na_values=params.missing,
-            low_memory=False,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than names: pandas cuts them off
+            return pd.read_csv(
+                path,
+                header=None if params.columns else 0,
+                names=params.columns,
+                index_col=False,
+                skipinitialspace=True,
+                keep_default_na=False,
+                na_values=params.missing,
+                low_memory=False,
+            )
+    except pd.errors.ParserWarning:
+        names = "data.columns in params.yaml" if params.columns else "its first line"
         raise TableError(
-            f"table '{path}' must be a CSV file in UTF-8, however: {error}. Check data.path in params.yaml."
+            f"table '{path}' must have a name for each column, however rows have more fields than {names} has names."
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        reason = str(error).strip().rstrip(".")
+        raise TableError(
+            f"table '{path}' must be a CSV file in UTF-8, however: {reason}. Check data.path in params.yaml."
         ) from None
 
 
@@ -70,6 +94,7 @@ def classes_of(target: pd.Series, params: DataParams) -> list[str]:
             "Remove those rows from the table."
         )
     counts = target.value_counts()
+    counts = counts[counts > 0]  # a pandas category may have levels without a row
     if len(counts) < 2:
         raise TableError(
             f"target column '{name}' must have at least two classes, however it has one: '{counts.index[0]}' "

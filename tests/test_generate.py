@@ -1,0 +1,31 @@
+"""The demo table is scikit-learn's, as a table like any other."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_classification
+
+from tests.rooms import params
+from veritable.tables.generate import make_table
+from veritable.tables.params import GenerateParams
+
+
+def test_demo() -> None:
+    """The template's params make the known demo: make_classification with 1,000 rows, 10 features and seed 42."""
+    X, y = make_classification(n_samples=1000, n_features=10, n_informative=2, n_redundant=2, n_classes=2, random_state=42)
+    frame = make_table(params(GenerateParams, "generate"))
+    assert [*(f"feature_{i}" for i in range(10)), "target"] == list(frame.columns)
+    np.testing.assert_array_equal(X, frame.drop(columns="target"))
+    np.testing.assert_array_equal(y, frame["target"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rows": 999}, {"features": 11}, {"informative": 3}, {"redundant": 1}, {"classes": 3, "informative": 3}, {"seed": 1}],
+    ids=str,
+)
+def test_every_knob_matters(change: dict[str, int]) -> None:
+    """Each knob changes the table, and nothing else does."""
+    frame = make_table(params(GenerateParams, "generate"))
+    pd.testing.assert_frame_equal(frame, make_table(params(GenerateParams, "generate")))
+    assert not frame.equals(make_table(params(GenerateParams, "generate", **change)))
