@@ -79,10 +79,9 @@ class Classifier:
         UserError
             The folder holds no classifier.
         """
-        if not (folder / "classifier.json").is_file():
-            raise UserError(
-                f"'{folder}' must hold a classifier, however it has no classifier.json. Run `dvc repro train` first."
-            )
+        for name in ("classifier.json", "weights.safetensors"):
+            if not (folder / name).is_file():
+                raise UserError(f"'{folder}' must hold a classifier, however it has no {name}. Run `dvc repro train` first.")
         content = read_json(folder / "classifier.json")
         encoder = Encoder.from_json(content["encoder"])
         network = build_network(encoder, len(content["classes"]), content["network"])

@@ -1,0 +1,84 @@
+"""The network's layers: categories one-hot, numbers as they are, then the perceptron."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import OneHotEncoder
+from torch import nn
+
+from veritable.networks.mlp import ACTIVATIONS, MLP, OneHot
+
+
+@given(st.lists(st.integers(2, 6), min_size=1, max_size=4), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_one_hot_like_scikit_learn(cardinalities: list[int], rows: int, random: object) -> None:
+    """Codes become OneHotEncoder's columns without that of code 0, which is all zeros."""
+    codes = np.array([[random.randrange(n) for n in cardinalities] for _ in range(rows)])  # type: ignore[attr-defined]
+    encoder = OneHotEncoder(categories=[range(n) for n in cardinalities], drop=[0] * len(cardinalities), sparse_output=False)
+    expected = encoder.fit_transform(codes)
+    one_hot = OneHot(cardinalities)
+    assert expected.shape[1] == one_hot.out_features
+    np.testing.assert_array_equal(expected, one_hot(torch.from_numpy(codes).float()))
+
+
+def test_numbers_pass() -> None:
+    """Numbers pass beside categories, also negative ones and those that equal a code."""
+    X = torch.tensor([[1.0, 2.0, -1.0], [-3.5, 1.0, 2.0]])
+    expected = torch.tensor([[1.0, 0, 1, -1.0], [-3.5, 1, 0, 2.0]])
+    torch.testing.assert_close(expected, OneHot([0, 3, 0])(X))
+
+
+def test_numbers_alone() -> None:
+    """Where there are numbers alone, they pass untouched."""
+    X = torch.randn(3, 2)
+    assert OneHot([0, 0])(X) is X
+
+
+def test_level_without_column() -> None:
+    """A category of one code alone (nothing was seen of it) has no column."""
+    assert (2, 1) == OneHot([1, 0])(torch.zeros(2, 2)).shape
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_like_scikit_learn(activation: str) -> None:
+    """With scikit-learn's weights the network gives the probabilities of its MLPClassifier."""
+    draw = np.random.default_rng(0)
+    X, y = draw.normal(size=(60, 3)), draw.integers(0, 3, 60)
+    other = MLPClassifier((5, 4), activation=activation, max_iter=3, early_stopping=False, random_state=0)
+    for _ in range(3):
+        other.partial_fit(X, y, classes=[0, 1, 2])
+    network = MLP([0, 0, 0], 3, hidden_sizes=[5, 4], activation=activation, dropout=0.5).double().eval()
+    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
+    with torch.no_grad():
+        for layer, weights, bias in zip(linear, other.coefs_, other.intercepts_, strict=True):
+            layer.weight.copy_(torch.from_numpy(weights.T))
+            layer.bias.copy_(torch.from_numpy(bias))
+        np.testing.assert_allclose(other.predict_proba(X), network(torch.from_numpy(X)).softmax(1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("hidden_sizes", [[], [7], [7, 5, 3]], ids=str)
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_layers(activation: str, hidden_sizes: list[int]) -> None:
+    """Each hidden layer is linear, the activation, dropout; the last is linear alone; no hidden layer is a linear model."""
+    network = MLP([0, 4, 0], 3, hidden_sizes=hidden_sizes, activation=activation, dropout=0.25)
+    expected = [OneHot, *[nn.Linear, ACTIVATIONS[activation], nn.Dropout] * len(hidden_sizes), nn.Linear]
+    assert expected == [type(layer) for layer in network]
+    assert [5, *hidden_sizes] == [layer.in_features for layer in network if isinstance(layer, nn.Linear)]
+    assert {0.25} >= {layer.p for layer in network if isinstance(layer, nn.Dropout)}
+    assert (6, 3) == network(torch.ones(6, 3)).shape
+
+
+def test_activations() -> None:
+    """The knob's names are the functions that torch knows by them."""
+    x = torch.linspace(-3, 3, 13)
+    for name, module in ACTIVATIONS.items():
+        expected = torch.tanh(x) if name == "tanh" else getattr(nn.functional, name)(x)
+        torch.testing.assert_close(expected, module()(x))
+
+
+def test_only_weights_are_state() -> None:
+    """What a file holds of a network is its weights; the one-hot columns follow from the encoder."""
+    network = MLP([0, 4], 2, hidden_sizes=[3], activation="relu", dropout=0.0)
+    assert ["1.weight", "1.bias", "4.weight", "4.bias"] == list(network.state_dict())
