@@ -23,6 +23,11 @@ from veritable.tables.parts import Part
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 
+_EXPECTED_WARNINGS = (
+    "Checkpoint directory .* exists and is not empty",  # kept on purpose
+    r".*isinstance\(treespec, LeafSpec\)",  # Lightning's own affair with torch
+)
+
 
 class TrainingError(UserError):
     """Training cannot go on, or cannot start."""
@@ -68,7 +73,10 @@ def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, sc
         enable_progress_bar=False,
     )
     module = ClassifierModule(network, params, train, valid)
-    trainer.fit(module, ckpt_path=_resume_from(scratch), weights_only=True)
+    with warnings.catch_warnings():
+        for message in _EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message=message)
+        trainer.fit(module, ckpt_path=_resume_from(scratch), weights_only=True)
     network.cpu().float().load_state_dict(best.weights)
     return pd.DataFrame(best.history, columns=["epoch", "train_loss", "valid_loss"])
 
@@ -185,4 +193,3 @@ def _resume_from(scratch: Path) -> Path | None:
 
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # it announces the devices that it does not use
-warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -37,8 +37,7 @@ class ClassifierModule(pl.LightningModule):
         self.rows = {name: (X.to(device, dtype), y.to(device)) for name, (X, y) in self.rows.items()}
 
     def train_dataloader(self) -> Batches:  # asked for anew each epoch: a resumed run must see the rows in the same order
-        generator = torch.Generator().manual_seed(self.params.seed + self.current_epoch)
-        return Batches(*self.rows["train"], self.params.batch_size, generator)
+        return Batches(*self.rows["train"], self.params.batch_size, self.params.seed + self.current_epoch)
 
     def val_dataloader(self) -> Batches:
         return Batches(*self.rows["valid"], _VALID_BATCH_ROWS)

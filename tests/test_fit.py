@@ -1,0 +1,421 @@
+"""Fitting: the best epoch is kept, every knob matters, and a killed run ends with the bytes of an undisturbed one."""
+
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import pytorch_lightning as pl
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch import nn
+
+from tests.rooms import ROOT, numbers_part, params, prepared
+from veritable.networks.classifier import build_network
+from veritable.networks.mlp import MLP
+from veritable.tables.parts import Part
+from veritable.training import fit as room
+from veritable.training.feeding import Batches
+from veritable.training.fit import TrainingError, fit
+from veritable.training.module import ClassifierModule
+from veritable.training.params import TrainParams
+
+TRAIN, VALID = numbers_part(96, 1), numbers_part(64, 2)
+SMALL = {"hidden_sizes": [8], "epochs": 4, "learning_rate": 0.01, "accelerator": "cpu"}
+OVERFITS = SMALL | {"epochs": 30, "hidden_sizes": [32], "learning_rate": 0.05, "dropout": 0.1}  # the best epoch is no late one
+
+
+def knobs(**changes: Any) -> TrainParams:
+    return params(TrainParams, "train", **{**SMALL, **changes})
+
+
+def network_of(knobs: TrainParams, part: Part = TRAIN, classes: int = 2) -> nn.Module:
+    torch.manual_seed(knobs.seed)
+    return MLP([0] * part.X.shape[1], classes, **knobs.network)
+
+
+def fitted(
+    scratch: Path, knobs: TrainParams, train: Part = TRAIN, valid: Part = VALID, classes: int = 2
+) -> tuple[nn.Module, pd.DataFrame]:
+    scratch.mkdir(exist_ok=True)
+    network = network_of(knobs, train, classes)
+    return network, fit(network, knobs, train, valid, scratch=scratch)
+
+
+def state(network: nn.Module) -> dict[str, bytes]:
+    """The weights' bytes by name."""
+    return {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
+
+
+def same(one: tuple[nn.Module, pd.DataFrame], two: tuple[nn.Module, pd.DataFrame]) -> bool:
+    """Whether weights and history are the same, bit for bit."""
+    pd.testing.assert_frame_equal(one[1], two[1], check_exact=True)
+    return state(one[0]) == state(two[0])
+
+
+def loss_by_hand(network: nn.Module, part: Part) -> float:
+    network.eval()
+    with torch.no_grad():
+        return float(nn.functional.cross_entropy(network(torch.from_numpy(part.X)), torch.from_numpy(part.y)))
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """`fit` sets torch's threads for the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL: nothing may catch it and tidy up."""
+
+
+def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
+    """Let the run die in a hook of the epoch (from 0)."""
+    before = getattr(ClassifierModule, hook)
+
+    def dying(self: ClassifierModule, *rest: Any) -> Any:
+        if self.current_epoch == epoch:
+            raise Killed
+        return before(self, *rest)
+
+    monkeypatch.setattr(ClassifierModule, hook, dying)
+
+
+def killed(scratch: Path, knobs: TrainParams, epoch: int, hook: str, **parts: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        kill_in(epoch, patch, hook)
+        with pytest.raises(Killed):
+            fitted(scratch, knobs, **parts)
+
+
+class TestBest:
+    def test_best_epoch_is_kept(self, tmp_path: Path) -> None:
+        """The network is left with the weights whose validation loss, computed by hand, is the least of the history."""
+        network, history = fitted(tmp_path / "a", knobs(**OVERFITS))
+        best = int(history["valid_loss"].argmin())
+        assert 0 < best < len(history) - 1
+        assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, VALID), rel=1e-5)
+        assert abs(history["valid_loss"].iloc[-1] - loss_by_hand(network, VALID)) > 1e-3
+
+    def test_history(self, tmp_path: Path) -> None:
+        """The history has a row an epoch, from 1, with finite mean losses on train and valid."""
+        _, history = fitted(tmp_path / "a", knobs())
+        assert ["epoch", "train_loss", "valid_loss"] == list(history.columns)
+        assert [1, 2, 3, 4] == history["epoch"].tolist()
+        assert np.isfinite(history).all(axis=None)
+        assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+
+    def test_longer_runs_begin_like_shorter_ones(self, tmp_path: Path) -> None:
+        """More epochs do not change the first ones."""
+        _, short = fitted(tmp_path / "a", knobs(epochs=2))
+        _, long = fitted(tmp_path / "b", knobs(epochs=4))
+        pd.testing.assert_frame_equal(short, long.head(2), check_exact=True)
+
+    def test_learns(self, tmp_path: Path) -> None:
+        """It learns what there is to learn: far better than the class shares, about as good as the truth allows."""
+        network, _ = fitted(tmp_path / "a", knobs(epochs=15))
+        assert loss_by_hand(network, VALID) < 0.45
+        network.eval()
+        right = network(torch.from_numpy(VALID.X)).argmax(1).numpy() == VALID.y
+        assert right.mean() > 0.75
+
+    def test_many_classes_and_categories(self, tmp_path: Path) -> None:
+        """Encoded tables with categories, gaps and five classes train like any other."""
+        done, chosen = prepared(300, 5), knobs(epochs=8)
+        torch.manual_seed(0)
+        network = build_network(done.encoder, 5, chosen.network)
+        tmp_path.joinpath("a").mkdir()
+        history = fit(network, chosen, done.parts["train"], done.parts["valid"], scratch=tmp_path / "a")
+        assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, done.parts["valid"]), rel=1e-5)
+        assert loss_by_hand(network, done.parts["valid"]) < 0.9 * math.log(5)
+
+
+class TestSame:
+    def test_same_twice(self, tmp_path: Path) -> None:
+        """The same network, params and parts end with the same bytes, whatever torch's global state was."""
+        one = fitted(tmp_path / "a", knobs(**OVERFITS))
+        network = network_of(knobs(**OVERFITS))
+        torch.rand(7)
+        tmp_path.joinpath("b").mkdir()
+        two = network, fit(network, knobs(**OVERFITS), TRAIN, VALID, scratch=tmp_path / "b")
+        assert same(one, two)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"hidden_sizes": [9]},
+            {"activation": "tanh"},
+            {"dropout": 0.5},
+            {"learning_rate": 0.02},
+            {"weight_decay": 0.5},
+            {"l1": 0.01},
+            {"class_weights": "balanced"},
+            {"batch_size": 16},
+            {"epochs": 5},
+            {"patience": 1},
+            {"precision": "bf16-mixed"},
+            {"precision": "64-true"},
+            {"seed": 43},
+        ],
+        ids=str,
+    )
+    def test_every_knob_matters(self, tmp_path: Path, change: dict[str, Any]) -> None:
+        """Each knob changes the weights or the history."""
+        part = Part(TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80])  # unlike counts of classes
+        base = {"learning_rate": 0.3, "epochs": 4} if "patience" in change else {}
+        one = fitted(tmp_path / "a", knobs(**base), train=part)
+        two = fitted(tmp_path / "b", knobs(**{**base, **change}), train=part)
+        assert state(one[0]) != state(two[0]) or not one[1].equals(two[1])
+
+    def test_seed_orders_the_rows(self, tmp_path: Path) -> None:
+        """The seed matters beside the initial weights: also from the same weights, without dropout, another order of rows."""
+        one, two = (network_of(knobs(dropout=0.0)) for _ in range(2))
+        for name, network, seed in (("a", one, 1), ("b", two, 2)):
+            tmp_path.joinpath(name).mkdir()
+            fit(network, knobs(dropout=0.0, seed=seed), TRAIN, VALID, scratch=tmp_path / name)
+        assert state(one) != state(two)
+
+    @pytest.mark.parametrize("change", [{"l1": 0.05}, {"weight_decay": 3.0}], ids=str)
+    def test_penalties_shrink(self, tmp_path: Path, change: dict[str, float]) -> None:
+        """L1 and weight decay leave smaller weights."""
+        sizes = []
+        for name, chosen in (("a", knobs(dropout=0.0, epochs=10)), ("b", knobs(dropout=0.0, epochs=10, **change))):
+            network, _ = fitted(tmp_path / name, chosen)
+            sizes.append(sum(float(w.abs().sum()) for key, w in network.state_dict().items() if key.endswith("weight")))
+        assert sizes[1] < 0.9 * sizes[0]
+
+    def test_l1_spares_biases(self) -> None:
+        """L1 is of the weights, not of the biases."""
+        module = ClassifierModule(network_of(knobs()), knobs(l1=0.1), TRAIN, VALID)
+        assert {(8, 4), (2, 8)} == {tuple(weight.shape) for weight in module.penalised}
+
+
+class TestStop:
+    @pytest.mark.parametrize("patience", [1, 3])
+    def test_patience(self, tmp_path: Path, patience: int) -> None:
+        """Training stops after so many epochs without a better one, and keeps the same best epoch's weights."""
+        _, full = fitted(tmp_path / "a", knobs(**OVERFITS))
+        network, history = fitted(tmp_path / "b", knobs(**OVERFITS, patience=patience))
+        losses = full["valid_loss"].tolist()
+        stop = next(i for i in range(patience, 30) if min(losses[: i + 1 - patience]) <= min(losses[i + 1 - patience : i + 1]))
+        assert stop + 1 == len(history) < 30
+        pd.testing.assert_frame_equal(full.head(stop + 1), history, check_exact=True)
+        assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, VALID), rel=1e-5)
+
+    def test_huge_learning_rate(self, tmp_path: Path) -> None:
+        """A loss that is not finite is an error that names the epoch and the knob."""
+        with pytest.raises(TrainingError, match=r"must stay finite, however in epoch \d+ .* Lower train\.learning_rate"):
+            fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_sizes=[8, 8]))
+
+    def test_not_finite_again_after_a_restart(self, tmp_path: Path) -> None:
+        """Started again, it fails again: no checkpoint of it passes for a good one."""
+        for _ in range(2):
+            with pytest.raises(TrainingError, match="must stay finite"):
+                fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_sizes=[8, 8]))
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+    def test_no_gpu(self, tmp_path: Path) -> None:
+        """A GPU that is asked for and absent is one sentence."""
+        with pytest.raises(
+            TrainingError, match=r"'train\.accelerator' in params\.yaml is 'gpu', however torch finds none here"
+        ):
+            fitted(tmp_path / "a", knobs(accelerator="gpu"))
+
+
+class TestResume:
+    @pytest.mark.parametrize("patience", [None, 3])
+    @pytest.mark.parametrize(
+        "hook", ["on_train_epoch_start", "training_step", "on_validation_epoch_start", "validation_step", "on_train_epoch_end"]
+    )
+    def test_killed_anywhere_in_an_epoch(self, tmp_path: Path, hook: str, patience: int | None) -> None:
+        """Killed at any point of an epoch, the run ends with the bytes of an undisturbed one."""
+        chosen = knobs(**OVERFITS | {"epochs": 6}, patience=patience)
+        undisturbed = fitted(tmp_path / "a", chosen)
+        killed(tmp_path / "b", chosen, 3, hook)
+        assert same(undisturbed, fitted(tmp_path / "b", chosen))
+
+    def test_killed_in_every_epoch(self, tmp_path: Path) -> None:
+        """Killed in each epoch in turn, it goes on from the last whole one each time, and ends with the same bytes."""
+        chosen = knobs(**OVERFITS | {"epochs": 6})
+        undisturbed = fitted(tmp_path / "a", chosen)
+        for epoch in range(6):
+            killed(tmp_path / "b", chosen, epoch, "training_step")  # would not raise had it begun later
+        with pytest.MonkeyPatch.context() as patch:
+            for epoch in range(5):
+                kill_in(epoch, patch, "on_train_epoch_start")  # no earlier epoch is trained again
+            assert same(undisturbed, fitted(tmp_path / "b", chosen))
+
+    @pytest.mark.parametrize("change", [{"epochs": 4}, {"epochs": 30, "patience": 2}], ids=str)
+    def test_killed_after_the_last_epoch(self, tmp_path: Path, change: dict[str, Any]) -> None:
+        """Killed between its last checkpoint and its end, by epochs or by patience, it trains no further epoch."""
+        chosen = knobs(**OVERFITS | change)
+        undisturbed = fitted(tmp_path / "a", chosen)
+        with pytest.MonkeyPatch.context() as patch:
+            kill_in(-1, patch, "training_step")
+            for epoch in range(40):
+                kill_in(epoch, patch, "training_step")
+            assert same(undisturbed, fitted(tmp_path / "a", chosen))
+
+    @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.999], ids=str)
+    def test_torn_checkpoint(self, tmp_path: Path, keep: float, capsys: pytest.CaptureFixture[str]) -> None:
+        """A checkpoint cut short is set aside, said so, and training starts over with the same end."""
+        chosen = knobs()
+        undisturbed = fitted(tmp_path / "a", chosen)
+        killed(tmp_path / "b", chosen, 2, "training_step")
+        checkpoint = tmp_path / "b/resume.ckpt"
+        whole = checkpoint.read_bytes()
+        checkpoint.write_bytes(whole[: int(keep if keep > 1 else keep * len(whole))])
+        assert same(undisturbed, fitted(tmp_path / "b", chosen))
+        said = capsys.readouterr()
+        assert "" == said.out
+        assert f"is torn: set aside as {tmp_path / 'b/resume.torn'}; training starts from the first epoch." in said.err
+        assert (tmp_path / "b/resume.torn").exists()
+
+    def test_rotten_checkpoint(self, tmp_path: Path) -> None:
+        """A checkpoint with a byte gone wrong anywhere is set aside, or resumed from to the same end; never to another."""
+        chosen = knobs(epochs=3)
+        undisturbed = fitted(tmp_path / "a", chosen)
+        killed(tmp_path / "b", chosen, 2, "training_step")
+        checkpoint = tmp_path / "b/resume.ckpt"
+        whole, draw = checkpoint.read_bytes(), np.random.default_rng(0)
+        for at in [*draw.integers(0, len(whole), 6), len(whole) - 3, len(whole) - 15]:
+            checkpoint.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+            assert same(undisturbed, fitted(tmp_path / "b", chosen))
+
+    def test_half_written_checkpoint(self, tmp_path: Path) -> None:
+        """What a kill left of a checkpoint in the making is not taken for one."""
+        chosen = knobs()
+        undisturbed = fitted(tmp_path / "a", chosen)
+        killed(tmp_path / "b", chosen, 2, "training_step")
+        (tmp_path / "b/resume.ckpt.partial").write_bytes(b"half")
+        assert same(undisturbed, fitted(tmp_path / "b", chosen))
+
+
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+from tests.test_fit import OVERFITS, fitted, knobs, state
+from veritable.training.module import ClassifierModule
+
+scratch, kills = Path(sys.argv[1]), sys.argv[2:]
+before = ClassifierModule.on_train_epoch_start
+
+def dying(self):
+    before(self)
+    if str(self.current_epoch) in kills:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+ClassifierModule.on_train_epoch_start = dying
+network, history = fitted(scratch, knobs(**OVERFITS | {"epochs": 5}))
+(scratch / "weights").write_bytes(b"".join(state(network).values()))
+history.to_csv(scratch / "history.csv")
+"""
+
+
+def run_script(scratch: Path, *kills: int) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, "-c", SCRIPT, str(scratch), *map(str, kills)]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_sigkill_and_other_processes(tmp_path: Path) -> None:
+    """Another process ends with the same bytes, though it was killed by SIGKILL once, and prints nothing."""
+    network, history = fitted(tmp_path / "a", knobs(**OVERFITS | {"epochs": 5}))
+    assert -signal.SIGKILL == run_script(tmp_path / "b", 3).returncode
+    done = run_script(tmp_path / "b", 1, 2)  # would die had it begun again
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert b"".join(state(network).values()) == (tmp_path / "b/weights").read_bytes()
+    assert history.to_csv() == (tmp_path / "b/history.csv").read_text()
+
+
+def test_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no terminal, training prints nothing."""
+    fitted(tmp_path / "a", knobs())
+    assert ("", "") == capsys.readouterr()
+
+
+def test_leaves_only_its_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written but the checkpoint in the scratch folder."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    fitted(tmp_path / "a", knobs())
+    assert ["a", "a/resume.ckpt", "elsewhere"] == sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+
+
+def test_balanced_class_weights() -> None:
+    """Balanced class weights are scikit-learn's; without them every class weighs 1."""
+    part = numbers_part(200, 3, classes=4)
+    expected = compute_class_weight("balanced", classes=np.arange(4), y=part.y)
+    network = network_of(knobs(), part, 4)
+    balanced = ClassifierModule(network, knobs(class_weights="balanced"), part, part)
+    np.testing.assert_allclose(expected, balanced.class_weights, rtol=1e-6)
+    assert [1, 1, 1, 1] == ClassifierModule(network, knobs(), part, part).class_weights.tolist()
+
+
+def test_balanced_loss(tmp_path: Path) -> None:
+    """With balanced weights the validation loss is the weighted mean, as scikit-learn's weights give it."""
+    weights = torch.tensor(compute_class_weight("balanced", classes=np.arange(2), y=TRAIN.y), dtype=torch.float32)
+    network, history = fitted(tmp_path / "a", knobs(class_weights="balanced"))
+    network.eval()
+    with torch.no_grad():
+        logits = network(torch.from_numpy(VALID.X))
+    expected = float(nn.functional.cross_entropy(logits, torch.from_numpy(VALID.y), weight=weights))
+    assert expected == pytest.approx(history["valid_loss"].min(), rel=1e-5)
+
+
+class TestBatches:
+    def test_each_row_once(self) -> None:
+        """An epoch has each row once with its own class, in batches of the size but the last."""
+        X = torch.arange(10.0)[:, None]
+        batches = list(Batches(X, torch.arange(10), 4, seed=0))
+        assert [4, 4, 2] == [len(y) for _, y in batches]
+        assert 3 == len(Batches(X, torch.arange(10), 4))
+        seen = torch.cat([y for _, y in batches])
+        assert list(range(10)) == sorted(seen.tolist()) != seen.tolist()
+        torch.testing.assert_close(seen.float()[:, None], torch.cat([x for x, _ in batches]))
+
+    def test_walked_twice(self) -> None:
+        """Walked again, the order is the same; another seed deals another."""
+        batches, others = (Batches(torch.zeros(50, 1), torch.arange(50), 50, seed=seed) for seed in (1, 2))
+        (_, one), (_, two), (_, other) = next(iter(batches)), next(iter(batches)), next(iter(others))
+        assert torch.equal(one, two)
+        assert not torch.equal(one, other)
+
+    def test_as_they_stand(self) -> None:
+        """Without a generator rows keep their order."""
+        batches = Batches(torch.zeros(5, 1), torch.arange(5), 2)
+        assert [[0, 1], [2, 3], [4]] == [y.tolist() for _, y in batches]
+
+    def test_epochs_have_other_orders(self) -> None:
+        """Each epoch deals the rows anew, and each again in the same way."""
+        module = ClassifierModule(network_of(knobs()), knobs(), TRAIN, VALID)
+        orders = []
+        for epoch in (0, 1, 0):
+            module.trainer = type("Trainer", (), {"current_epoch": epoch})()  # type: ignore[assignment]
+            orders.append(torch.cat([X for X, _ in module.train_dataloader()]))
+        assert torch.equal(orders[0], orders[2])
+        assert not torch.equal(orders[0], orders[1])
+
+
+def test_bar_counts_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a bar counts the steps of all epochs and names the validation loss."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    bars: list[room.EpochProgress] = []
+    start = room.EpochProgress.on_train_start
+
+    def kept(self: room.EpochProgress, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        bars.append(self)
+        start(self, trainer, module)
+
+    monkeypatch.setattr(room.EpochProgress, "on_train_start", kept)
+    fitted(tmp_path / "a", knobs())
+    task = bars[0].bar.tasks[0]
+    assert (12, 12) == (task.total, task.completed)
+    assert task.description.startswith("epoch 4, valid loss 0.")
