@@ -1,0 +1,131 @@
+"""Shapley values: the exact ones, up to the sampling of orders; they add up, and come out the same each time."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.rooms import prepared
+from veritable.explanation import shapley
+from veritable.explanation.library import shap
+from veritable.explanation.shapley import ExplanationError, additivity_error, attribute, importance
+from veritable.networks.classifier import build_network
+
+DRAW = np.random.default_rng(0)
+ROWS, BACKGROUND = DRAW.normal(size=(5, 4)), DRAW.normal(size=(12, 4))
+WEIGHTS = DRAW.normal(size=(4, 3))
+
+
+def linear(X: np.ndarray) -> np.ndarray:
+    return X @ WEIGHTS + 0.5
+
+
+def bent(X: np.ndarray) -> np.ndarray:
+    """Probabilities in which all columns play together."""
+    logits = np.stack([X[:, 0] * X[:, 1] * X[:, 2], X[:, 3] - X[:, 1], np.cos(X).sum(axis=1)], axis=1)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def exact(predict: object, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    return np.asarray(shap.explainers.Exact(predict, masker)(rows).values)
+
+
+def test_exact_of_a_linear_model() -> None:
+    """Of a linear model a value is the weight times the distance from the background's mean, with one round already."""
+    expected = (ROWS - BACKGROUND.mean(axis=0))[:, :, None] * WEIGHTS[None]
+    explanation = attribute(linear, ROWS, BACKGROUND, rounds=1, seed=3)
+    np.testing.assert_allclose(expected, explanation.values, atol=1e-12)
+    np.testing.assert_allclose(linear(BACKGROUND).mean(axis=0)[None].repeat(5, axis=0), explanation.base_values)
+
+
+def test_nears_the_exact_values() -> None:
+    """With more rounds the values near those of shap's exact explainer."""
+    expected = exact(bent, ROWS, BACKGROUND)
+    errors = [np.abs(expected - attribute(bent, ROWS, BACKGROUND, rounds=n, seed=0).values).max() for n in (1, 300)]
+    assert errors[0] > 0.02
+    assert errors[1] < 0.01
+
+
+def test_network_like_exact() -> None:
+    """Also of a network on columns with gaps, categories and booleans, for each of several classes."""
+    done = prepared(300, 4)
+    torch.manual_seed(1)
+    network = build_network(done.encoder, 4, {"hidden_sizes": [8], "activation": "tanh", "dropout": 0.0}).eval()
+    compact = done.encoder.collapse(done.parts["test"].X)
+    assert np.isnan(compact[:, 0]).any()
+
+    @torch.inference_mode()
+    def predict(rows: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(done.encoder.expand(rows))).double().softmax(1).numpy()
+
+    rows = np.concatenate([compact[np.isnan(compact[:, 0])][:2], compact[:2]])
+    explanation = attribute(predict, rows, compact[20:40], rounds=60, seed=0)
+    assert (4, 4, 4) == explanation.values.shape
+    np.testing.assert_allclose(exact(predict, rows, compact[20:40]), explanation.values, atol=2e-3)
+    assert 1e-6 > additivity_error(explanation, predict(rows))
+    np.testing.assert_allclose(0, explanation.values.sum(axis=2), atol=1e-6)  # what one class gains the others lose
+
+
+def test_adds_up() -> None:
+    """Base value and values of a row add up to its prediction, for each class, with any number of rounds."""
+    explanation = attribute(bent, ROWS, BACKGROUND, rounds=2, seed=0)
+    np.testing.assert_allclose(bent(ROWS), explanation.base_values + explanation.values.sum(axis=1), atol=1e-12)
+    assert 1e-12 > additivity_error(explanation, bent(ROWS))
+
+
+def test_additivity_error() -> None:
+    """The additivity error is the largest gap of any row and class."""
+    explanation = shap.Explanation(np.full((2, 3, 2), 0.1), np.full((2, 2), 0.2))
+    assert 0.3 == pytest.approx(additivity_error(explanation, np.array([[0.5, 0.5], [0.2, 0.4]])))
+
+
+def test_not_additive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that do not add up are an error, not a figure."""
+    monkeypatch.setattr(shapley, "additivity_error", lambda *_: 0.25)
+    with pytest.raises(ExplanationError, match=r"must add up to the prediction .* however one row is off by 0\.25"):
+        attribute(linear, ROWS, BACKGROUND, rounds=1, seed=0)
+
+
+def test_deterministic() -> None:
+    """The same seed gives the same values bit for bit, whatever was drawn before; another seed others."""
+    one = attribute(bent, ROWS, BACKGROUND, rounds=2, seed=7).values
+    np.random.random(5)  # noqa: NPY002  the global state is the point
+    assert one.tobytes() == attribute(bent, ROWS, BACKGROUND, rounds=2, seed=7).values.tobytes()
+    assert one.tobytes() != attribute(bent, ROWS, BACKGROUND, rounds=2, seed=8).values.tobytes()
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_few_columns(columns: int) -> None:
+    """Tables of one or two columns are explained exactly."""
+    X, background = ROWS[:, :columns], BACKGROUND[:, :columns]
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        return np.stack([np.sin(rows).prod(axis=1), np.cos(rows).sum(axis=1)], axis=1)
+
+    expected = exact(predict, X, background) if columns > 1 else (predict(X) - predict(background).mean(axis=0))[:, None]
+    np.testing.assert_allclose(expected, attribute(predict, X, background, rounds=1, seed=0).values, atol=1e-12)
+
+
+def test_column_without_part_in_it() -> None:
+    """A column that the model does not use, and one that equals all of the background, have the value 0."""
+    rows, background = ROWS.copy(), BACKGROUND.copy()
+    rows[:, 3] = background[:, 3] = 2.0
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        return bent(np.where([True, True, False, True], X, 0.0))
+
+    values = attribute(predict, rows, background, rounds=3, seed=0).values
+    np.testing.assert_allclose(0, values[:, 2:], atol=1e-12)
+
+
+def test_row_like_all_of_the_background() -> None:
+    """A row that equals its whole background has values of 0."""
+    values = attribute(bent, ROWS[:1], ROWS[:1].repeat(3, axis=0), rounds=2, seed=0).values
+    np.testing.assert_array_equal(np.zeros((1, 4, 3)), values)
+
+
+def test_importance() -> None:
+    """Importance is the mean absolute value over rows and classes."""
+    values = np.array([[[1.0, -1.0], [0.0, 0.0]], [[-3.0, 3.0], [0.5, -0.5]]])
+    assert [2.0, 0.25] == importance(shap.Explanation(values)).tolist()
