@@ -1,5 +1,6 @@
 """Charts as SVG text, drawn by Vega-Lite without a browser: they show without JavaScript; same data, same bytes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,15 @@ def draw(summary: Mapping[str, Any]) -> dict[str, str]:
         "training": _training(summary["history"], summary["best"]["epoch"]),
         "importance": _importance(summary["importance"]),
     }
-    return {name: vl_convert.vegalite_to_svg(chart.configure(**_CONFIG).to_dict()) for name, chart in charts.items()}
+    return {name: _to_svg(chart, name) for name, chart in charts.items()}
+
+
+def _to_svg(chart: Any, name: str) -> str:
+    """Clips are numbered by chart: Vega goes on counting in the next chart of the process."""
+    svg = vl_convert.vegalite_to_svg(chart.configure(**_CONFIG).to_dict())
+    clips = re.findall(r'<clipPath id="(clip\d+)"', svg)
+    new = {clip: f"{name}-clip{number}" for number, clip in enumerate(clips)}
+    return re.sub(r'(<clipPath id="|clip-path="url\(#)(clip\d+)', lambda match: match[1] + new.get(match[2], match[2]), svg)
 
 
 def _shown(summary: Mapping[str, Any]) -> list[str]:
@@ -86,10 +95,11 @@ def _training(history: pd.DataFrame, best: int) -> Any:
     long = history.rename(columns={"train_loss": "train", "valid_loss": "valid"}).melt(
         "epoch", var_name="part", value_name="loss"
     )
+    last = max(2, len(history))
     epochs = alt.X(
         "epoch:Q",
-        axis=alt.Axis(tickMinStep=1, format="d"),
-        scale=alt.Scale(domain=[1, max(2, len(history))], nice=False, zero=False),
+        axis=alt.Axis(format="d", values=list(range(1, last + 1)) if last <= 10 else alt.Undefined),  # whole epochs
+        scale=alt.Scale(domain=[1, last], nice=False, zero=False),
     )
     colour = alt.Color("part:N", scale=alt.Scale(domain=["train", "valid"], range=[FAINT, ACCENT]))
     lines = (

@@ -1,0 +1,66 @@
+"""Summaries of made-up runs, for the tests of the report."""
+
+import base64
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.rooms import section
+from veritable.evaluation.evaluate import draw_curves, evaluate
+from veritable.evaluation.params import EvaluateParams
+from veritable.evaluation.predictions import PartPredictions
+from veritable.reporting.summary import summarise
+
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+
+def predictions(classes: int, rows: int, seed: int, sharpness: float = 2.0) -> PartPredictions:
+    """Predictions that are right more often than not."""
+    draw = np.random.default_rng(seed)
+    y_true = np.random.default_rng(0).permutation(np.arange(rows) % classes)
+    odds = np.exp(sharpness * (y_true[:, None] == np.arange(classes)) + draw.normal(size=(rows, classes)))
+    y_prob = odds / odds.sum(axis=1, keepdims=True)
+    return PartPredictions(np.arange(rows), y_true, y_prob.argmax(axis=1), y_prob)
+
+
+def summary(
+    classes: list[str] | None = None, columns: list[str] | None = None, target: str = "target", rows: int = 120
+) -> dict[str, Any]:
+    """The summary of a run with these names."""
+    return summarise(**facts(classes or ["no", "yes"], columns or ["age", "colour"], target, rows))
+
+
+def facts(classes: list[str], columns: list[str], target: str, rows: int) -> dict[str, Any]:
+    """What `summarise` gathers."""
+    network = predictions(len(classes), rows, 1)
+    baselines = {
+        name: predictions(len(classes), rows, 2, 1.0) for name in ("gradient_boosting", "logistic_regression", "majority")
+    }
+    judged = evaluate(network, baselines, EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    return {
+        "table": {
+            "rows": 5 * rows,
+            "target": target,
+            "classes": [{"name": name, "rows": int((network.y_true == i).sum()) * 5} for i, name in enumerate(classes)],
+            "parts": {"train": 3 * rows, "valid": rows, "test": rows},
+            "columns": [{"name": name, "kind": "number", "missing": 3, "distinct": 1234} for name in columns],
+        },
+        "history": pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.7, 0.5, 0.4], "valid_loss": [0.71, 0.55, 0.6]}),
+        "results": judged | {"classes": classes, "threshold": 0.42 if len(classes) == 2 else None},
+        "curves": draw_curves(network, classes),
+        "explanation": {
+            "base_values": dict.fromkeys(classes, 1 / len(classes)),
+            "rows": 100,
+            "background_rows": 50,
+            "class": classes[-1],
+            "additivity_error": 1e-8,
+            "shown_row": 17,
+            "shown_actual": classes[0],
+            "shown_probability": 0.93,
+        },
+        "importance": pd.DataFrame({"column": columns, "importance": np.linspace(0.3, 0.1, len(columns))}),
+        "figures": dict.fromkeys(("importance", "beeswarm", "waterfall"), PIXEL),
+        "params": {"train": section("train"), "data": section("data", target=target)},
+        "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},
+    }

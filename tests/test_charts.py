@@ -1,0 +1,65 @@
+"""Charts: well-formed SVG that needs nothing else, for any names and numbers of classes."""
+
+import re
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from tests.reports import summary
+from tests.rooms import HOSTILE
+from veritable.reporting.charts import MAX_CLASSES, draw
+
+MANY = [f"class {i:02}" for i in range(26)]
+
+
+def words(svg: str) -> list[str]:
+    """The texts that a chart shows."""
+    return [each.text or "" for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], MANY, HOSTILE], ids=["2", "3", "26", "hostile"])
+def test_well_formed(classes: list[str]) -> None:
+    """Each chart is one SVG element without NaN, script or outside address, and says what its axes are."""
+    drawn = draw(summary(classes, columns=HOSTILE if classes is HOSTILE else None, rows=260))
+    assert {"roc", "pr", "calibration", "training", "importance"} == set(drawn)
+    for svg in drawn.values():
+        root = ElementTree.fromstring(svg)
+        assert "{http://www.w3.org/2000/svg}svg" == root.tag
+        assert not re.search(r"NaN|undefined|Infinity|null", re.sub(r">[^<]*<|aria-label=\"[^\"]*\"", "", svg))
+        assert {"script", "image", "foreignObject"}.isdisjoint(each.tag.split("}")[1] for each in root.iter())
+        assert not [v for each in root.iter() for k, v in each.attrib.items() if k.endswith("href") or k.startswith("on")]
+    assert {"false positive rate", "true positive rate"} <= set(words(drawn["roc"]))
+    assert {"epoch", "loss", "train", "valid"} <= set(words(drawn["training"]))
+
+
+def test_classes_drawn() -> None:
+    """The curves of each class are drawn under its name, of too many those of the commonest."""
+    assert {"a", "b", "c"} <= set(words(draw(summary(["a", "b", "c"]))["roc"]))
+    named = [each for each in words(draw(summary(MANY, rows=265))["roc"]) if each.startswith("class ")]
+    assert [f"class {i:02}" for i in range(5)] == named[:5]  # 265 rows: these have one row more
+    assert MAX_CLASSES == len(named)
+
+
+def test_all_columns_named_up_to_fifteen() -> None:
+    """The importance chart names its columns, the greatest first, fifteen at most."""
+    columns = [f"column {i:02}" for i in range(20)]
+    assert columns[:15] == [each for each in words(draw(summary(columns=columns))["importance"]) if each.startswith("column ")]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 40])
+def test_any_number_of_epochs(epochs: int) -> None:
+    """One epoch is drawn as points, more as lines, on whole epochs."""
+    facts = summary()
+    losses = [1 / (1 + epoch) for epoch in range(epochs)]
+    facts["history"] = pd.DataFrame({"epoch": range(1, epochs + 1), "train_loss": losses, "valid_loss": losses})
+    svg = draw(facts)["training"]
+    assert "NaN" not in svg
+    shown = words(svg)
+    ticks = shown[: shown.index("epoch")]
+    assert ticks == sorted(set(ticks), key=int)
+
+
+def test_same_bytes() -> None:
+    """The same summary is the same charts."""
+    assert draw(summary()) == draw(summary())

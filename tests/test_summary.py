@@ -1,0 +1,92 @@
+"""The summary: all facts of a run in one dict, and the few that git holds."""
+
+import json
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.reports import facts, predictions, summary
+from veritable.evaluation.evaluate import evaluate
+from veritable.evaluation.params import EvaluateParams
+from veritable.reporting.summary import LABELS, headline, summarise, versions_in
+
+
+def plain(value: Any) -> Any:
+    """Frames as lists of rows, bytes as their length."""
+    if isinstance(value, pd.DataFrame):
+        return value.to_dict("records")
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return len(value) if isinstance(value, bytes) else value
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"]], ids=len)
+def test_json_without_nan(classes: list[str]) -> None:
+    """Summary and headline are JSON: no NaN, no infinity, no numpy number."""
+    for content in (plain(summary(classes)), headline(summary(classes))):
+        assert content == json.loads(json.dumps(content, allow_nan=False))
+
+
+def test_undefined_metrics() -> None:
+    """What is undefined on these rows is None in summary and headline, not NaN."""
+    gathered = facts(["no", "yes"], ["age"], "target", 20)
+    one_class = predictions(2, 20, 1)
+    one_class.y_true[:] = 0
+    judged = evaluate(one_class, {"majority": one_class}, EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    gathered["results"] |= judged
+    content = headline(summarise(**gathered))
+    assert content["network"]["roc_auc"]["value"] is None
+    json.dumps(content, allow_nan=False)
+
+
+def test_headline() -> None:
+    """The headline has rows, threshold, each metric of the network with its interval, and the values of the simple models."""
+    gathered = facts(["no", "yes"], ["age"], "target", 120)
+    content = headline(summarise(**gathered))
+    assert (120, 0.42) == (content["rows"], content["threshold"])
+    assert set(LABELS) == set(content["network"])
+    for key, metric in content["network"].items():
+        assert {end: gathered["results"]["network"][key][end] for end in ("value", "low", "high")} == metric
+        assert metric["low"] <= metric["value"] <= metric["high"]
+    assert {"gradient_boosting", "logistic_regression", "majority"} == set(content["baselines"])
+    for name, metrics in content["baselines"].items():
+        assert metrics == {key: gathered["results"]["baselines"][name][key]["value"] for key in LABELS}
+
+
+def test_every_metric_has_a_label() -> None:
+    """No metric that evaluate measures is left out of the report."""
+    assert set(facts(["a", "b"], ["x"], "t", 40)["results"]["network"]) == set(LABELS)
+
+
+def test_confusion() -> None:
+    """The confusion matrix counts actual by predicted, with shares of the actual class."""
+    network, names = predictions(3, 90, 1), ["a", "b", "c"]
+    rows = summary(names, rows=90)["confusion"]
+    assert names == [row["actual"] for row in rows]
+    for i, row in enumerate(rows):
+        expected = [int(((network.y_true == i) & (network.y_pred == j)).sum()) for j in range(3)]
+        assert expected == [cell["rows"] for cell in row["cells"]]
+        assert 1 == pytest.approx(math.fsum(cell["share"] for cell in row["cells"]))
+        assert [i == j for j in range(3)] == [cell["right"] for cell in row["cells"]]
+
+
+def test_best_epoch() -> None:
+    """The epoch that was kept is that of the least validation loss."""
+    assert {"epoch": 2, "epochs": 3, "valid_loss": 0.55} == summary()["best"]
+
+
+def test_positive_class() -> None:
+    """Of two classes the second is the positive one; more have none."""
+    assert "yes" == summary(["no", "yes"])["positive"]
+    assert summary(["a", "b", "c"])["positive"] is None
+
+
+def test_versions() -> None:
+    """Versions are those of the stage's code file, and the page shows the few that matter."""
+    text = "python 3.11\nmodule veritable.files 0123\npackage torch 2.13.0\npackage scikit-learn 1.9.1\n"
+    assert {"python": "3.11", "torch": "2.13.0", "scikit-learn": "1.9.1"} == versions_in(text)
+    assert ["python", "torch", "numpy"] == list(summary()["versions"])
