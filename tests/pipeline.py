@@ -1,0 +1,70 @@
+"""Fixtures for the tests that drive the whole pipeline: copies of this repository, small and quick, already run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HERE, Toy
+
+QUICK = {"rows: 1000": "rows: 300", "epochs: 10": "epochs: 3", "resamples: 1000": "resamples: 100", "rounds: 10": "rounds: 1"}
+
+
+def copy_of_repository(root: Path) -> Toy:
+    """What git would commit of this working tree, as a new repository with one commit and without outputs."""
+    root.mkdir(parents=True)
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=HERE, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (HERE / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(HERE / name, root / name)
+    copy = Toy(root)
+    copy.git("init", "-q", "-b", "main")
+    copy.commit("clone")
+    return copy
+
+
+def change(copy: Toy, key: str, value: str) -> None:
+    """Set one line of params.yaml: `change(copy, "train.epochs", "5")`. Comments stay."""
+    section, name = key.split(".")
+    lines, inside = copy.read("params.yaml").splitlines(), False
+    for number, line in enumerate(lines):
+        inside = line.startswith(f"{section}:") or (inside and (line.startswith(" ") or not line))
+        if inside and re.match(rf"  {name}: ", line):
+            lines[number] = f"  {name}: {value}"
+            break
+    else:
+        raise KeyError(key)
+    copy.write("params.yaml", "\n".join(lines) + "\n")
+
+
+def ran(text: str) -> list[str]:
+    """The stages that a `dvc repro` ran."""
+    return re.findall(r"^Running stage '([^']+)'", text, re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo, made small, run once and committed. Not to be changed: copy it."""
+    copy = copy_of_repository(tmp_path_factory.mktemp("finished") / "veritable")
+    params = copy.read("params.yaml")
+    for line, quick in QUICK.items():
+        assert line in params
+        params = params.replace(line, quick)
+    copy.write("params.yaml", params)
+    first = copy.run(sys.executable, "-m", "veritable", "repro", timeout=300)
+    assert first.status == 0, first.text
+    copy.write("first-run.txt", first.text)
+    copy.commit("the demo, run")
+    return copy.root
+
+
+@pytest.fixture
+def demo(finished: Path, tmp_path: Path) -> Toy:
+    """A copy of the finished demo, to do with as a test likes."""
+    root = tmp_path / "veritable"
+    shutil.copytree(finished, root, symlinks=True)
+    return Toy(root)

@@ -1,0 +1,254 @@
+"""The pipeline as a person meets it: run, change and compare, share, bring a table, make a mistake."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from tests.conftest import HERE, Toy
+from tests.pipeline import change, ran
+
+REPRO = (sys.executable, "-m", "veritable", "repro")
+
+
+def test_the_run_ends_with_the_headline(finished: Path) -> None:
+    """The first run runs every stage, and ends with metrics and intervals, what ran and where the report is."""
+    *_, metrics, stages, report = (finished / "first-run.txt").read_text().strip().splitlines()
+    assert re.match(r"Test part, 60 rows: ROC AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]; log loss .*accuracy .*F1 ", metrics)
+    assert "Stages      ran: code, generate, preprocess, baselines, train, evaluate, explain, report" == stages
+    assert "Report      reports/report.html" == report
+
+
+def test_the_second_run_runs_nothing(demo: Toy) -> None:
+    """Run again, nothing runs."""
+    again = demo.run(*REPRO)
+    assert [] == ran(again.text)
+    assert "Stages      up to date: 8" in again.text
+
+
+def test_make_repro_is_that_run(demo: Toy) -> None:
+    """`make repro` calls it once the environment stands."""
+    (demo.root / ".venv").symlink_to(sys.prefix)
+    made = demo.run("make", "--old-file=.venv/ready", "repro")
+    assert 0 == made.status, made.text
+    assert "up to date: 8" in made.text
+
+
+def test_the_lint_finds_nothing(demo: Toy) -> None:
+    """dvc.yaml, dvc.lock, code/ and params.yaml agree as they are committed."""
+    assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
+
+
+def test_the_outputs_name_no_machine(finished: Path) -> None:
+    """No output holds an absolute path."""
+    for folder in ("code", "data", "models", "reports"):
+        for file in (each for each in (finished / folder).rglob("*") if each.is_file()):
+            content = file.read_bytes()
+            for path in (str(finished), sys.prefix, str(Path.home()) + "/"):
+                assert path.encode() not in content, file
+
+
+def test_change_and_compare(demo: Toy) -> None:
+    """Two commits can be told apart by metrics, params and plots, and the old one comes back without running."""
+    old = (demo.root / "reports/report.html").read_bytes()
+    change(demo, "train.epochs", "6")
+    assert ["train", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
+    demo.commit("more epochs")
+    metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
+    assert 0 != metrics["network.log_loss.value"]["diff"]
+    params = json.loads(demo.dvc("params", "diff", "HEAD~1", "--json").text)
+    assert {"params.yaml": {"train.epochs": {"old": 3, "new": 6, "diff": 3}}} == params
+    plots = demo.dvc("plots", "diff", "HEAD~1", "--out", "diff")
+    page = (demo.root / "diff/index.html").read_text()
+    assert 0 == plots.status, plots.text
+    for title in ("ROC curve", "Precision and recall", "Calibration", "Confusion matrix", "Loss by epoch"):
+        assert title in page
+    assert 0 == demo.git("checkout", "-q", "HEAD~1").status
+    assert 0 == demo.dvc("checkout").status
+    assert old == (demo.root / "reports/report.html").read_bytes()
+    assert [] == ran(demo.dvc("repro").text)
+
+
+@pytest.mark.slow
+def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
+    """One pushes all; the other clones, pulls and runs nothing; and what the first tried, the second need not run again."""
+    demo.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
+    demo.commit("a remote")
+    demo.git("checkout", "-q", "-b", "a-try")
+    change(demo, "train.epochs", "4")
+    assert 0 == demo.dvc("repro", timeout=200).status
+    demo.commit("a try")
+    demo.git("checkout", "-q", "main")
+    demo.dvc("checkout")
+    pushed = demo.dvc("push", "--all-commits", "--run-cache")
+    assert 0 == pushed.status, pushed.text
+
+    other = Toy(tmp_path / "other")
+    assert 0 == demo.git("clone", "-q", str(demo.root), str(other.root)).status
+    pulled = other.dvc("pull", "--all-commits", "--run-cache")
+    assert 0 == pulled.status, pulled.text
+    assert [] == ran(other.dvc("repro").text)
+    assert (demo.root / "reports/report.html").read_bytes() == (other.root / "reports/report.html").read_bytes()
+    change(other, "train.epochs", "4")
+    again = other.dvc("repro")
+    assert ["report"] == ran(again.text), again.text
+    assert "Stage 'train' is cached" in again.text
+
+
+@pytest.mark.slow
+def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
+    """`dvc exp run --temp -S` leaves the workspace alone, and `dvc exp show` shows what it made."""
+    params = demo.read("params.yaml")
+    done = demo.dvc("exp", "run", "--temp", "-S", "train.epochs=2", timeout=200)
+    assert 0 == done.status, done.text
+    assert params == demo.read("params.yaml")
+    shown = demo.dvc("exp", "show", "--csv")
+    assert 0 == shown.status
+    assert "network.roc_auc.value" in shown.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_killed_training_resumes(demo: Toy, epoch: int) -> None:
+    """Killed together with its DVC, training goes on from its last epoch and ends with the bytes of an undisturbed run."""
+    change(demo, "train.epochs", "60")
+    script = demo.read("params.yaml")
+    undisturbed = demo.by_hand("train")
+    assert 0 == undisturbed.status, undisturbed.text
+    expected = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
+    process = demo.start(sys.executable, "-m", "dvc", "repro", "train")
+    checkpoint = demo.root / ".dvc/tmp/stages/train/scratch/resume.ckpt"
+    seen = set[int]()
+    deadline = time.monotonic() + 60
+    while len(seen) < epoch and time.monotonic() < deadline:
+        if checkpoint.exists():
+            seen.add(checkpoint.stat().st_mtime_ns)
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert checkpoint.exists()
+    assert not (demo.root / "models/classifier").exists()
+    assert script == demo.read("params.yaml")
+    resumed = demo.dvc("repro", "train", timeout=120)
+    assert 0 == resumed.status, resumed.text
+    assert expected == {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
+    assert not checkpoint.exists()
+
+
+def test_a_table_of_ones_own(demo: Toy) -> None:
+    """A CSV under data/ and two lines of params.yaml: the breast cancer table, end to end, with classes named by text."""
+    frame = load_breast_cancer(as_frame=True).frame
+    frame["target"] = frame["target"].map({0: "malignant", 1: "benign"})
+    frame.rename(columns={"target": "diagnosis"}).to_csv(demo.root / "data/cancer.csv", index=False)
+    assert 0 == demo.dvc("add", "data/cancer.csv").status
+    for key, value in {"data.path": "data/cancer.csv", "data.target": "diagnosis", "train.epochs": "10"}.items():
+        change(demo, key, value)
+    done = demo.run(*REPRO, timeout=200)
+    assert 0 == done.status, done.text
+    metrics = json.loads(demo.read("reports/metrics.json"))
+    assert 569 // 5 == metrics["rows"]
+    assert metrics["network"]["roc_auc"]["value"] > 0.97
+    assert "malignant" in demo.read("reports/report.md")
+    assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
+
+
+@pytest.mark.slow
+def test_more_than_two_classes(demo: Toy) -> None:
+    """Three classes go through every stage."""
+    for key, value in {"generate.classes": "3", "generate.informative": "4"}.items():
+        change(demo, key, value)
+    done = demo.run(*REPRO, timeout=200)
+    assert 0 == done.status, done.text
+    assert None is json.loads(demo.read("reports/metrics.json"))["threshold"]
+
+
+MISTAKES = {
+    "an unknown key": ("data.seed", "1\n  sead: 1", "params.yaml has no key 'data.sead'. Did you mean 'data.seed'?"),
+    "a wrong type": ("train.epochs", "ten", "'train.epochs' in params.yaml must be a valid integer, however it is 'ten'."),
+    "out of range": ("train.dropout", "1.5", "'train.dropout' in params.yaml must be less than 1, however it is 1.5."),
+    "a missing file": ("data.path", "data/nowhere.csv", "data/nowhere.csv"),
+    "a missing target": ("data.target", "churn", "data.target names the column 'churn'"),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
+    """A mistake gives a sentence without a traceback, exit code 1, and leaves the report as it was."""
+    key, value, sentence = MISTAKES[what]
+    change(demo, key, value)
+    report = (demo.root / "reports/report.html").read_bytes()
+    done = demo.run(*REPRO)
+    assert 0 != done.status
+    assert sentence in done.text
+    assert "Traceback" not in done.text
+    assert report == (demo.root / "reports/report.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["1,a"] * 9, "must have at least two classes, however it has one: 'a' (9 rows)"),
+        (["1,a", "2,"] * 9, "must be known in every row, however 9 of 18 are missing"),
+        ([], "must have rows, however it has none"),
+    ],
+)
+def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) -> None:
+    """A target of one class, a target with missing values, an empty table: a sentence, and the old parts stay in the cache."""
+    demo.write("data/bad.csv", "\n".join(["x,y", *rows]) + "\n")
+    change(demo, "data.path", "data/bad.csv")
+    change(demo, "data.target", "y")
+    done = demo.dvc("repro", "preprocess")
+    assert 0 != done.status
+    assert sentence in done.text
+    assert "Traceback" not in done.text
+    assert not (demo.root / "data/prepared").exists()
+
+
+def test_yaml_is_read_as_dvc_reads_it(demo: Toy) -> None:
+    """YAML 1.2: 1e-3 is a number, and a key that stands twice is refused."""
+    change(demo, "train.learning_rate", "1e-3")
+    assert [] == ran(demo.run(*REPRO).text)
+    demo.write("params.yaml", demo.read("params.yaml") + "\nevaluate: {}\n")
+    done = demo.run(*REPRO)
+    assert 1 == done.status
+    assert "Traceback" not in done.text
+    assert "evaluate" in done.text
+
+
+def test_another_version_is_stated_by_make_repro(demo: Toy) -> None:
+    """Where code/ states another version than is installed, the run says so, states what is here and runs what it concerns."""
+    for file in (demo.root / "code").glob("*.txt"):
+        file.write_text(re.sub(r"^package shap .*$", "package shap 0.0.1", file.read_text(), flags=re.MULTILINE))
+    assert 0 == demo.dvc("commit", "--force").status
+    refused = demo.by_hand("explain")
+    assert 1 == refused.status
+    assert "shap" in refused.text
+    done = demo.run(*REPRO, timeout=120)
+    assert 0 == done.status, done.text
+    assert "where code/ states 0.0.1" in done.text
+    assert "explain" in ran(done.text) or "Stage 'explain' is cached" in done.text
+    assert "train" not in ran(done.text)
+
+
+@pytest.mark.slow
+def test_the_readme_does_what_it_says(demo: Toy) -> None:
+    """Every command line in the README's shell blocks that begins with dvc or python runs as it stands."""
+    text = (HERE / "README.md").read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    commands = [line.split("  #")[0].strip() for line in lines]
+    commands = [
+        each for each in commands if each.startswith(("dvc ", "python ")) and "remote" not in each and "URL" not in each
+    ]
+    assert len(commands) > 5
+    shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
+    demo.dvc("remote", "add", "--default", "store", str(demo.root.parent / "store"))
+    for command in commands:
+        done = demo.run("sh", "-c", command, timeout=200)
+        assert 0 == done.status, f"{command}\n{done.text}"

@@ -1,0 +1,176 @@
+"""dvc.yaml walked line by line: what a stage declares runs it again, and nothing else does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import HERE, Toy
+from tests.pipeline import change, ran
+
+STAGES: dict[str, Any] = YAML(typ="safe").load((HERE / "dvc.yaml").read_text())["stages"]
+PARAMS: dict[str, Any] = YAML(typ="safe").load((HERE / "params.yaml").read_text())
+DEPS = sorted({dep for entry in STAGES.values() for dep in entry["deps"]})
+# Another value for every knob, so that a knob that is forgotten here fails the test below.
+OTHER = {
+    "generate": {"rows": "301", "features": "11", "informative": "3", "redundant": "1", "classes": "3", "seed": "1"},
+    "data": {
+        "path": "data/text.csv", "columns": "[text, " + ", ".join(f"feature_{i}" for i in range(10)) + ", target]",
+        "missing": '[""]', "target": "feature_9", "positive": "0", "drop": "[feature_0]", "max_categories": "1",
+        "valid": "0.3", "test": "0.3", "shard_rows": "50", "seed": "1",
+    },
+    "train": {
+        "hidden_sizes": "[8]", "activation": "tanh", "dropout": "0.5", "learning_rate": "0.01", "weight_decay": "0.5",
+        "l1": "0.01", "class_weights": "balanced", "batch_size": "64", "epochs": "2", "patience": "1", "accelerator": "cpu",
+        "precision": "64-true", "seed": "1",
+    },
+    "baselines": {"seed": "1"},
+    "threshold": {"maximise": "accuracy"},
+    "evaluate": {"resamples": "101", "confidence": "0.9", "seed": "1"},
+    "explain": {"rows": "10", "background_rows": "10", "rounds": "2", "seed": "1"},
+}  # fmt: skip
+
+
+def would_run(copy: Toy, *targets: str) -> list[str]:
+    """The stages that DVC would run now, each judged by what it depends on alone."""
+    said = copy.dvc("repro", "--dry", "--single-item", *targets)
+    assert said.status == 0, said.text
+    return ran(said.text)
+
+
+def mutate(path: Path) -> None:
+    """Change a file, or a file of a folder, by its last byte."""
+    file = (
+        path if path.is_file() else min(each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
+    )
+    file.chmod(0o644)
+    with file.open("ab") as handle:
+        handle.write(b" ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dep", DEPS)
+def test_a_changed_dep_runs_its_stages_again(demo: Toy, dep: str) -> None:
+    """A change in a declared dep runs every stage that declares it, or a folder around it, and no other."""
+    path = dep.replace("${data.path}", PARAMS["data"]["path"])
+    mutate(demo.root / path)
+    concerned = {name for name, entry in STAGES.items() for each in entry["deps"] if dep == each or path.startswith(f"{each}/")}
+    found = would_run(demo, *STAGES)
+    makers = {name for name, entry in STAGES.items() if _makes(entry, path)}  # DVC also mends an output that was touched
+    assert concerned == set(found) - makers
+
+
+def _makes(entry: dict[str, Any], path: str) -> bool:
+    outs = [each if isinstance(each, str) else next(iter(each)) for each in entry.get("outs", [])]
+    return any(path == out or path.startswith(f"{out}/") for out in outs)
+
+
+@pytest.mark.slow
+def test_a_changed_param_runs_its_stages_again(demo: Toy) -> None:
+    """A change of a section runs every stage that declares the section, and no other."""
+    original = demo.read("params.yaml")
+    for section, values in OTHER.items():
+        key = next(iter(values))
+        if key == "path":
+            key = "seed"  # another path is another dep
+        change(demo, f"{section}.{key}", values[key])
+        assert [name for name, entry in STAGES.items() if section in entry.get("params", [])] == would_run(demo, *STAGES), (
+            section
+        )
+        demo.write("params.yaml", original)
+
+
+def test_every_section_of_params_is_walked() -> None:
+    """A new knob must be added to the mutation test."""
+    assert {section: set(values) for section, values in PARAMS.items()} == {
+        section: set(each) for section, each in OTHER.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", [each for each in OTHER if each != "train"])  # test_fit.py moves each knob of `train`
+def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> None:
+    """Each declared param matters: another value, and its stage makes something else (or says why it cannot)."""
+    stage = section if section in STAGES else {"data": "preprocess", "threshold": "train"}[section]
+    if section == "data":
+        header, *rows = demo.read("data/raw/demo.csv").splitlines()
+        texts = [("NA", "few", "many", "many")[n % 4] for n in range(len(rows))]
+        demo.write(
+            "data/text.csv", "\n".join([f"text,{header}", *(f"{text},{row}" for text, row in zip(texts, rows, strict=True))])
+        )
+        change(demo, "data.path", "data/text.csv")
+    base, before = demo.read("params.yaml"), _made(demo, stage)
+    unmoved = []
+    for key, value in OTHER[section].items():
+        if key == "path":  # another path is another dep
+            continue
+        change(demo, f"{section}.{key}", value)
+        unmoved += [key] if _made(demo, stage) == before else []
+        demo.write("params.yaml", base)
+    assert [] == unmoved
+
+
+def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
+    """All bytes that the stage makes when run by hand, or its one sentence why it makes none."""
+    done = copy.by_hand(stage)
+    if done.status:
+        assert "Traceback" not in done.text, done.text
+        return done.text
+    folders = [copy.root / (each if isinstance(each, str) else next(iter(each))) for each in STAGES[stage]["outs"]]
+    return {str(f): f.read_bytes() for folder in folders for f in folder.rglob("*") if f.is_file()}
+
+
+EDITS = {
+    "a comment": ("src/veritable/training/fit.py", "\n# a comment\n", ["code"]),
+    "a formula of the metrics": ("src/veritable/evaluation/metrics.py", "\n_NEW = 1\n", ["code", "evaluate"]),
+    "the training": ("src/veritable/training/fit.py", "\n_NEW = 1\n", ["code", "train", "report"]),  # which names its versions
+    "a template of the report": ("src/veritable/reporting/templates/report.md.j2", "\n", ["code", "report"]),
+    "the seal": ("src/veritable/stage/seal.py", "\n_NEW = 1\n", ["code"]),
+    "the README": ("README.md", "\n", []),
+    "a test": ("tests/test_stages.py", "\n", []),
+    "the Makefile": ("Makefile", "\n", []),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edit_runs_what_it_concerns(demo: Toy, what: str) -> None:
+    """A comment, the README or a test runs nothing but the listing of code; a function runs the stages that use it."""
+    path, text, expected = EDITS[what]
+    demo.write(path, demo.read(path) + text)
+    stated = ran(demo.dvc("repro", "code").text)
+    assert expected == stated + would_run(demo, *[name for name in STAGES if name != "code"])
+
+
+def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
+    """Below a stage that ran again, only those whose inputs thereby changed run."""
+    change(demo, "evaluate.confidence", "0.9")
+    assert ["evaluate", "report"] == ran(demo.dvc("repro").text)
+    change(demo, "train.accelerator", "cpu")  # the same classifier in the end
+    assert ["train", "report"] == ran(demo.dvc("repro").text)  # the report, since it shows the params
+
+
+@pytest.mark.slow
+def test_force_twice_is_the_same(demo: Toy) -> None:
+    """`dvc repro --force` leaves dvc.lock, and so every output, byte for byte the same."""
+    before = demo.read("dvc.lock")
+    done = demo.dvc("repro", "--force", "--no-run-cache", timeout=300)
+    assert list(STAGES) == sorted(ran(done.text), key=list(STAGES).index), done.text
+    assert before == demo.read("dvc.lock")
+
+
+def test_a_stage_by_hand_is_the_stage_under_dvc(demo: Toy) -> None:
+    """`python stages/train.py` makes the same bytes as `dvc repro train`."""
+    before = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
+    done = demo.by_hand("train")
+    assert 0 == done.status, done.text
+    assert before == {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
+
+
+def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
+    """Only train imports Lightning, only explain shap; generate and report go without torch."""
+    for stage in (name for name in STAGES if name != "code"):
+        text = demo.read(f"code/{stage}.txt")
+        for library, owner in {"pytorch-lightning": "train", "shap": "explain"}.items():
+            assert (stage == owner) == (f"package {library} " in text), (stage, library)
+        assert (stage in ("train", "evaluate", "explain")) == ("package torch " in text), stage
