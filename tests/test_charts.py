@@ -41,6 +41,12 @@ def test_classes_drawn() -> None:
     assert MAX_CLASSES == len(named)
 
 
+def test_legend_keeps_charts_large() -> None:
+    """Many classes with long names do not make the legend, and with it the drawing, so wide that the curves shrink."""
+    svg = ElementTree.fromstring(draw(summary(["x" * 120 + name for name in MANY], rows=260))["roc"])
+    assert float(svg.attrib["width"]) < 480
+
+
 def test_all_columns_named_up_to_fifteen() -> None:
     """The importance chart names its columns, the greatest first, fifteen at most."""
     columns = [f"column {i:02}" for i in range(20)]

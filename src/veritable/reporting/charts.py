@@ -17,7 +17,7 @@ _CONFIG: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": {"grid": True, "gridColor": "#eef1f4", "domainColor": FAINT, "tickColor": FAINT, "labelColor": INK,
              "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12},
-    "legend": {"labelColor": INK, "title": None, "orient": "bottom", "labelFontSize": 11},
+    "legend": {"labelColor": INK, "title": None, "orient": "bottom", "labelFontSize": 11, "columns": 4, "labelLimit": 80},
 }  # fmt: skip
 
 
