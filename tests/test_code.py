@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import Toy
 
+from tests.conftest import Toy
 from veritable.errors import UserError
 from veritable.stage import code
 
@@ -114,8 +114,10 @@ def test_another_version_than_stated_is_refused_until_it_is_stated(toy: Toy) -> 
     assert "package lib 1.0\n" in toy.read("code/x.txt")
     library(toy, "2.0")
     ran = toy.by_hand(PYTHONPATH=folder)
-    said = "stage 'x' would run with lib 2.0 where code/x.txt states 1.0, and its result would pass for another's. Run `make repro`, "
-    assert (1, True) == (ran.status, said + "or `dvc repro --force code` and then `dvc repro`" in ran), ran.text
+    said = "stage 'x' would run with lib 2.0 where code/x.txt states 1.0, and its result would pass for another's. "
+    assert (1, True) == (ran.status, said + "Run `make repro`, or `dvc repro --force code` and then `dvc repro`" in ran), (
+        ran.text
+    )
     assert "1.0" == toy.read("out")
     assert 0 == toy.dvc("repro", "--force", "code", PYTHONPATH=folder).status
     assert 0 == toy.dvc("repro", PYTHONPATH=folder).status

@@ -1,16 +1,17 @@
 """What dvc.yaml declares for the running stage is looked up by DVC itself, and handed over by name."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import Toy
 
+from tests.conftest import Toy
 from veritable.errors import UserError
 from veritable.stage.declaration import Declaration, name_of, resolve
 
 
 @pytest.fixture
-def look_up(toy: Toy, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
+def look_up(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Declaration]:
     """Resolve stages/x.py with the given entries of dvc.yaml."""
     monkeypatch.delenv("DVC_STAGE", raising=False)
     monkeypatch.chdir(toy.root)
@@ -38,7 +39,7 @@ def test_a_name_is_the_last_part_of_a_path(declared: str, name: str) -> None:
     assert name == name_of(declared)
 
 
-def test_everything_declared_is_found(toy: Toy, look_up) -> None:  # noqa: ANN001
+def test_everything_declared_is_found(toy: Toy, look_up: Callable[[str], Declaration]) -> None:
     """Deps, outs, metrics and plots by name, params nested as in the file, templates and vars filled in by DVC."""
     toy.write("params.yaml", "p: {a: 1, flag: no, deep: {b: [1, 2]}}\nwhere: data/in.csv\n")
     toy.write("more.yaml", "q: 3\n")
@@ -55,7 +56,7 @@ def test_everything_declared_is_found(toy: Toy, look_up) -> None:  # noqa: ANN00
     assert found.declares_code
 
 
-def test_yaml_is_read_as_dvc_reads_it(look_up) -> None:  # noqa: ANN001
+def test_yaml_is_read_as_dvc_reads_it(look_up: Callable[[str], Declaration]) -> None:
     """YAML 1.2: `no` is a word. (Stated above with `flag: no`; here a param that is missing is one sentence.)"""
     with pytest.raises(UserError, match=r"x\.py: Parameters 'p\.gone' are missing from 'params\.yaml'"):
         look_up("stages:\n  x: {cmd: python stages/x.py, params: [p.gone], outs: [out]}\n")
@@ -76,7 +77,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("dvc_yaml", "words"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_fault_in_dvc_yaml_is_told(look_up, dvc_yaml: str, words: str) -> None:  # noqa: ANN001
+def test_a_fault_in_dvc_yaml_is_told(look_up: Callable[[str], Declaration], dvc_yaml: str, words: str) -> None:
     """One sentence, and what to do."""
     with pytest.raises(UserError) as raised:
         look_up(dvc_yaml)

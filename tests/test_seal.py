@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import Toy
 
+from tests.conftest import Ran, Toy
 from veritable.stage import landlock
 
 kernel = pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
@@ -177,9 +177,9 @@ def test_a_module_that_the_code_file_does_not_list_is_refused(toy: Toy, compiled
     assert "stage 'x' may not read src/hidden.py: no import statement leads to it, so code/x.txt does not list it.\n" in ran
     assert "add to stages.x.deps in dvc.yaml:\n      - src/hidden.py\n" in ran
     toy.stage(f"{DYNAMIC[1]}\n{DONE}", "deps: [src/hidden.py]\nouts: [out]", imports=DYNAMIC[0])
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     toy.stage(f"result = hidden.VALUE\n{DONE}", "outs: [out]", imports="import hidden")
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     assert "5" == toy.read("out")
 
 
@@ -202,7 +202,7 @@ def test_an_undeclared_param_is_refused(toy: Toy) -> None:
         assert "may not use the param 'p.b'" in ran
         assert "Add to stages.x.params in dvc.yaml:\n      - p.b\n" in ran
         toy.stage(f"result = {ask}\n{DONE}", "params: [p.b]\nouts: [out]")
-        assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+        assert Ran(0, "") == toy.by_hand()
         assert "2" == toy.read("out")
 
 
@@ -255,7 +255,7 @@ def test_a_write_outside_the_outs_by_cpp_is_refused(toy: Toy) -> None:
         "outs: [data/other.parquet]",
         imports=imports,
     )
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     assert (toy.root / "data/other.parquet").exists()
 
 
@@ -290,7 +290,7 @@ with tempfile.TemporaryDirectory() as folder:
     (pathlib.Path(folder) / "data" / "secret.csv").write_text("")
 """
     toy.stage(body, "outs: [out]")
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     assert ["final"] == [path.name for path in (toy.root / "out").iterdir()]
 
 
@@ -362,7 +362,7 @@ with sqlite3.connect(stage.scratch / "facts.db") as facts:
 sqlite3.connect(":memory:").close()
 """
     toy.stage(body, "outs: [out]", imports=imports)
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
 
 
 def test_a_deep_folder_for_temporary_files_does_no_harm(toy: Toy, tmp_path: Path) -> None:
@@ -371,5 +371,5 @@ def test_a_deep_folder_for_temporary_files_does_no_harm(toy: Toy, tmp_path: Path
     deep.mkdir(parents=True)
     body = 'with multiprocessing.get_context("forkserver").Pool(1) as pool:\n    result = pool.map(abs, [1])\n' + DONE
     toy.stage(body, "outs: [out]", imports="import multiprocessing")
-    assert (0, "") == ((ran := toy.by_hand(TMPDIR=str(deep))).status, ran.text)
+    assert Ran(0, "") == toy.by_hand(TMPDIR=str(deep))
     shutil.rmtree(deep)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import Toy
 
+from tests.conftest import Ran, Toy
 from veritable.stage import landlock
 
 COPY = 'result = stage.inputs["in.csv"].read_text() + str(stage.params["p"]["a"])\nstage.outputs["out"].write_text(result)'
@@ -110,7 +110,7 @@ def test_a_stage_that_fails_halfway_leaves_the_old_outputs(toy: Toy, end: str, w
     ran = toy.by_hand()
     assert 0 != ran.status
     assert words in ran
-    assert ["old"] == os.listdir(toy.root / "out")
+    assert [toy.root / "out/old"] == list((toy.root / "out").iterdir())
 
 
 def test_outputs_replace_what_was_there(toy: Toy) -> None:
@@ -121,8 +121,8 @@ def test_outputs_replace_what_was_there(toy: Toy) -> None:
         "stage.outputs['one'].write_text('1')\nstage.outputs['two'].mkdir()\n(stage.outputs['two'] / 'new').write_text('2')",
         "outs: [one, two]",
     )
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
-    assert ("1", ["new"]) == (toy.read("one"), os.listdir(toy.root / "two"))
+    assert Ran(0, "") == toy.by_hand()
+    assert ("1", [toy.root / "two/new"]) == (toy.read("one"), list((toy.root / "two").iterdir()))
     assert "number\n1\n2\n" == toy.read("data/in.csv")
 
 
@@ -130,7 +130,7 @@ def test_an_error_that_a_person_can_mend_has_no_traceback(toy: Toy) -> None:
     """A UserError is its sentence and exit code 1; a fault of ours comes with a traceback."""
     imports = "from veritable.errors import UserError"
     toy.stage('raise UserError("target has one class")', "outs: [out]", imports=imports)
-    assert (1, "target has one class\n") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(1, "target has one class\n") == toy.by_hand()
     toy.stage("raise ValueError('what')", "outs: [out]")
     ran = toy.by_hand()
     assert (1, True, True) == (ran.status, "Traceback" in ran, "ValueError: what" in ran)
@@ -140,7 +140,7 @@ def test_a_missing_input_is_one_sentence(toy: Toy) -> None:
     """By hand, where DVC does not look first, a missing input is named with the way out."""
     toy.stage(COPY, "deps: [data/gone.csv]\nouts: [out]")
     said = "stage 'x' needs data/gone.csv, which does not exist. Run `dvc pull` or `dvc repro`.\n"
-    assert (1, said) == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(1, said) == toy.by_hand()
 
 
 def test_a_script_must_define_one_function(toy: Toy) -> None:
@@ -172,12 +172,12 @@ stage.outputs["out"].write_text(found + stage.inputs["in.csv"].read_text()[:0])
         (signals / "started").unlink()
 
     kill_once_started()
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     assert "1" == toy.read("out")
     kill_once_started()
     toy.write("params.yaml", "p: {a: 2}")
     (signals / "go").touch()
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     assert "nothing" == toy.read("out")
 
 
@@ -252,10 +252,10 @@ def test_the_forms_of_dvc_yaml(toy: Toy) -> None:
     ran = toy.by_hand("m")
     assert (1, True) == (ran.status, "several stages run stages/m.py: m@" in ran), ran.text
     name = ran.text.partition("Say which: DVC_STAGE=")[2].split()[0]
-    assert (0, "") == ((ran := toy.by_hand("m", DVC_STAGE=name)).status, ran.text)
+    assert Ran(0, "") == toy.by_hand("m", DVC_STAGE=name)
     for name, folder in (("w", "deep"), ("s", "sub")):
         (toy.root / folder / "out").unlink()
-        assert (0, "") == ((ran := toy.by_hand(name)).status, ran.text)
+        assert Ran(0, "") == toy.by_hand(name)
         assert first == toy.read(f"{folder}/out")
 
 
@@ -267,7 +267,7 @@ def test_by_hand_equals_under_dvc_also_from_a_subfolder(toy: Toy) -> None:
     assert 0 == ran.status, ran.text
     under = (toy.root / "out").read_bytes()
     (toy.root / "out").unlink()
-    assert (0, "") == ((ran := toy.run(sys.executable, "../stages/x.py", cwd="sub")).status, ran.text)
+    assert Ran(0, "") == toy.run(sys.executable, "../stages/x.py", cwd="sub")
     assert under == (toy.root / "out").read_bytes()
     assert "up to date" in toy.dvc("status", "x")
 
@@ -307,7 +307,7 @@ def test_every_link_type_of_the_cache_works(toy: Toy, link: str) -> None:
     reads = "result = pd.read_csv(stage.inputs['in.csv'])\n"
     reads += "result = csv.read_csv(str(stage.inputs['in.csv']))\n" if landlock.abi() else ""
     toy.stage(reads + COPY, IN_AND_PARAM, imports=imports)
-    assert (0, "") == ((ran := toy.by_hand()).status, ran.text)
+    assert Ran(0, "") == toy.by_hand()
     assert "number\n1\n2\n1" == toy.read("out")
     toy.stage("open('data/secret.csv')\n" + COPY, IN_AND_PARAM)
     assert "stage 'x' may not read data/secret.csv" in toy.by_hand()
@@ -326,6 +326,6 @@ def test_a_clone_that_pulled_its_inputs_works(toy: Toy, tmp_path: Path) -> None:
     assert 0 == toy.git("clone", "-q", ".", str(clone.root)).status
     assert 0 == clone.dvc("pull", "-q").status
     (clone.root / "out").unlink()
-    assert (0, "") == ((ran := clone.by_hand()).status, ran.text)
+    assert Ran(0, "") == clone.by_hand()
     assert toy.read("out") == clone.read("out")
     assert "up to date" in clone.dvc("repro")

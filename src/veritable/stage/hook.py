@@ -35,21 +35,18 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def install(seal: Seal) -> None:
     """Watch this process from here on. An audit hook cannot be taken off again."""
-    root, seen = seal.root, set[tuple[str, str]]()
+    root, reported = seal.root, set[tuple[str, str]]()
 
     def check(path: Any, kind: str) -> None:
         if isinstance(path, int) or path in ("", ":memory:"):  # a file that is open already, a database without a file
             return
         text = os.fsdecode(path) if path is not None else "."
         absolute = os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
-        if not within(absolute, root) or (absolute, kind) in seen:
+        if not within(absolute, root):
             return
-        real = os.path.realpath(absolute)  # a link within the repository to a declared file is as good as that file
-        if seal.allows(absolute, kind) or (within(real, root) and seal.allows(real, kind)):
-            if len(seen) < 100_000:
-                seen.add((absolute, kind))
+        if seal.allows(absolute, kind) or leads_to_declared(absolute, kind) or (absolute, kind) in reported:
             return
-        if kind == "list" and sys._getframe(2).f_code.co_filename == _IMPORTER:  # looks for a module, and goes on to the next
+        if kind == "list" and seal.level != "report" and sys._getframe(2).f_code.co_filename == _IMPORTER:  # looks further
             raise PermissionError(errno.EACCES, "the seal keeps this folder from imports", absolute)
         if absolute.endswith(".pyc"):  # byte code of a module that is not listed: name the module
             absolute = os.path.join(
@@ -57,11 +54,15 @@ def install(seal: Seal) -> None:
             )
         message = seal.refusal(absolute, kind, source_line(sys._getframe(2), root))
         if seal.level == "report":
-            seen.add((absolute, kind))
+            reported.add((absolute, kind))
             say(message)
             return
         seal.record(message)
         raise Refused(message)
+
+    def leads_to_declared(link: str, kind: str) -> bool:
+        real = os.path.realpath(link)
+        return within(real, root) and seal.allows(real, kind)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

@@ -53,14 +53,17 @@ class Seal:
         """Whether `path` (absolute, normal) may be read, listed or written. Whatever lies outside the repository may."""
         if not within(path, self.root):
             return True
-        granted = self.writes if kind == "write" else self.reads + self.writes
-        if kind == "read" and path in self._target_set:
-            return True
-        return any(within(path, each) for each in granted) or (kind == "list" and any(within(path, f) for f in self.lists))
+        granted = self._granted[kind]
+        while path not in granted:
+            path = path.rpartition(os.sep)[0]
+            if len(path) < len(self.root):
+                return False
+        return True
 
     @cached_property
-    def _target_set(self) -> frozenset[str]:
-        return frozenset(self.targets)
+    def _granted(self) -> dict[str, frozenset[str]]:
+        read = frozenset(self.reads + self.writes)
+        return {"write": frozenset(self.writes), "read": read | frozenset(self.targets), "list": read | frozenset(self.lists)}
 
     def refusal(self, path: str, kind: str, where: str) -> str:
         """One clear message: stage, file, rule, source line, and the line to add to dvc.yaml.

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import cache
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def _prepare(
         reads=tuple(str(each) for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *modules)),
         writes=tuple(map(str, (desk / "outputs", desk / "temporary", scratch, desk / "used.json", fonts))),
         lists=(str(root / "src"), str(declaration.script.parent)),
-        targets=tuple(real for file in inputs if (real := os.path.realpath(file)) != file),
+        targets=tuple(os.path.realpath(file) for file in inputs if _is_reached_by_link(file)),
         inputs={name: str(path) for name, path in declaration.inputs.items()},
         outputs={name: str(path) for name, path in declaration.outputs.items()},
         params_files=tuple(map(str, declaration.params_files)),
@@ -146,6 +147,14 @@ def _prepare(
     }
     (desk / "plan.json").write_text(json.dumps(plan, default=str))  # YAML knows dates, JSON does not
     return seal, staged
+
+
+def _is_reached_by_link(file: str) -> bool:
+    folder = os.path.dirname(file)
+    return os.path.islink(file) or _real_folder(folder) != folder
+
+
+_real_folder = cache(os.path.realpath)
 
 
 def _fingerprint(declaration: Declaration, inputs: changes.Snapshot) -> str:
