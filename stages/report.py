@@ -17,7 +17,10 @@ def report(stage: Stage) -> None:
         table=read_json(stage.inputs["table.json"]),
         history=pd.read_csv(classifier / "history.csv"),
         results=read_json(evaluation / "metrics.json"),
-        curves={path.stem: pd.read_csv(path, dtype={"class": str}) for path in sorted(evaluation.glob("*.csv"))},
+        curves={
+            path.stem: pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=[""])  # a class may be "NA"
+            for path in sorted(evaluation.glob("*.csv"))
+        },
         explanation=read_json(explanation / "explanation.json"),
         importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
         figures={path.stem: path.read_bytes() for path in sorted(explanation.glob("*.png"))},
