@@ -21,7 +21,7 @@ repro: setup
 
 test: setup
 	@.ci/system-packages
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
 
 check: setup
 	$(BIN)/ruff check

@@ -9,21 +9,10 @@ from ruamel.yaml import YAML
 
 from tests.rooms import ROOT, section
 from veritable.errors import UserError
-from veritable.evaluation.params import BaselineParams, EvaluateParams, ThresholdParams
-from veritable.explanation.params import ExplainParams
-from veritable.params import ParamsError, Section
-from veritable.tables.params import DataParams, GenerateParams
+from veritable.params import ParamsError
+from veritable.sections import SECTIONS
 from veritable.training.params import TrainParams
 
-SECTIONS: dict[str, type[Section]] = {
-    "generate": GenerateParams,
-    "data": DataParams,
-    "train": TrainParams,
-    "baselines": BaselineParams,
-    "threshold": ThresholdParams,
-    "evaluate": EvaluateParams,
-    "explain": ExplainParams,
-}
 KNOBS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
 
 WRONG = [

@@ -1,39 +1,22 @@
-"""`make repro`: `dvc repro`, then a few lines that say what ran, what came of it and where to look."""
+"""`make repro`: `dvc repro`, then a few lines that say what ran, what came of it and where to look.
 
-import difflib
+Kept quick to import: where nothing is to be done, this is all that a person waits for.
+"""
+
+import json
 import logging
 import re
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
 
 from veritable.errors import UserError
-from veritable.evaluation.params import BaselineParams, EvaluateParams, ThresholdParams
-from veritable.explanation.params import ExplainParams
-from veritable.files import read_json
-from veritable.params import ParamsError, Section
-from veritable.tables.params import DataParams, GenerateParams
-from veritable.training.params import TrainParams
 
-SECTIONS: dict[str, type[Section]] = {
-    "generate": GenerateParams,
-    "data": DataParams,
-    "train": TrainParams,
-    "baselines": BaselineParams,
-    "threshold": ThresholdParams,
-    "evaluate": EvaluateParams,
-    "explain": ExplainParams,
-}
 HEADLINE = {"roc_auc": "ROC AUC", "log_loss": "log loss", "accuracy": "accuracy", "f1": "F1"}
 
 
 def repro(arguments: list[str]) -> int:
     """Run `dvc repro` with `arguments` in the repository of the working directory; returns the exit code.
-
-    A mistake in params.yaml is told before DVC removes the outputs that it is about to make anew.
 
     Raises
     ------
@@ -41,17 +24,12 @@ def repro(arguments: list[str]) -> int:
         params.yaml cannot be read, or a section of it cannot be what it is.
     """
     from dvc.cli import main as dvc
-    from dvc.exceptions import DvcException
-    from dvc.utils.serialize import load_yaml
 
-    try:
-        check_params(load_yaml("params.yaml"), Path("dvc.yaml").read_text())
-    except DvcException as error:
-        raise UserError(f"params.yaml must be YAML: {error.__cause__ or error}") from error
+    _check_params()
     ran = _Ran()
     logging.getLogger("dvc").addHandler(ran)
     if other := _other_version(Path("code")):
-        print(f"{other}: stating the versions of this machine, and running again what they concern.")
+        print(f"{other}: stating the versions of this machine, and running again what they concern.", flush=True)
         dvc(["repro", "--quiet", "--force", "--single-item", "code"])
     if code := dvc(["repro", *arguments]):
         return int(code)
@@ -59,15 +37,23 @@ def repro(arguments: list[str]) -> int:
     return 0
 
 
-def check_params(params: dict[str, Any], pipeline: str) -> None:
-    """Check every section; one that dvc.yaml does not speak of is a mistake."""
-    for name, values in params.items():
-        if name in SECTIONS:
-            SECTIONS[name].parse(name, values)
-        elif not re.search(rf"\b{re.escape(name)}\b", pipeline):
-            near = difflib.get_close_matches(name, SECTIONS, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(SECTIONS)}."
-            raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
+def _check_params() -> None:
+    """Tell of a mistake before DVC removes the outputs that it is about to make anew. A text that passed is not read again."""
+    passed, text = Path(".dvc/tmp/params-checked"), Path("params.yaml").read_text()
+    if passed.is_file() and passed.read_text() == text:
+        return
+    from dvc.exceptions import DvcException
+    from dvc.utils.serialize import load_yaml
+
+    from veritable.sections import check_params
+
+    try:
+        params = load_yaml("params.yaml")
+    except DvcException as error:
+        raise UserError(f"params.yaml must be YAML: {error.__cause__ or error}") from error
+    check_params(params, Path("dvc.yaml").read_text())
+    passed.parent.mkdir(exist_ok=True)
+    passed.write_text(text)
 
 
 class _Ran(logging.Handler):
@@ -87,32 +73,35 @@ class _Ran(logging.Handler):
 def _other_version(folder: Path) -> str:
     """ "numpy 2.4.7 where code/ states 2.4.6" for the first difference; "" where there is none."""
     lines = {line for file in folder.glob("*.txt") for line in file.read_text().splitlines()}
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     for line in sorted(lines):
         kind, *words = line.split()
-        if kind == "python" and words != [python]:
-            return f"Python {python} where code/ states {words[0]}"
-        if kind == "package":
-            try:
-                installed = metadata.version(words[0])
-            except metadata.PackageNotFoundError:
-                installed = "not installed"
-            if installed != words[1]:
-                return f"{words[0]} {installed} where code/ states {words[1]}"
+        if kind == "python":
+            here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        elif kind == "package":
+            here = _installed(words[0])
+        else:
+            continue
+        if here != words[-1]:
+            return f"{' '.join([kind, *words[:-1]]).removeprefix('package ')} {here} where code/ states {words[-1]}"
     return ""
 
 
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
 def _say(ran: _Ran) -> None:
-    metrics = read_json(Path("reports/metrics.json"))
+    metrics = json.loads(Path("reports/metrics.json").read_text())
     shown = []
     for key, label in HEADLINE.items():
         metric = metrics["network"][key]
         if metric["low"] is not None:
             shown.append(f"{label} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]")
-    how = "; ".join(f"{how}: {', '.join(stages)}" for how, stages in ran.stages.items() if stages and how != "up to date")
+    how = [f"{how}: {', '.join(stages)}" for how, stages in ran.stages.items() if stages and how != "up to date"]
     same = len(ran.stages["up to date"])
-    console = Console(highlight=False, soft_wrap=True)
-    console.print()
-    console.print(f"[bold]Test part[/], {metrics['rows']:,} rows: {'; '.join(shown)}")
-    console.print("[bold]Stages[/]     ", "; ".join(filter(None, [how, f"up to date: {same}" if same else ""])))
-    console.print("[bold]Report[/]      reports/report.html")
+    print(f"\nTest part, {metrics['rows']:,} rows: {'; '.join(shown)}")
+    print(f"Stages      {'; '.join([*how, *([f'up to date: {same}'] if same else [])])}")
+    print("Report      reports/report.html")

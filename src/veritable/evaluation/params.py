@@ -1,12 +1,13 @@
 """The knobs of `baselines`, `threshold` and `evaluate`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from veritable.evaluation.thresholds import ThresholdMetric
 from veritable.params import Section
 from veritable.tables.params import Seed, Share
+
+ThresholdMetric = Literal["f1", "balanced_accuracy", "accuracy", "mcc"]
 
 
 class BaselineParams(Section):

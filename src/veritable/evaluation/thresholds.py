@@ -1,14 +1,14 @@
 """From probabilities to classes: the threshold of a binary classifier, chosen on the valid part, never on test."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veritable.evaluation.counts import COUNT_METRICS, Counts, FloatArray
+from veritable.evaluation.params import ThresholdMetric
 
-ThresholdMetric = Literal["f1", "balanced_accuracy", "accuracy", "mcc"]
 _SAME = 1e-12  # values nearer than this differ by rounding alone
 
 
