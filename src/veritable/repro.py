@@ -48,10 +48,10 @@ def _check_params() -> None:
     from veritable.sections import check_params
 
     try:
-        params = load_yaml("params.yaml")
+        params, pipeline = load_yaml("params.yaml"), load_yaml("dvc.yaml")
     except DvcException as error:
-        raise UserError(f"params.yaml must be YAML: {error.__cause__ or error}") from error
-    check_params(params, Path("dvc.yaml").read_text())
+        raise UserError(f"params.yaml and dvc.yaml must be YAML, however: {error.__cause__ or error}") from error
+    check_params(params, pipeline["stages"])
     passed.parent.mkdir(exist_ok=True)
     passed.write_text(text)
 

@@ -1,8 +1,10 @@
 """params.yaml as a whole: which model checks which section."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from veritable.evaluation.params import BaselineParams, EvaluateParams, ThresholdParams
@@ -22,8 +24,13 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def check_params(params: Mapping[str, Any], pipeline: str) -> None:
-    """Check every section; one that the text of dvc.yaml does not speak of is a mistake.
+def check_params(params: Mapping[str, Any], stages: Mapping[str, Any]) -> None:
+    """Check every section, and that the table is there.
+
+    Parameters
+    ----------
+    params, stages
+        What params.yaml holds, and what dvc.yaml holds under `stages`.
 
     Raises
     ------
@@ -33,7 +40,11 @@ def check_params(params: Mapping[str, Any], pipeline: str) -> None:
     for name, values in params.items():
         if name in SECTIONS:
             SECTIONS[name].parse(name, values)
-        elif not re.search(rf"\b{re.escape(name)}\b", pipeline):
+        elif not re.search(rf"\b{re.escape(name)}\b", json.dumps(stages)):
             near = difflib.get_close_matches(name, SECTIONS, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(SECTIONS)}."
             raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
+    table = Path(params["data"]["path"])
+    made = [out if isinstance(out, str) else next(iter(out)) for stage in stages.values() for out in stage.get("outs", [])]
+    if not table.exists() and not any(table.is_relative_to(out) for out in made):
+        raise ParamsError(f"'data.path' in params.yaml must be a table that exists, however there is no '{table}'.")

@@ -16,7 +16,11 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
     """One page that needs nothing else: styles, charts and figures stand in it."""
     drawn = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
     figures = {name: base64.b64encode(png).decode() for name, png in summary["figures"].items()}
-    return _environment(templates, escape=True).get_template("report.html.j2").render(summary, charts=drawn, images=figures)
+    return (
+        _environment(templates, escape=True)
+        .get_template("report.html.j2")
+        .render(summary, charts=drawn, images=figures, shown_classes=charts.MAX_CLASSES)
+    )
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
