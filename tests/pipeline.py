@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import HERE, Toy
 
+MADE = ("code/", "data/", "models/", "reports/", "dvc.lock")
 QUICK = {"rows: 1000": "rows: 300", "epochs: 10": "epochs: 3", "resamples: 1000": "resamples: 100", "rounds: 10": "rounds: 1"}
 
 
@@ -18,7 +19,7 @@ def copy_of_repository(root: Path) -> Toy:
     root.mkdir(parents=True)
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=HERE, capture_output=True, text=True, check=True).stdout.splitlines():
-        if (HERE / name).is_file():
+        if (HERE / name).is_file() and not name.startswith(MADE):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(HERE / name, root / name)
     copy = Toy(root)
