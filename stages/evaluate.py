@@ -4,8 +4,7 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.evaluation.evaluate import draw_curves
-from veritable.evaluation.evaluate import evaluate as judge
+from veritable.evaluation.evaluate import compare_models, draw_curves
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.thresholds import predict_labels
@@ -21,7 +20,7 @@ def evaluate(stage: Stage) -> None:
     y_prob = classifier.predict_encoded(test.X)
     network = PartPredictions(test.row, test.y, predict_labels(y_prob, classifier.threshold), y_prob)
     baselines = {path.stem: PartPredictions.read(path, classes) for path in sorted(stage.inputs["baselines"].iterdir())}
-    results = judge(network, baselines, params)
+    results = compare_models(network, baselines, params)
     folder = stage.outputs["evaluation"]
     folder.mkdir()
     network.write(folder / "predictions.parquet", classes)

@@ -4,7 +4,7 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.explanation.explain import explain as attribute
+from veritable.explanation.explain import explain_rows
 from veritable.explanation.params import ExplainParams
 from veritable.files import write_json
 from veritable.networks.classifier import Classifier
@@ -14,7 +14,7 @@ from veritable.tables.parts import read_part
 def explain(stage: Stage) -> None:
     params = ExplainParams.parse("explain", stage.params["explain"])
     classifier = Classifier.load(stage.inputs["classifier"])
-    explained = attribute(classifier, read_part(stage.inputs["train"]), read_part(stage.inputs["test"]), params)
+    explained = explain_rows(classifier, read_part(stage.inputs["train"]), read_part(stage.inputs["test"]), params)
     folder = stage.outputs["explanation"]
     folder.mkdir()
     explained.attributions.to_parquet(folder / "attributions.parquet", index=False)

@@ -10,6 +10,4 @@ from veritable.tables.params import GenerateParams
 
 def generate(stage: Stage) -> None:
     params = GenerateParams.parse("generate", stage.params["generate"])
-    folder = stage.outputs["raw"]
-    folder.mkdir()
-    make_table(params).to_csv(folder / "demo.csv", index=False)
+    make_table(params).to_csv(stage.outputs["demo.csv"], index=False)

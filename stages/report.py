@@ -18,7 +18,7 @@ def report(stage: Stage) -> None:
         history=pd.read_csv(classifier / "history.csv"),
         results=read_json(evaluation / "metrics.json"),
         curves={
-            path.stem: pd.read_csv(path, dtype={"class": str}, keep_default_na=False, na_values=[""])  # a class may be "NA"
+            path.stem: pd.read_csv(path, dtype={"class": str}, keep_default_na=False)  # a class may be "NA"
             for path in sorted(evaluation.glob("*.csv"))
         },
         explanation=read_json(explanation / "explanation.json"),

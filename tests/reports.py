@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tests.rooms import section
-from veritable.evaluation.evaluate import draw_curves, evaluate
+from veritable.evaluation.evaluate import compare_models, draw_curves
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.reporting.summary import summarise
@@ -37,7 +37,7 @@ def facts(classes: list[str], columns: list[str], target: str, rows: int) -> dic
     baselines = {
         name: predictions(len(classes), rows, 2, 1.0) for name in ("gradient_boosting", "logistic_regression", "majority")
     }
-    judged = evaluate(network, baselines, EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    judged = compare_models(network, baselines, EvaluateParams(resamples=100, confidence=0.95, seed=0))
     return {
         "table": {
             "rows": 5 * rows,

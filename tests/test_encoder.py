@@ -244,3 +244,14 @@ def test_wrong_value(train: list[Any], value: Any, words: str) -> None:
     with pytest.raises(TableError) as caught:
         encoder.encode(pd.DataFrame({"x": [train[0], value]}))
     assert words in str(caught.value)
+
+
+def test_rows_read_by_another_reader_are_encoded_alike() -> None:
+    """Blanks in front, tokens of missing values and whole floats for codes: encoded as the table's own reader leaves them."""
+    own = pd.DataFrame({"size": ["1", "2", "x", None], "age": [1.0, 2.0, None, 4.0]})
+    encoder = Encoder.fit(own, {"size": "category", "age": "number"}, max_categories=9, missing=["?"])
+    other = pd.DataFrame({"size": [" 1", " 2", " x", " ?"], "age": ["1", " 2", "?", " 4"]})
+    assert encoder.encode(own).tolist() == encoder.encode(other).tolist()
+    gap = pd.DataFrame({"size": [1.0, 2.0, np.nan], "age": [1.0, 2.0, 4.0]})
+    assert encoder.encode(own)[[0, 1, 3], 0].tolist() == encoder.encode(gap)[:, 0].tolist()
+    assert encoder == Encoder.from_json(encoder.to_json())

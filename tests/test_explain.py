@@ -10,7 +10,7 @@ from matplotlib import image
 from tests.rooms import HOSTILE, params, prepared
 from tests.test_classifier import classifier
 from veritable.explanation import figures
-from veritable.explanation.explain import Explained, explain
+from veritable.explanation.explain import Explained, explain_rows
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
 
@@ -20,7 +20,7 @@ SMALL = {"rows": 12, "background_rows": 10, "rounds": 2}
 @cache
 def explained(classes: int = 2, **changes: int) -> Explained:
     done, knobs = prepared(300, classes), params(ExplainParams, "explain", **{**SMALL, **changes})
-    return explain(classifier(classes), done.parts["train"], done.parts["test"], knobs)
+    return explain_rows(classifier(classes), done.parts["train"], done.parts["test"], knobs)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -255,3 +255,53 @@ def test_the_readme_does_what_it_says(demo: Toy) -> None:
     for command in commands:
         done = demo.run("sh", "-c", command, timeout=200)
         assert 0 == done.status, f"{command}\n{done.text}"
+
+
+def test_a_table_beside_the_demo_is_safe(demo: Toy) -> None:
+    """A person's file in data/raw is nobody's output: neither a run nor `make clean` takes it away."""
+    demo.write("data/raw/mine.csv", "a,y\n1,2\n")
+    change(demo, "generate.seed", "1")
+    assert ["generate"] == ran(demo.dvc("repro", "generate").text)
+    demo.run("make", "clean")
+    assert "a,y\n1,2\n" == demo.read("data/raw/mine.csv")
+    assert not (demo.root / "data/raw/demo.csv").exists()
+    assert "" == demo.git("status", "--porcelain", "--", "models", "reports").text
+
+
+SHARED = HERE.parent / "shared" / "datasets"
+TABLES = {
+    "adult/adult.data": {
+        "data.columns": "[age, workclass, fnlwgt, education, education-num, marital-status, occupation, relationship, race, "
+        "sex, capital-gain, capital-loss, hours-per-week, native-country, income]",
+        "data.target": "income",
+    },
+    "telco_churn/Telco-Customer-Churn.csv": {"data.target": "Churn", "data.drop": "[customerID]"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/datasets is absent")
+@pytest.mark.parametrize("table", TABLES)
+def test_a_real_table(demo: Toy, table: str) -> None:
+    """Adult and Telco go through the whole pipeline by their params alone, and come out where they should."""
+    shutil.copyfile(SHARED / table, demo.root / "data/table.csv")
+    demo.dvc("add", "data/table.csv")
+    for key, value in {"data.path": "data/table.csv", **TABLES[table]}.items():
+        change(demo, key, value)
+    done = demo.run(*REPRO, timeout=300)
+    assert 0 == done.status, done.text
+    assert json.loads(demo.read("reports/metrics.json"))["network"]["roc_auc"]["value"] > 0.82
+
+
+def test_mistakes_in_the_files_themselves(demo: Toy) -> None:
+    """A params.yaml that is absent, no mapping or no text, and a run from a subfolder: one sentence each."""
+    (demo.root / "sub").mkdir()
+    said = [demo.run(*REPRO, cwd="sub")]
+    for content in (b"[1, 2]\n", b"\xff\xfe\x00", b"train: 5\n"):
+        (demo.root / "params.yaml").write_bytes(content)
+        said.append(demo.run(*REPRO))
+    (demo.root / "params.yaml").unlink()
+    said.append(demo.run(*REPRO))
+    assert [1] * 5 == [each.status for each in said]
+    assert [] == [each.text for each in said if "Traceback" in each.text]

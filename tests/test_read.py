@@ -161,3 +161,17 @@ def test_classes(target: Any, changes: dict[str, Any], classes: list[str]) -> No
 def test_unusable_target(target: Any, changes: dict[str, Any], words: str) -> None:
     """A target with gaps, one class, a class of fewer than three rows or an unknown positive class is refused."""
     assert words in refusal(lambda: classes_of(pd.Series(target, name="t"), data(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "sentence"),
+    [
+        ("a,y,y\n1,2,3\n", None, "must name each column once, however its first line names 'y' twice"),
+        ("1,2\n3,4\n", ["a", "b", "y"], "it has 3 names and"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(tmp_path: Path, text: str, columns: list[str] | None, sentence: str) -> None:
+    """A name that stands twice, or more names than columns, is one sentence; pandas goes on in silence."""
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(TableError, match=sentence):
+        read_table(tmp_path / "t.csv", params(DataParams, "data", target="y", columns=columns))

@@ -314,7 +314,7 @@ def test_report_refuses_nothing_and_says_everything(toy: Toy) -> None:
     ran = toy.by_hand(VERITABLE_SEAL="report")
     assert ran.status == 0
     assert (1, 1) == (ran.text.count("may not read data/secret.csv"), ran.text.count("may not read data/in.csv"))
-    assert "seal: VERITABLE_SEAL=report, so undeclared access is reported and let through." in ran
+    assert "seal: VERITABLE_SEAL=report, so undeclared access by Python is reported and let through." in ran
     assert (toy.root / "out").exists()
 
 

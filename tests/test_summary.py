@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.reports import facts, predictions, summary
-from veritable.evaluation.evaluate import evaluate
+from veritable.evaluation.evaluate import compare_models
 from veritable.evaluation.params import EvaluateParams
 from veritable.reporting.summary import LABELS, headline, summarise, versions_in
 
@@ -36,7 +36,7 @@ def test_undefined_metrics() -> None:
     gathered = facts(["no", "yes"], ["age"], "target", 20)
     one_class = predictions(2, 20, 1)
     one_class.y_true[:] = 0
-    judged = evaluate(one_class, {"majority": one_class}, EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    judged = compare_models(one_class, {"majority": one_class}, EvaluateParams(resamples=100, confidence=0.95, seed=0))
     gathered["results"] |= judged
     content = headline(summarise(**gathered))
     assert content["network"]["roc_auc"]["value"] is None

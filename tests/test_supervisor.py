@@ -329,3 +329,56 @@ def test_a_clone_that_pulled_its_inputs_works(toy: Toy, tmp_path: Path) -> None:
     assert Ran(0, "") == clone.by_hand()
     assert toy.read("out") == clone.read("out")
     assert "up to date" in clone.dvc("repro")
+
+
+def test_an_output_that_is_a_link_is_refused(toy: Toy) -> None:
+    """DVC would keep what a link leads to, and not see it change: outputs are files."""
+    toy.stage('stage.outputs["out"].symlink_to("../../../../../../data/secret.csv")', "outs: [data/out]")
+    ran = toy.by_hand()
+    assert (1, True) == (ran.status, "must write files, however out is a link" in ran)
+
+
+def test_words_of_the_command_reach_the_stage(toy: Toy) -> None:
+    """What follows the script in `cmd` stands in sys.argv."""
+    toy.stage('stage.outputs["out"].write_text(" ".join(sys.argv[1:]))', "outs: [data/out]", imports="import sys")
+    assert 0 == toy.run(sys.executable, "stages/x.py", "--fast", "3").status
+    assert "--fast 3" == toy.read("data/out")
+
+
+def test_params_of_two_files_are_merged(toy: Toy) -> None:
+    """Keys of one section in two files stand beside each other; the same key in both is refused."""
+    toy.write("more.yaml", "p:\n  c: 3\n")
+    toy.stage(
+        'stage.outputs["out"].write_text(str(dict(stage.params["p"])))', "params: [p.a, {more.yaml: [p.c]}]\nouts: [data/out]"
+    )
+    assert 0 == toy.by_hand().status
+    assert "{'a': 1, 'c': 3}" == toy.read("data/out")
+    toy.write("more.yaml", "p:\n  a: 3\n  c: 3\n")
+    toy.stage("pass", "params: [p.a, {more.yaml: [p.a]}]\nouts: [data/out]")
+    assert "declares the param 'a' from two files" in toy.by_hand()
+
+
+def test_a_reported_run_is_not_recorded(toy: Toy) -> None:
+    """With VERITABLE_SEAL=report the stage fails for DVC, whose cache would else hold what undeclared access went into."""
+    toy.stage('stage.outputs["out"].write_text(open("data/secret.csv").read())', "outs: [data/out]")
+    assert 0 != toy.dvc("repro", VERITABLE_SEAL="report").status
+    assert "may not read data/secret.csv" in toy.dvc("repro")
+
+
+def test_old_byte_code_is_not_run(toy: Toy) -> None:
+    """A .pyc of another body, with the size and time of the source, does not stand in for it."""
+    module = toy.write("src/mine.py", "VALUE = 1\n")
+    toy.run(sys.executable, "-m", "compileall", "-q", "src/mine.py")
+    status = module.stat()
+    module.write_text("VALUE = 2\n")
+    os.utime(module, ns=(status.st_atime_ns, status.st_mtime_ns))
+    toy.stage('stage.outputs["out"].write_text(str(mine.VALUE))', "outs: [data/out]", imports="import mine")
+    assert 0 == toy.by_hand().status
+    assert "2" == toy.read("data/out")
+
+
+def test_a_module_beside_the_contract_is_code(toy: Toy) -> None:
+    """Only the contract itself is left out of the key: a module of one's own in its folder is listed."""
+    toy.write("src/veritable/stage/mine.py", "VALUE = 1\n")
+    toy.stage('stage.outputs["out"].write_text("")', "outs: [data/out]", imports="from veritable.stage import mine")
+    assert "module src/veritable/stage/mine.py " in toy.read("code/x.txt")

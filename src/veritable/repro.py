@@ -3,6 +3,7 @@
 Kept quick to import: where nothing is to be done, this is all that a person waits for.
 """
 
+import hashlib
 import json
 import logging
 import re
@@ -31,16 +32,22 @@ def repro(arguments: list[str]) -> int:
     if other := _other_version(Path("code")):
         print(f"{other}: stating the versions of this machine, and running again what they concern.", flush=True)
         dvc(["repro", "--quiet", "--force", "--single-item", "code"])
-    if code := dvc(["repro", *arguments]):
-        return int(code)
-    _say(ran)
+    if dvc(["repro", *arguments]):
+        return 1
+    if any(ran.stages.values()) and Path("reports/metrics.json").is_file():
+        _say(ran)
     return 0
 
 
 def _check_params() -> None:
-    """Tell of a mistake before DVC removes the outputs that it is about to make anew. A text that passed is not read again."""
-    passed, text = Path(".dvc/tmp/params-checked"), Path("params.yaml").read_text()
-    if passed.is_file() and passed.read_text() == text:
+    """Tell of a mistake before DVC removes the outputs that it is about to make anew. What passed is not read again."""
+    rules = sorted(Path(__file__).parent.rglob("params.py"))
+    files = [Path("params.yaml"), Path("dvc.yaml")]
+    if absent := [str(each) for each in files if not each.is_file()]:
+        raise UserError(f"{absent[0]} must stand in this folder, however it does not. Go to the top of the repository.")
+    state = hashlib.sha256(b"\0".join(each.read_bytes() for each in (*files, *rules))).hexdigest()
+    passed = Path(".dvc/tmp/params-checked")
+    if passed.is_file() and passed.read_text() == state:
         return
     from dvc.exceptions import DvcException
     from dvc.utils.serialize import load_yaml
@@ -48,12 +55,12 @@ def _check_params() -> None:
     from veritable.sections import check_params
 
     try:
-        params, pipeline = load_yaml("params.yaml"), load_yaml("dvc.yaml")
-    except DvcException as error:
+        params, pipeline = (load_yaml(str(each)) for each in files)
+    except (DvcException, UnicodeDecodeError) as error:
         raise UserError(f"params.yaml and dvc.yaml must be YAML, however: {error.__cause__ or error}") from error
     check_params(params, pipeline["stages"])
     passed.parent.mkdir(exist_ok=True)
-    passed.write_text(text)
+    passed.write_text(state)
 
 
 class _Ran(logging.Handler):
@@ -74,7 +81,7 @@ def _other_version(folder: Path) -> str:
     """ "numpy 2.4.7 where code/ states 2.4.6" for the first difference; "" where there is none."""
     lines = {line for file in folder.glob("*.txt") for line in file.read_text().splitlines()}
     for line in sorted(lines):
-        kind, *words = line.split()
+        kind, *words = line.split() or [""]
         if kind == "python":
             here = f"{sys.version_info.major}.{sys.version_info.minor}"
         elif kind == "package":

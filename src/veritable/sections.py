@@ -37,11 +37,14 @@ def check_params(params: Mapping[str, Any], stages: Mapping[str, Any]) -> None:
     ParamsError
         The first mistake.
     """
-    for name, values in params.items():
+    if not isinstance(params, Mapping):
+        raise ParamsError("params.yaml must hold sections of keys, however it holds none. Take it over from git.")
+    declared = {key.split(".")[0] for stage in stages.values() for key in stage.get("params", []) if isinstance(key, str)}
+    for name in [*params, *(each for each in SECTIONS if each in declared and each not in params)]:
         if name in SECTIONS:
-            SECTIONS[name].parse(name, values)
-        elif not re.search(rf"\b{re.escape(name)}\b", json.dumps(stages)):
-            near = difflib.get_close_matches(name, SECTIONS, n=1)
+            SECTIONS[name].parse(name, params.get(name, {}))
+        elif name not in declared and not re.search(rf"\$\{{{re.escape(str(name))}\b", json.dumps(stages)):
+            near = difflib.get_close_matches(str(name), SECTIONS, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(SECTIONS)}."
             raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
     table = Path(params["data"]["path"])

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from veritable.errors import UserError
-from veritable.evaluation.counts import FloatArray
+from veritable.evaluation.intervals import FloatArray
 
 _MOST_LEVELS = 255  # of a categorical feature in HistGradientBoostingClassifier
 _L2_REGULARIZATION = 1.0  # without it, boosting on a table with a class of one row ended with a log loss of 18

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from veritable.evaluation.intervals import FloatArray
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from veritable.evaluation.counts import COUNT_METRICS, FloatArray
+from veritable.evaluation.counts import COUNT_METRICS
+from veritable.evaluation.intervals import FloatArray
 from veritable.evaluation.metrics import check_codes, check_rows
 from veritable.evaluation.thresholds import Sweep, sweep
 

@@ -13,7 +13,9 @@ from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import judge
 
 
-def evaluate(network: PartPredictions, baselines: Mapping[str, PartPredictions], params: EvaluateParams) -> dict[str, Any]:
+def compare_models(
+    network: PartPredictions, baselines: Mapping[str, PartPredictions], params: EvaluateParams
+) -> dict[str, Any]:
     """Metrics with intervals of each model, and whether the network earns its place.
 
     Parameters

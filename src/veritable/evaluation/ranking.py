@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from veritable.evaluation.counts import FloatArray, divide
+from veritable.evaluation.counts import divide
+from veritable.evaluation.intervals import FloatArray
 
 
 class Ranking:

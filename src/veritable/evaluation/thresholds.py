@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veritable.evaluation.counts import COUNT_METRICS, Counts, FloatArray
+from veritable.evaluation.counts import COUNT_METRICS, Counts
+from veritable.evaluation.intervals import FloatArray
 from veritable.evaluation.params import ThresholdMetric
 
 _SAME = 1e-12  # values nearer than this differ by rounding alone

@@ -45,7 +45,7 @@ class Explained:
         figures.draw_waterfall(self.values[self.shown], folder / "waterfall.png")
 
 
-def explain(classifier: Classifier, train: Part, test: Part, params: ExplainParams) -> Explained:
+def explain_rows(classifier: Classifier, train: Part, test: Part, params: ExplainParams) -> Explained:
     """Explain up to `params.rows` rows of the test part, by what each raw column adds to the class probabilities."""
     encoder, classes = classifier.encoder, classifier.classes
     rows, background = (  # parts stand in random order: their first rows are a fair sample, another seed takes another

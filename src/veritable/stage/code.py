@@ -44,6 +44,9 @@ def _modules(paths: list[Path], top: Path) -> dict[str, str]:
     return {f"module {path.relative_to(top)}": syntax_hash(path) for path in sorted(set(paths))}
 
 
+_CONTRACT = ("veritable.stage.contract", "veritable.stage.code")  # decide what a stage may touch, never what it computes
+
+
 def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
     """The project's files that a script imports, directly and through other modules, and the foreign top-level names."""
     found: dict[Path, None] = {}
@@ -52,7 +55,7 @@ def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
     while queue:
         path = queue.pop()
         for name in _imports(path, source):
-            if name.startswith("veritable.stage"):  # decides what a stage may touch, never what it computes
+            if name.startswith(_CONTRACT):
                 continue
             files = _files(name, source)
             queue += [file for file in files if file not in found]
@@ -68,6 +71,8 @@ def _imports(path: Path, source: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
+            if node.level and not path.is_relative_to(source):
+                raise UserError(f"{path.name}, line {node.lineno}: a script lies in no package, import modules by name.")
             above = path.parents[node.level - 1].relative_to(source).parts if node.level else ()
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield module

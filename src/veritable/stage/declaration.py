@@ -88,8 +88,9 @@ def resolve(script: Path) -> Declaration:
             for dep in stage.deps:
                 if isinstance(dep, ParamsDependency):
                     dep.get_hash()  # raises where a declared key is missing
-                    params |= dep.read_params(flatten=False)
-                    keys += dep.params or params
+                    values = dep.read_params(flatten=False)
+                    _merge(params, values, name)
+                    keys += dep.params or values
                     files.append(Path(dep.fs_path))
     except DvcException as error:
         raise UserError(f"{script.name}: {_chain(error)}") from error
@@ -107,6 +108,17 @@ def resolve(script: Path) -> Declaration:
         params_files=tuple(dict.fromkeys(files)),
         declares_code=any((wdir / path).resolve() == code for path in _paths(entry.get("deps", []))),
     )
+
+
+def _merge(params: dict[str, Any], more: dict[str, Any], stage: str) -> None:
+    """Take over the params of another file, section by section."""
+    for key, value in more.items():
+        if key not in params:
+            params[key] = value
+        elif isinstance(value, dict) and isinstance(params[key], dict):
+            _merge(params[key], value, stage)
+        else:
+            raise UserError(f"stage '{stage}' declares the param '{key}' from two files. Rename it in one of them.")
 
 
 def _chain(error: BaseException) -> str:

@@ -48,10 +48,8 @@ def install(seal: Seal) -> None:
             return
         if kind == "list" and seal.level != "report" and sys._getframe(2).f_code.co_filename == _IMPORTER:  # looks further
             raise PermissionError(errno.EACCES, "the seal keeps this folder from imports", absolute)
-        if absolute.endswith(".pyc"):  # byte code of a module that is not listed: name the module
-            absolute = os.path.join(
-                os.path.dirname(os.path.dirname(absolute)), f"{os.path.basename(absolute).split('.')[0]}.py"
-            )
+        if absolute.endswith(".pyc") and kind == "read":  # may be of another body than the source: Python then reads the source
+            raise PermissionError(errno.EACCES, "the seal keeps byte code from imports", absolute)
         message = seal.refusal(absolute, kind, source_line(sys._getframe(2), root))
         if seal.level == "report":
             reported.add((absolute, kind))
@@ -74,6 +72,8 @@ def install(seal: Seal) -> None:
         elif event in _READS:
             check(arguments[0], _READS[event])
         elif event in _WRITES:
+            if event == "os.link":
+                check(_joined(arguments[0], arguments[2]), "read")
             for position, folder in _WRITES[event]:
                 check(_joined(arguments[position], arguments[folder] if folder else -1), "write")
 

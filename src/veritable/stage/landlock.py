@@ -6,6 +6,7 @@ a child process. Documentation: https://docs.kernel.org/userspace-api/landlock.h
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def abi() -> int:
     """Version of the kernel's Landlock interface; 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
     version: int = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
     return max(0, version)
 

@@ -42,6 +42,8 @@ def main() -> int:
         _function_of(Path(seal.script))(stage)
     except hook.Refused:
         return 1  # recorded already; the supervisor says it
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:
         if explained := seal.explain(error):
             seal.record(explained)
@@ -70,7 +72,7 @@ def _function_of(script: Path) -> Callable[[Stage], None]:
     module = types.ModuleType("__main__")
     module.__file__ = str(script)
     sys.modules["__main__"] = module
-    sys.argv = [str(script)]
+    sys.argv = [str(script), *sys.argv[2:]]
     exec(compile(script.read_text(), script, "exec"), module.__dict__)
     functions = [
         each

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from functools import cache
-from importlib.util import cache_from_source
 from pathlib import Path
 
 from veritable.errors import UserError
@@ -33,7 +32,7 @@ def supervise(script: Path) -> int:
         if "DVC_STAGE" in os.environ:
             process.die_with(os.getppid())
         parts = (*declaration.dvcfile.parent.relative_to(root).parts, declaration.stage)
-        desk = root / ".dvc" / "tmp" / "stages" / "-".join(parts).replace("/", "-")
+        desk = root / ".dvc" / "tmp" / "stages" / "%".join(parts).replace("/", "%")
         desk.mkdir(parents=True, exist_ok=True)
         with process.alone(declaration.stage, desk / "lock") as lock:
             return _run(declaration, desk, lock, started)
@@ -56,9 +55,10 @@ def _run(declaration: Declaration, desk: Path, lock: int, started: int) -> int:
     if absent := [path for path in declaration.inputs.values() if not path.exists()]:
         shown = os.path.relpath(absent[0], declaration.root)
         raise UserError(f"stage '{declaration.stage}' needs {shown}, which does not exist. Run `dvc pull` or `dvc repro`.")
-    listed = [] if declaration.writes_code else code.verify(declaration)
     before = changes.snapshot(declaration.inputs.values())
-    sources = changes.snapshot(listed)
+    everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read: no gap between
+    listed = [] if declaration.writes_code else code.verify(declaration)
+    sources = {file: everything[file] for file in map(str, listed)}
     seal, staged = _prepare(declaration, desk, listed, before)
     try:
         status = _start(declaration, desk, lock)
@@ -76,6 +76,9 @@ def _run(declaration: Declaration, desk: Path, lock: int, started: int) -> int:
         shutil.rmtree(desk / "temporary", ignore_errors=True)
     shutil.rmtree(desk / "scratch", ignore_errors=True)
     _warn_of_unused(declaration, used)
+    if seal.level == "report" and "DVC_STAGE" in os.environ:
+        say(f"seal: stage '{declaration.stage}' fails for DVC, which would else record what undeclared access went into.")
+        return 1
     return 0
 
 
@@ -84,7 +87,7 @@ def _level() -> str:
     if wanted not in ("", "kernel", "hook", "report"):
         raise UserError(f"{LEVEL} must be kernel, hook or report, however it is '{wanted}'. Unset it for the default.")
     if wanted == "report":
-        say(f"seal: {LEVEL}=report, so undeclared access is reported and let through. Do not commit these results.")
+        say(f"seal: {LEVEL}=report, so undeclared access by Python is reported and let through.")
         return wanted
     if wanted == "hook" or not landlock.abi():
         if wanted == "kernel":
@@ -113,12 +116,12 @@ def _prepare(
     (scratch / "fingerprint").write_text(fingerprint)
     journal = desk / "temporary" / "refused"
     journal.touch()
-    libraries = [Path(each) for each in {sys.prefix, sys.base_prefix, *filter(os.path.isabs, sys.path)} if each]
-    libraries = [each for each in libraries if each.is_relative_to(root) and each not in (root, root / "src", root / "stages")]
-    contract = [Path(__file__).parents[1] / name for name in ("__init__.py", "errors.py")]
-    modules = [*listed, *contract, *(path for path in declaration.inputs.values() if path.suffix == ".py")]
-    modules += [Path(__file__).parent, *(Path(cache_from_source(str(each))) for each in modules)]
-    fonts = desk.parent / "matplotlib"  # its list of fonts takes seconds to make
+    libraries = [each for each in map(Path, {sys.prefix, sys.base_prefix}) if each.is_relative_to(root) and each != root]
+    package = Path(__file__).parents[1]
+    contract = [package / name for name in ("__init__.py", "errors.py")]  # what runs in the sealed process and its children
+    modules = ("__init__", "contract", "hook", "landlock", "process", "seal", "sealed")
+    contract += [package / "stage" / "children", *(package / "stage" / f"{name}.py" for name in modules)]
+    fonts = root / ".dvc" / "tmp" / "matplotlib"  # its list of fonts takes seconds to make
     fonts.mkdir(exist_ok=True)
     seal = Seal(
         stage=declaration.stage,
@@ -127,7 +130,9 @@ def _prepare(
         root=str(root),
         wdir=str(declaration.wdir),
         script=str(declaration.script),
-        reads=tuple(str(each) for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *modules)),
+        reads=tuple(
+            str(each) for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *listed, *contract)
+        ),
         writes=tuple(map(str, (desk / "outputs", desk / "temporary", scratch, desk / "used.json", fonts))),
         lists=(str(root / "src"), str(declaration.script.parent)),
         targets=tuple(os.path.realpath(file) for file in inputs if _is_reached_by_link(file)),
@@ -172,12 +177,12 @@ def _start(declaration: Declaration, desk: Path, lock: int) -> int:
         HANDOVER: str(desk / "handover.json"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])),
         "TMPDIR": str(temporary),
-        "MPLCONFIGDIR": str(desk.parent / "matplotlib"),
+        "MPLCONFIGDIR": str(declaration.root / ".dvc" / "tmp" / "matplotlib"),
     }
     environment.pop("DVC_STAGE", None)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "veritable.stage.sealed", str(declaration.script)],
+            [sys.executable, "-P", "-m", "veritable.stage.sealed", str(declaration.script), *sys.argv[1:]],
             cwd=declaration.wdir,
             env=environment,
             pass_fds=[lock],
@@ -209,9 +214,14 @@ def _publish(declaration: Declaration, staged: dict[str, Path], desk: Path) -> N
             f"stage '{declaration.stage}' must write every output that it declares, however it did not write "
             f"{', '.join(missing)}. Write to stage.outputs['{missing[0]}'], or remove it from outs in dvc.yaml."
         )
-    for folder, _, names in os.walk(desk / "outputs"):
-        for name in names:
+    for folder, folders, names in os.walk(desk / "outputs"):
+        for name in (*names, *(each for each in folders if Path(folder, each).is_symlink())):
             file = Path(folder) / name
+            if file.is_symlink():
+                raise UserError(
+                    f"stage '{declaration.stage}' must write files, however {name} is a link: DVC would keep what it leads to "
+                    "now, and not see it change. Copy the file."
+                )
             if not any(file.is_relative_to(path) for path in staged.values()):
                 shown = file.relative_to(desk / "outputs")
                 raise UserError(

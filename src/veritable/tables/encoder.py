@@ -103,9 +103,10 @@ class Encoder:
     """What `fit` learned, and how a row is encoded by it."""
 
     columns: tuple[Column, ...]
+    missing: tuple[str, ...] = ()  # texts that stand for a missing value, also in rows that another reader has read
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, kinds: Mapping[str, Kind], *, max_categories: int) -> Self:
+    def fit(cls, frame: pd.DataFrame, kinds: Mapping[str, Kind], *, max_categories: int, missing: Sequence[str] = ()) -> Self:
         """Learn from the train part.
 
         Parameters
@@ -116,14 +117,18 @@ class Encoder:
             Of each column by name.
         max_categories
             Levels kept of a category, the commonest first.
+        missing
+            Texts that stand for a missing value.
         """
+        cleaned = (clean(frame[name], missing) for name in frame.columns)
         return cls(
             tuple(
-                _fit_category(frame[name], max_categories)
-                if kinds[name] == "category"
-                else _fit_numbers(frame[name], kinds[name])
-                for name in frame.columns
-            )
+                _fit_category(values, max_categories)
+                if kinds[str(values.name)] == "category"
+                else _fit_numbers(values, kinds[str(values.name)])
+                for values in cleaned
+            ),
+            tuple(missing),
         )
 
     @cached_property
@@ -154,8 +159,10 @@ class Encoder:
                 raise TableError(f"the classifier needs the column '{column.name}', however the table does not have it.")
         out = np.empty((len(frame), len(self.columns)))
         for i, column in enumerate(self.columns):
-            values = frame[column.name]
+            values = clean(frame[column.name], self.missing)
             if column.kind == "category":
+                if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+                    values = values.astype("Int64").astype("string")  # a reader made 1.0 of "1" since a value is missing
                 codes = {level: code for code, level in enumerate(column.levels, 1) if level is not None}
                 out[:, i] = values.astype("str").map(codes).fillna(0)
                 out[values.isna().to_numpy(), i] = len(column.levels) if None in column.levels else 0
@@ -190,14 +197,23 @@ class Encoder:
         """Compact rows back to raw values, as near as the encoding keeps them; a level that was not seen is "other"."""
         return pd.DataFrame({c.name: _decode_column(values, c) for values, c in zip(compact.T, self.columns, strict=True)})
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return [asdict(column) for column in self.columns]
+        return {"columns": [asdict(column) for column in self.columns], "missing": list(self.missing)}
 
     @classmethod
-    def from_json(cls, content: Sequence[Mapping[str, Any]]) -> Self:
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
         """What `to_json` gave."""
-        return cls(tuple(Column(**{**each, "levels": tuple(each["levels"])}) for each in content))
+        columns = (Column(**{**each, "levels": tuple(each["levels"])}) for each in content["columns"])
+        return cls(tuple(columns), tuple(content["missing"]))
+
+
+def clean(values: pd.Series, missing: Sequence[str]) -> pd.Series:
+    """Texts without blanks in front, and none that stands for a missing value: so a row is encoded alike, whoever read it."""
+    if pd.api.types.is_numeric_dtype(values) or not pd.api.types.is_string_dtype(values.dropna()):
+        return values
+    texts = values.astype("str").str.lstrip()
+    return texts.mask(texts.isin([*missing, *(each.lstrip() for each in missing)]))
 
 
 def _decode_column(values: np.ndarray, column: Column) -> np.ndarray:

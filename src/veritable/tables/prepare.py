@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from veritable.tables.encoder import Encoder, infer_kind
+from veritable.tables.encoder import Encoder, clean, infer_kind
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.parts import KEYS, Part
@@ -41,8 +41,8 @@ def prepare(frame: pd.DataFrame, params: DataParams) -> Prepared:
     classes = classes_of(target, params)
     y = target.astype("str").map({label: code for code, label in enumerate(classes)}).to_numpy(np.int64)
     rows = split_rows(y, valid=params.valid, test=params.test, seed=params.seed)
-    kinds = {name: infer_kind(features[name]) for name in features.columns}
-    encoder = Encoder.fit(features.iloc[rows["train"]], kinds, max_categories=params.max_categories)
+    kinds = {name: infer_kind(clean(features[name], params.missing)) for name in features.columns}
+    encoder = Encoder.fit(features.iloc[rows["train"]], kinds, max_categories=params.max_categories, missing=params.missing)
     if doubles := [name for name, count in Counter([*KEYS, *encoder.names]).items() if count > 1]:
         raise TableError(
             f"encoded columns must have different names, however '{doubles[0]}' stands twice. Rename it in the table."

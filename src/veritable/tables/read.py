@@ -50,6 +50,16 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path, params: DataParams) -> pd.DataFrame:
     try:
+        first = pd.read_csv(path, header=None, nrows=1, dtype=str, skipinitialspace=True).iloc[0]
+        if not params.columns and (doubles := first[first.duplicated()].dropna()).size:
+            raise TableError(
+                f"table '{path}' must name each column once, however its first line names '{doubles.iloc[0]}' twice."
+            )
+        if params.columns and first.size < len(params.columns):
+            raise TableError(
+                f"data.columns in params.yaml must have a name for each column, however it has {len(params.columns)} names and "
+                f"'{path}' {first.size} columns."
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than names: pandas cuts them off
             return pd.read_csv(

@@ -122,7 +122,7 @@ class BestEpoch(Callback):
 
 
 class EpochProgress(Callback):
-    """A bar over all steps of all epochs, on a terminal only; one line at the end in any case."""
+    """A bar over all steps of all epochs, on a terminal only."""
 
     def __init__(self) -> None:
         columns = (
