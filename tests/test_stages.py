@@ -117,8 +117,8 @@ def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
     if done.status:
         assert "Traceback" not in done.text, done.text
         return done.text
-    folders = [copy.root / (each if isinstance(each, str) else next(iter(each))) for each in STAGES[stage]["outs"]]
-    return {str(f): f.read_bytes() for folder in folders for f in folder.rglob("*") if f.is_file()}
+    outs = [copy.root / (each if isinstance(each, str) else next(iter(each))) for each in STAGES[stage]["outs"]]
+    return {str(file): file.read_bytes() for out in outs for file in (out, *out.rglob("*")) if file.is_file()}
 
 
 EDITS = {
@@ -146,7 +146,9 @@ def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
     """Below a stage that ran again, only those whose inputs thereby changed run."""
     change(demo, "evaluate.confidence", "0.9")
     assert ["evaluate", "report"] == ran(demo.dvc("repro").text)
-    change(demo, "train.accelerator", "cpu")  # the same classifier in the end
+    change(demo, "train.precision", "'32-true'")
+    assert [] == ran(demo.dvc("repro").text)  # the same value in other words
+    change(demo, "train.accelerator", "auto")  # where there is no GPU, the same classifier in the end
     assert ["train", "report"] == ran(demo.dvc("repro").text)  # the report, since it shows the params
 
 
