@@ -44,7 +44,7 @@ def _modules(paths: list[Path], top: Path) -> dict[str, str]:
     return {f"module {path.relative_to(top)}": syntax_hash(path) for path in sorted(set(paths))}
 
 
-_CONTRACT = ("veritable.stage.contract", "veritable.stage.code")  # decide what a stage may touch, never what it computes
+_CONTRACT = ("veritable.stage.contract.", "veritable.stage.code.")  # decide what a stage may touch, never what it computes
 
 
 def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
@@ -55,7 +55,7 @@ def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
     while queue:
         path = queue.pop()
         for name in _imports(path, source):
-            if name.startswith(_CONTRACT):
+            if f"{name}.".startswith(_CONTRACT):
                 continue
             files = _files(name, source)
             queue += [file for file in files if file not in found]

@@ -55,7 +55,6 @@ def main() -> int:
     handover.with_name("used.json").write_text(
         json.dumps({
             "inputs": sorted(stage.inputs.used | _imported(seal)),
-            "outputs": sorted(stage.outputs.used),
             "params": list(stage.params.touched()),
         })
     )  # fmt: skip
