@@ -4,11 +4,11 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.evaluation.baselines import fit_baselines, predict_baselines
+from veritable.evaluation.baselines import fit_baselines
 from veritable.evaluation.params import BaselineParams, ThresholdParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.thresholds import choose_threshold, predict_labels
-from veritable.files import read_json
+from veritable.files import read_json, write_json
 from veritable.tables.encoder import Encoder
 from veritable.tables.parts import read_part
 
@@ -17,14 +17,24 @@ def baselines(stage: Stage) -> None:
     params = BaselineParams.parse("baselines", stage.params["baselines"])
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
-    classes = [each["name"] for each in read_json(stage.inputs["table.json"])["classes"]]
+    classes = read_json(stage.inputs["contract.json"])["classes"]
     train, valid, test = (read_part(stage.inputs[name]) for name in ("train", "valid", "test"))
-    models = fit_baselines(train.X, train.y, n_classes=len(classes), categorical=encoder.cardinalities > 0, seed=params.seed)
-    on_valid, on_test = (predict_baselines(models, part.X, n_classes=len(classes)) for part in (valid, test))
+    fitted = fit_baselines(
+        train.X,
+        train.y,
+        n_classes=len(classes),
+        categorical=encoder.cardinalities > 0,
+        seed=params.seed,
+        weight=train.weight,
+        most_rows=params.rows,
+    )
     folder = stage.outputs["baselines"]
     folder.mkdir()
-    for name in models:
-        threshold = choose_threshold(valid.y, on_valid[name][:, 1], metric) if len(classes) == 2 else None
-        predictions = PartPredictions(test.row, test.y, predict_labels(on_test[name], threshold), on_test[name])
-        predictions.write(folder / f"{name}.parquet", classes)
-    print(f"Fitted {', '.join(models)} on {len(train.y):,} rows.")
+    for name in fitted.models:
+        threshold = None
+        if len(classes) == 2:
+            threshold = choose_threshold(valid.y, fitted.predict(name, valid.X)[:, 1], metric, weight=valid.weight)
+        y_prob = fitted.predict(name, test.X)
+        PartPredictions.of(test, predict_labels(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
+    write_json(folder / "fitted.json", {"rows": fitted.rows, "of_rows": fitted.of_rows})
+    print(f"Fitted {', '.join(fitted.models)} on {fitted.rows:,} of {fitted.of_rows:,} rows.")

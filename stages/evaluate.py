@@ -5,10 +5,11 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.evaluation.evaluate import compare_models, draw_curves
+from veritable.evaluation.groups import measure_groups
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.thresholds import predict_labels
-from veritable.files import write_json
+from veritable.files import read_json, write_json
 from veritable.networks.classifier import Classifier
 from veritable.tables.parts import read_part
 
@@ -18,13 +19,21 @@ def evaluate(stage: Stage) -> None:
     classifier = Classifier.load(stage.inputs["classifier"])
     test, classes = read_part(stage.inputs["test"]), classifier.classes
     y_prob = classifier.predict_encoded(test.X)
-    network = PartPredictions(test.row, test.y, predict_labels(y_prob, classifier.threshold), y_prob)
-    baselines = {path.stem: PartPredictions.read(path, classes) for path in sorted(stage.inputs["baselines"].iterdir())}
-    results = compare_models(network, baselines, params)
+    network = PartPredictions.of(test, predict_labels(y_prob, classifier.threshold), y_prob)
+    paths = sorted(stage.inputs["baselines"].glob("*.parquet"))
+    results = compare_models(network, ((path.stem, PartPredictions.read(path, classes)) for path in paths), params)
+    results |= {
+        "classes": classes,
+        "threshold": classifier.threshold,
+        "weighted": network.weight is not None,
+        "fitted": read_json(stage.inputs["baselines"] / "fitted.json"),
+    }
     folder = stage.outputs["evaluation"]
     folder.mkdir()
     network.write(folder / "predictions.parquet", classes)
-    write_json(folder / "metrics.json", results | {"classes": classes, "threshold": classifier.threshold})
+    write_json(folder / "metrics.json", results)
     for name, frame in draw_curves(network, classes).items():
         frame.to_csv(folder / f"{name}.csv", index=False)
+    if network.sensitive:
+        write_json(folder / "groups.json", measure_groups(network, params))
     print(results["verdict"]["sentence"])

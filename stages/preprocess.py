@@ -1,24 +1,30 @@
-"""Split the table and encode it by what its train part is like. Run by `dvc repro preprocess`."""
+"""Read the table, check it, split it and encode it by what its train part is like. Run by `dvc repro preprocess`."""
 
 from veritable.stage.contract import Stage, run
 
 run(__name__)
 
+from pathlib import Path
+
 from veritable.files import write_json
+from veritable.tables.findings import refuse_errors, speak
+from veritable.tables.open import open_tables
 from veritable.tables.params import DataParams
-from veritable.tables.parts import write_part
 from veritable.tables.prepare import prepare
-from veritable.tables.read import read_table
 
 
 def preprocess(stage: Stage) -> None:
     params = DataParams.parse("data", stage.params["data"])
-    prepared = prepare(read_table(stage.inputs["data.path"], params), params)
+    source, test_source = open_tables(stage.inputs["data.path"], params, top=Path.cwd())
     folder = stage.outputs["prepared"]
     folder.mkdir()
-    for name, part in prepared.parts.items():
-        write_part(folder / name, part, prepared.encoder.names, shard_rows=params.shard_rows)
+    prepared = prepare(source, params, folder, test_source=test_source)
+    write_json(folder / "contract.json", prepared.contract.to_json())
     write_json(folder / "encoder.json", prepared.encoder.to_json())
     write_json(folder / "table.json", prepared.facts)
-    sizes = ", ".join(f"{name} {len(part.y):,}" for name, part in prepared.parts.items())
-    print(f"Prepared {prepared.facts['rows']:,} rows and {len(prepared.encoder.columns):,} columns: {sizes}.")
+    write_json(stage.outputs["findings.json"], {"findings": [each.to_json() for each in prepared.findings]})
+    print(speak(prepared.findings))
+    sizes = ", ".join(f"{name} {rows:,}" for name, rows in prepared.facts["parts"].items())
+    print(f"Prepared {prepared.facts['rows']:,} rows, {len(prepared.encoder.columns):,} columns used: {sizes}.")
+    if params.strict:
+        refuse_errors(prepared.findings)

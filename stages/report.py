@@ -13,6 +13,7 @@ from veritable.reporting.summary import headline, summarise, versions_in
 
 def report(stage: Stage) -> None:
     classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))
+    groups = evaluation / "groups.json"  # only where the table has sensitive columns
     summary = summarise(
         table=read_json(stage.inputs["table.json"]),
         history=pd.read_csv(classifier / "history.csv"),
@@ -25,6 +26,8 @@ def report(stage: Stage) -> None:
         importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
         figures={path.stem: path.read_bytes() for path in sorted(explanation.glob("*.png"))},
         params={section: stage.params[section] for section in stage.params},
+        findings=read_json(stage.inputs["findings.json"])["findings"],
+        groups=read_json(groups) if groups.exists() else {},
         versions=versions_in(stage.inputs["train.txt"].read_text()),
     )
     templates = stage.inputs["templates"]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import HERE, Toy
 
+REPRO = (sys.executable, "-m", "veritable", "repro")
 MADE = ("code/", "data/", "models/", "reports/", "dvc.lock")
 QUICK = {"rows: 1000": "rows: 300", "epochs: 10": "epochs: 3", "resamples: 1000": "resamples: 100", "rounds: 10": "rounds: 1"}
 

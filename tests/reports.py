@@ -1,6 +1,8 @@
 """Summaries of made-up runs, for the tests of the report."""
 
 import base64
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pandas as pd
 
 from tests.rooms import section
 from veritable.evaluation.evaluate import compare_models, draw_curves
+from veritable.evaluation.groups import measure_groups
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.reporting.summary import summarise
@@ -15,29 +18,62 @@ from veritable.reporting.summary import summarise
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
 
-def predictions(classes: int, rows: int, seed: int, sharpness: float = 2.0) -> PartPredictions:
+def predictions(
+    classes: int, rows: int, seed: int, sharpness: float = 2.0, *, positive_share: float | None = None
+) -> PartPredictions:
     """Predictions that are right more often than not."""
     draw = np.random.default_rng(seed)
     y_true = np.random.default_rng(0).permutation(np.arange(rows) % classes)
+    if positive_share is not None:
+        y_true = (np.random.default_rng(0).permutation(rows) < positive_share * rows).astype(np.int64)
     odds = np.exp(sharpness * (y_true[:, None] == np.arange(classes)) + draw.normal(size=(rows, classes)))
     y_prob = odds / odds.sum(axis=1, keepdims=True)
     return PartPredictions(np.arange(rows), y_true, y_prob.argmax(axis=1), y_prob)
 
 
 def summary(
-    classes: list[str] | None = None, columns: list[str] | None = None, target: str = "target", rows: int = 120
+    classes: list[str] | None = None,
+    columns: list[str] | None = None,
+    target: str = "target",
+    rows: int = 120,
+    *,
+    sensitive: Mapping[str, list[str | None]] | None = None,
+    positive_share: float | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
-    """The summary of a run with these names."""
-    return summarise(**facts(classes or ["no", "yes"], columns or ["age", "colour"], target, rows))
+    """The summary of a run with these names; `changes` are of what `summarise` gathers."""
+    gathered = facts(
+        classes or ["no", "yes"], columns or ["age", "colour"], target, rows, sensitive=sensitive, positive_share=positive_share
+    )
+    return summarise(**gathered | changes)
 
 
-def facts(classes: list[str], columns: list[str], target: str, rows: int) -> dict[str, Any]:
-    """What `summarise` gathers."""
-    network = predictions(len(classes), rows, 1)
-    baselines = {
-        name: predictions(len(classes), rows, 2, 1.0) for name in ("gradient_boosting", "logistic_regression", "majority")
+def facts(
+    classes: list[str],
+    columns: list[str],
+    target: str,
+    rows: int,
+    *,
+    sensitive: Mapping[str, list[str | None]] | None = None,
+    positive_share: float | None = None,
+) -> dict[str, Any]:
+    """What `summarise` gathers.
+
+    Parameters
+    ----------
+    sensitive
+        Values of sensitive columns, dealt to the rows in turn.
+    """
+    network = predictions(len(classes), rows, 1, positive_share=positive_share)
+    dealt = {
+        name: np.array([values[row % len(values)] for row in range(rows)], dtype=object)
+        for name, values in (sensitive or {}).items()
     }
-    judged = compare_models(network, baselines, EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    network = replace(network, sensitive=dealt)
+    names = ("gradient_boosting", "logistic_regression", "majority")[len(classes) > 100 :]
+    baselines = {name: predictions(len(classes), rows, 2, 1.0, positive_share=positive_share) for name in names}
+    params = EvaluateParams(resamples=100, confidence=0.95, seed=0)
+    judged = compare_models(network, baselines.items(), params)
     return {
         "table": {
             "rows": 5 * rows,
@@ -47,7 +83,13 @@ def facts(classes: list[str], columns: list[str], target: str, rows: int) -> dic
             "columns": [{"name": name, "kind": "number", "missing": 3, "distinct": 1234} for name in columns],
         },
         "history": pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.7, 0.5, 0.4], "valid_loss": [0.71, 0.55, 0.6]}),
-        "results": judged | {"classes": classes, "threshold": 0.42 if len(classes) == 2 else None},
+        "results": judged
+        | {
+            "classes": classes,
+            "threshold": 0.42 if len(classes) == 2 else None,
+            "weighted": False,
+            "fitted": {"rows": 3 * rows, "of_rows": 3 * rows},
+        },
         "curves": draw_curves(network, classes),
         "explanation": {
             "base_values": dict.fromkeys(classes, 1 / len(classes)),
@@ -61,6 +103,16 @@ def facts(classes: list[str], columns: list[str], target: str, rows: int) -> dic
         },
         "importance": pd.DataFrame({"column": columns, "importance": np.linspace(0.3, 0.1, len(columns))}),
         "figures": dict.fromkeys(("importance", "beeswarm", "waterfall"), PIXEL),
+        "findings": [
+            {
+                "code": "identifier",
+                "level": "warning",
+                "column": columns[0],
+                "sentence": f"{columns[0]} names each row.",
+                "numbers": {},
+            }
+        ],
+        "groups": measure_groups(network, params),
         "params": {"train": section("train"), "data": section("data", target=target)},
         "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},
     }

@@ -1,17 +1,31 @@
 """Small tables, params and fitted things that the tests of several rooms use."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from veritable.params import Section
+from veritable.tables import inference
+from veritable.tables.contract import Contract
+from veritable.tables.encoder import Encoder, columns_of
+from veritable.tables.learner import Learner, look_up, places, truth_tables
+from veritable.tables.open import open_tables
 from veritable.tables.params import DataParams
-from veritable.tables.parts import Part
+from veritable.tables.parts import Part, read_part
 from veritable.tables.prepare import Prepared, prepare
+from veritable.tables.reading import Reading, Source
+from veritable.tables.scan import scan
+from veritable.tables.spool import Spool
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / "src/veritable/reporting/templates"
@@ -64,10 +78,105 @@ def mixed_table(rows: int = 300, classes: int = 2, seed: int = 0) -> pd.DataFram
     return frame
 
 
+@dataclass(frozen=True)
+class InMemory:
+    """What `prepare` made of a table, its parts read; `folder` may be gone."""
+
+    prepared: Prepared
+    parts: dict[str, Part]
+    folder: Path
+
+    @property
+    def contract(self) -> Contract:
+        return self.prepared.contract
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.prepared.encoder
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.contract.classes)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.prepared.facts
+
+
+def data_params(**changes: Any) -> DataParams:
+    """Section `data` of the template, changed."""
+    return params(DataParams, "data", **changes)
+
+
+def prepare_file(path: Path, folder: Path, **changes: Any) -> InMemory:
+    """Prepare a table on disk; the parts go into a new folder."""
+    given = data_params(**{"path": str(path), "allow_outside": True, **changes})
+    source, test_source = open_tables(path, given, top=path.parent)
+    folder.mkdir(parents=True)
+    done = prepare(source, given, folder, test_source=test_source)
+    return InMemory(done, {name: read_part(folder / name) for name in ("train", "valid", "test")}, folder)
+
+
+def prepare_frame(frame: pd.DataFrame, *, as_csv: bool = False, **changes: Any) -> InMemory:
+    """Prepare a frame by way of a Parquet or CSV file in a temporary folder."""
+    with TemporaryDirectory() as name:
+        path = Path(name) / ("table.csv" if as_csv else "table.parquet")
+        if as_csv:
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path, index=False)
+        return prepare_file(path, Path(name) / "prepared", **changes)
+
+
+def batched(frame: pd.DataFrame | pa.Table, rows: int) -> Source:
+    """A table in memory as a source whose batches have so many rows."""
+    table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        return iter(table.combine_chunks().to_batches(max_chunksize=rows))
+
+    return Source(Path("table"), tuple(table.column_names), False, pieces, table.schema)
+
+
 @cache
-def prepared(rows: int = 300, classes: int = 2) -> Prepared:
+def prepared(rows: int = 300, classes: int = 2) -> InMemory:
     """`mixed_table`, split and encoded."""
-    return prepare(mixed_table(rows, classes), params(DataParams, "data"))
+    return prepare_frame(mixed_table(rows, classes))
+
+
+Fitted = tuple[Encoder, Contract, np.ndarray]
+
+
+def fitted(frame: pd.DataFrame, rows: int = 10**6, max_categories: int = 100, **changes: Any) -> Fitted:
+    """An encoder that has a frame as its train part, its contract, and the frame encoded on the way that `prepare` goes."""
+    params = data_params(target="(none)", max_categories=max_categories, **changes)
+    with Spool(columns=len(frame.columns), keys=2) as spool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("veritable.tables.scan._check_names", lambda *_: None)  # there is no target
+            surveys = scan(batched(frame, rows), None, params, spool).surveys
+        columns = [inference.describe(each, params, categories=max_categories) for each in surveys.values()]
+        contract = Contract(tuple(columns), "(none)", ("a", "b"), Reading.of(params))
+        levels = {each.name: list(surveys[each.name].levels) for each in contract.features if each.type == "category"}
+        chosen = [list(surveys).index(each.name) for each in contract.features]
+        tables = truth_tables(contract.features, surveys)
+        learner = Learner(contract.features, levels)
+        batches = [[look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)] for batch in spool.batches()]
+    for batch in batches:
+        learner.update(batch)
+    encoder = learner.fit(max_categories)
+    codes = [places(levels[c.name], c) if c.kind == "category" else None for c in encoder.columns]
+    X = [encoder.encode([look_up(table, each) for table, each in zip(codes, batch, strict=True)]) for batch in batches]
+    return encoder, contract, np.concatenate(X)
+
+
+def encoded(frame: pd.DataFrame, encoder: Encoder, contract: Contract) -> np.ndarray:
+    """A frame as later rows are encoded."""
+    names = [column.name for column in encoder.columns]
+    return encoder.encode(encoder.read(columns_of(frame, names), contract, rows=len(frame)).values)
+
+
+def finite(size: float = 1e12) -> st.SearchStrategy[float]:
+    return st.floats(-size, size, allow_subnormal=False)
 
 
 def numbers_part(rows: int, seed: int, classes: int = 2, width: int = 4) -> Part:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from veritable.errors import UserError
-from veritable.evaluation.baselines import fit_baselines, predict_baselines
+from veritable.evaluation.baselines import fit_baselines, stratified_sample
 from veritable.evaluation.metrics import row_losses
 
 NAMES = ["majority", "logistic_regression", "gradient_boosting"]
@@ -23,15 +23,20 @@ def drawn(n, *, n_classes=2, seed=0, levels=4):
 CATEGORICAL = np.array([False, False, True])
 
 
-def fitted(X, y, *, n_classes=2, categorical=CATEGORICAL, seed=0, max_iter=60):
-    return fit_baselines(X, y, n_classes=n_classes, categorical=categorical, seed=seed, max_iter=max_iter)
+def fitted(X, y, *, n_classes=2, categorical=CATEGORICAL, seed=0, max_iter=60, **rest):
+    return fit_baselines(X, y, n_classes=n_classes, categorical=categorical, seed=seed, max_iter=max_iter, **rest)
+
+
+def predict(baselines, X):
+    """Probabilities by each model."""
+    return {name: baselines.predict(name, X) for name in baselines.models}
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_they_beat_the_majority_on_new_rows(n_classes):
     """On rows they have not seen, logistic regression and boosting have a lower log loss than the class shares."""
     X, y = drawn(1500, n_classes=n_classes)
-    predicted = predict_baselines(fitted(X[:1000], y[:1000], n_classes=n_classes), X[1000:], n_classes=n_classes)
+    predicted = predict(fitted(X[:1000], y[:1000], n_classes=n_classes), X[1000:])
     assert NAMES == list(predicted)
     losses = {name: row_losses(y[1000:], y_prob)["log_loss"].mean() for name, y_prob in predicted.items()}
     assert losses["logistic_regression"] < losses["majority"] - 0.1
@@ -42,7 +47,7 @@ def test_codes_are_categories_and_not_numbers():
     """A class that hangs on even and odd codes is learnt by logistic regression, which no line through numbers could."""
     codes = np.random.default_rng(0).integers(1, 9, size=400)
     X, y = codes[:, None].astype(np.float32), codes % 2
-    predicted = predict_baselines(fitted(X, y, categorical=np.array([True])), X, n_classes=2)
+    predicted = predict(fitted(X, y, categorical=np.array([True])), X)
     for name in ("logistic_regression", "gradient_boosting"):
         assert (predicted[name].argmax(axis=1) == y).all()
 
@@ -51,7 +56,7 @@ def test_codes_are_categories_and_not_numbers():
 def test_columns_may_be_of_one_kind(categorical):
     """Numbers alone and categories alone are as good as both."""
     X, y = drawn(200)
-    predicted = predict_baselines(fitted(X.round(), y, categorical=np.array(categorical)), X.round(), n_classes=2)
+    predicted = predict(fitted(X.round(), y, categorical=np.array(categorical)), X.round())
     assert all(y_prob.shape == (200, 2) for y_prob in predicted.values())
 
 
@@ -61,25 +66,26 @@ def test_a_column_of_many_categories_is_no_obstacle():
     models = fitted(X, y)
     unseen = X[:3].copy()
     unseen[:, 2] = [0, 601, 10_000]
-    assert all(np.isfinite(y_prob).all() for y_prob in predict_baselines(models, unseen, n_classes=2).values())
+    assert all(np.isfinite(y_prob).all() for y_prob in predict(models, unseen).values())
 
 
-@pytest.mark.parametrize("absent", [0, 1, 3])
-def test_a_class_absent_from_training_has_a_column_of_zeros(absent):
-    """A class that the training part lacks has probability 0, the other classes their own columns, summing to 1."""
+@pytest.mark.parametrize("absent", [[0], [1], [3], [0, 2]])
+def test_a_class_absent_from_training_is_improbable_and_possible(absent):
+    """A class that the training part lacks is as probable as one row more would make it; all probabilities sum to 1."""
     X, y = drawn(400, n_classes=4)
-    kept = y != absent
-    for y_prob in predict_baselines(fitted(X[kept], y[kept], n_classes=4), X, n_classes=4).values():
+    kept = ~np.isin(y, absent)
+    for y_prob in predict(fitted(X[kept], y[kept], n_classes=4), X).values():
         assert y_prob.shape == (400, 4)
-        assert (y_prob[:, absent] == 0).all()
+        assert y_prob[:, absent] == pytest.approx(np.full((400, len(absent)), 1 / (kept.sum() + len(absent))))
         np.testing.assert_allclose(y_prob.sum(axis=1), 1)
+        assert row_losses(y, y_prob)["log_loss"].max() < 20
 
 
 def test_a_class_of_one_row_ruins_nothing():
     """With one row of a third class, every model is fitted and boosting still beats the class shares."""
     X, y = drawn(1500)
     y[0] = 2
-    predicted = predict_baselines(fitted(X[:1000], y[:1000], n_classes=3), X[1000:], n_classes=3)
+    predicted = predict(fitted(X[:1000], y[:1000], n_classes=3), X[1000:])
     losses = {name: row_losses(y[1000:], y_prob)["log_loss"].mean() for name, y_prob in predicted.items()}
     assert losses["gradient_boosting"] < losses["majority"]
 
@@ -88,14 +94,14 @@ def test_a_class_of_one_row_ruins_nothing():
 def test_a_handful_of_rows_is_enough(n):
     """Four rows are fitted without complaint."""
     X = np.arange(n, dtype=np.float32)[:, None]
-    predicted = predict_baselines(fitted(X, np.arange(n) % 2, categorical=np.array([False])), X, n_classes=2)
+    predicted = predict(fitted(X, np.arange(n) % 2, categorical=np.array([False])), X)
     assert all(np.isfinite(y_prob).all() for y_prob in predicted.values())
 
 
 def test_the_same_seed_gives_the_same_models():
     """The same rows and seed give the same probabilities, bit by bit; another seed holds out other rows."""
     X, y = drawn(1000)
-    first, again, other = (predict_baselines(fitted(X, y, seed=seed), X, n_classes=2) for seed in (1, 1, 2))
+    first, again, other = (predict(fitted(X, y, seed=seed), X) for seed in (1, 1, 2))
     for name in NAMES:
         assert np.array_equal(first[name], again[name])
     assert not np.array_equal(first["gradient_boosting"], other["gradient_boosting"])
@@ -106,13 +112,13 @@ def test_boosting_stops_before_it_has_learnt_the_noise():
     generator = np.random.default_rng(0)
     X, y = generator.normal(size=(600, 3)), generator.integers(0, 2, size=600)
     models = fitted(X, y, categorical=np.zeros(3, bool))
-    assert models["gradient_boosting"].n_iter_ < 20
+    assert models.models["gradient_boosting"].n_iter_ < 20
 
 
 def test_the_number_of_rounds_can_be_limited():
     """No more rounds are made than allowed."""
     X, y = drawn(1000)
-    assert fitted(X, y, max_iter=3)["gradient_boosting"].n_iter_ <= 3
+    assert fitted(X, y, max_iter=3).models["gradient_boosting"].n_iter_ <= 3
 
 
 def test_one_class_is_nothing_to_tell_apart():
@@ -125,3 +131,85 @@ def test_shapes_must_match():
     """A mask that does not fit the columns is refused."""
     with pytest.raises(ValueError, match="must have Shape"):
         fitted(np.zeros((20, 2)), np.arange(20) % 2)
+
+
+def test_a_weight_of_two_is_a_row_twice():
+    """Whole weights give about the predictions of rows that stand so often in the training part; weight 0 is no row."""
+    X, y = drawn(3000)
+    weight = np.random.default_rng(1).integers(0, 2, size=3000) * np.where(y == 1, 4, 1)
+    weighted = fitted(X, y, weight=weight)
+    assert ((weight > 0).sum(),) * 2 == (weighted.rows, weighted.of_rows)
+    one, two = predict(weighted, X), predict(fitted(X.repeat(weight, axis=0), y.repeat(weight)), X)
+    assert one["majority"] == pytest.approx(two["majority"])
+    # not the same: a penalty is set against weights of 1 on average
+    assert one["logistic_regression"] == pytest.approx(two["logistic_regression"], abs=0.03)
+    plain = predict(fitted(X, y), X)
+    assert all(np.abs(one[name] - plain[name]).mean() > 0.1 for name in NAMES)
+
+
+def test_weights_of_one_are_no_weights():
+    """Equal weights of any size give the predictions of none."""
+    X, y = drawn(300, n_classes=3)
+    plain, weighted = predict(fitted(X, y, n_classes=3), X), predict(fitted(X, y, n_classes=3, weight=np.full(300, 7.0)), X)
+    for name in NAMES:
+        np.testing.assert_allclose(plain[name], weighted[name], atol=1e-6)
+
+
+def test_boosting_heeds_weights():
+    """Where the light rows say the contrary of the heavy ones, boosting predicts as the heavy ones say."""
+    X = np.random.default_rng(0).normal(size=(600, 1))
+    heavy = np.arange(600) % 3 == 0
+    y = ((X[:, 0] > 0) == heavy).astype(int)
+    weight = np.where(heavy, 100.0, 1.0)
+    y_prob = fitted(X, y, categorical=np.array([False]), weight=weight).predict("gradient_boosting", X)
+    assert (y_prob.argmax(axis=1) == (X[:, 0] > 0)).mean() > 0.95
+
+
+def test_no_weight_at_all_is_refused():
+    """Weights that are all 0 are an error that names the knob."""
+    X, y = drawn(50)
+    with pytest.raises(UserError, match=r"must be .* not all 0.*data\.weight names in params\.yaml"):
+        fitted(X, y, weight=np.zeros(50))
+
+
+def test_a_sample_has_the_shares_of_the_classes():
+    """A sample of a tenth has a tenth of each class, a row of the rarest ones, no row twice; the seed says which."""
+    y = np.random.default_rng(0).permutation(np.repeat([0, 1, 2, 3], [700, 290, 9, 1]))
+    rows = stratified_sample(y, 100, seed=1)
+    assert [70, 29, 1, 1] == pytest.approx(np.bincount(y[rows]).tolist(), abs=1)
+    assert np.bincount(y[rows]).min() == 1
+    assert 100 == len(np.unique(rows))
+    assert rows.tolist() == stratified_sample(y, 100, seed=1).tolist() == sorted(rows)
+    assert rows.tolist() != stratified_sample(y, 100, seed=2).tolist()
+
+
+def test_few_rows_are_fitted_where_few_are_allowed():
+    """Of 1,000 rows a sample of 200 is fitted, and said; the class shares are those of all rows; enough rows change nothing."""
+    X, y = drawn(1000)
+    few, all_rows, enough = (fitted(X, y, most_rows=most) for most in (200, None, 1000))
+    assert [(200, 1000), (1000, 1000), (1000, 1000)] == [(each.rows, each.of_rows) for each in (few, all_rows, enough)]
+    one, two, three = (predict(each, X) for each in (few, all_rows, enough))
+    assert np.array_equal(one["majority"], two["majority"])
+    assert not np.array_equal(one["logistic_regression"], two["logistic_regression"])
+    for name in NAMES:
+        assert np.array_equal(two[name], three[name])
+
+
+def test_rounds_are_fewer_with_many_classes():
+    """Of forty classes, boosting makes 50 rounds at most, each larger; with more than a hundred it is left out."""
+    X, _ = drawn(1200)
+    boosted = fitted(X, np.arange(1200) % 40, n_classes=40, max_iter=500).models["gradient_boosting"]
+    assert boosted.n_iter_ <= 50
+    assert 10 / 50 == pytest.approx(boosted.learning_rate)
+    many = np.arange(1200) % 101
+    assert ["majority", "logistic_regression"] == list(fitted(X, many, n_classes=101).models)
+
+
+def test_predictions_in_blocks_are_those_at_once(monkeypatch):
+    """However few rows are predicted at once, the probabilities are the same."""
+    X, y = drawn(100, n_classes=3)
+    models = fitted(X, y, n_classes=3)
+    at_once = predict(models, X)
+    monkeypatch.setattr("veritable.evaluation.baselines._CELLS_PER_BLOCK", 20)
+    for name, y_prob in predict(models, X).items():
+        np.testing.assert_allclose(at_once[name], y_prob, rtol=1e-12)

@@ -3,27 +3,27 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from tests.rooms import HOSTILE, mixed_table, prepared
+from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
 from veritable.errors import UserError
 from veritable.files import read_json
 from veritable.networks.classifier import Classifier, build_network
-from veritable.tables.encoder import Encoder
 from veritable.tables.errors import TableError
 
 SPEC = {"hidden_sizes": [6], "activation": "gelu", "dropout": 0.3}
 
 
-def classifier(classes: int = 2, threshold: float | None = 0.4) -> Classifier:
+def classifier(classes: int = 2, threshold: float | None = 0.4, spec: dict[str, Any] = SPEC) -> Classifier:
     done = prepared(300, classes)
     torch.manual_seed(0)
-    network = build_network(done.encoder, classes, SPEC)
-    return Classifier(network, SPEC, done.encoder, done.classes, threshold if classes == 2 else None)
+    network = build_network(done.encoder, classes, spec)
+    return Classifier(network, spec, done.encoder, done.contract, threshold if classes == 2 else None)
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -67,19 +67,25 @@ def test_same_bytes(tmp_path: Path) -> None:
     assert one == two
 
 
-def test_rows_one_by_one() -> None:
-    """A row alone has the probabilities that it has among others, and no rows have none."""
-    one, rows = classifier(), mixed_table(20)
-    alone = np.concatenate([one.predict_proba(rows.iloc[[i]]) for i in range(len(rows))])
-    np.testing.assert_allclose(one.predict_proba(rows), alone, rtol=1e-5)
-    assert (0, 2) == one.predict_proba(rows.head(0)).shape
+@pytest.mark.parametrize("hidden", [[], [6], [64, 64], [513, 130]])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_any_company(hidden: list[int], classes: int) -> None:
+    """A row has the same probabilities to the last bit alone, among others, and wherever it stands; no rows have none."""
+    one, rows = classifier(classes, spec=SPEC | {"hidden_sizes": hidden}), mixed_table(300, classes)
+    expected = one.predict_proba(rows)
+    for size in (1, 7, 256, 299):
+        pieces = [one.predict_proba(rows.iloc[start : start + size]) for start in range(0, len(rows), size)]
+        np.testing.assert_array_equal(expected, np.concatenate(pieces))
+    order = np.random.default_rng(0).permutation(len(rows))
+    np.testing.assert_array_equal(expected[order], one.predict_proba(rows.iloc[order]))
+    assert (0, classes) == one.predict_proba(rows.head(0)).shape
 
 
 def test_many_rows() -> None:
     """More rows than one batch holds come in their order."""
     one, X = classifier(), np.tile(prepared().parts["test"].X, (100, 1))
     probabilities = one.predict_encoded(X)
-    np.testing.assert_allclose(probabilities[:60], probabilities[-60:], rtol=1e-5)
+    np.testing.assert_array_equal(probabilities[:60], probabilities[-60:])
 
 
 def test_new_values() -> None:
@@ -91,20 +97,23 @@ def test_new_values() -> None:
 
 
 def test_absent_column() -> None:
-    """A column that raw rows lack is named."""
-    with pytest.raises(TableError, match="needs the column 'colour'"):
-        classifier().predict_proba(mixed_table(5).drop(columns="colour"))
+    """A column that no row of train lacked is needed, and named; another one counts as missing where it is absent."""
+    with pytest.raises(TableError, match="needs the column 'score', which no row of its train part lacked"):
+        classifier().predict_proba(mixed_table(5).drop(columns="score"))
+    rows = mixed_table(5)
+    np.testing.assert_array_equal(
+        classifier().predict_proba(rows.assign(colour=None)), classifier().predict_proba(rows.drop(columns="colour"))
+    )
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    """Names and classes of any text survive saving."""
-    frame = pd.DataFrame({name: [1.0, 2.0, 4.0] for name in HOSTILE} | {"levels": HOSTILE[:3]})
-    kinds = {name: "category" if name == "levels" else "number" for name in frame.columns}
-    encoder = Encoder.fit(frame, kinds, max_categories=9)  # type: ignore[arg-type]
-    Classifier(build_network(encoder, len(HOSTILE), SPEC), SPEC, encoder, HOSTILE, None).save(tmp_path)
+    """Names, levels and classes of any text survive saving."""
+    frame = pd.DataFrame({name: np.arange(66.0) for name in HOSTILE} | {"levels": HOSTILE * 6})
+    done = prepare_frame(frame.assign(target=[text.strip() for text in HOSTILE * 6]))
+    Classifier(build_network(done.encoder, len(HOSTILE), SPEC), SPEC, done.encoder, done.contract, None).save(tmp_path)
     again = Classifier.load(tmp_path)
-    assert HOSTILE == again.classes
-    assert (3, len(HOSTILE)) == again.predict_proba(frame).shape
+    assert sorted(HOSTILE) == again.classes
+    assert (66, len(HOSTILE)) == again.predict_proba(frame).shape
 
 
 @pytest.mark.parametrize("absent", ["classifier.json", "weights.safetensors"])
@@ -122,8 +131,8 @@ def test_json_is_plain(tmp_path: Path) -> None:
     """The JSON says what the network is built from, the classes, the threshold and the encoder."""
     classifier().save(tmp_path)
     content = read_json(tmp_path / "classifier.json")
-    assert {"classes", "encoder", "network", "threshold"} == set(content)
-    assert (["class 0", "class 1"], 0.4, SPEC) == (content["classes"], content["threshold"], content["network"])
+    assert {"contract", "encoder", "network", "threshold"} == set(content)
+    assert (["class 0", "class 1"], 0.4, SPEC) == (content["contract"]["classes"], content["threshold"], content["network"])
 
 
 def test_needs_no_trainer() -> None:

@@ -136,7 +136,7 @@ def test_rows_of_equal_probability_share_a_calibration_bin():
 def test_the_wilson_interval_is_scipys(hits, rows):
     """The interval of a share is SciPy's Wilson interval."""
     expected = stats.binomtest(hits, rows).proportion_ci(0.95, method="wilson")
-    low, high = wilson_interval(np.array([hits]), np.array([rows]))
+    low, high = wilson_interval(np.array([hits / rows]), np.array([rows]))
     assert (expected.low, expected.high) == pytest.approx((low[0], high[0]))
 
 
@@ -171,3 +171,75 @@ def test_wrong_arguments_are_refused():
         threshold_frame(*drawn(10, 3))
     with pytest.raises(ValueError, match="y_pred must be codes from 0 to 1"):
         confusion_frame(np.array([0, 1]), np.array([0, 2]), names(2))
+
+
+def weighted(n, n_classes, *, decimals=15):
+    """Rows with weights, a third of them 0."""
+    draw = np.random.default_rng(1)
+    return (*drawn(n, n_classes, decimals=decimals), draw.exponential(size=n) * (draw.random(n) > 1 / 3))
+
+
+@pytest.mark.parametrize("decimals", [1, 15])
+def test_weighted_curves_are_scikit_learns(decimals):
+    """Every point of the ROC and PR curves and of the threshold frame is scikit-learn's with sample_weight."""
+    y_true, y_prob, weight = weighted(60, 2, decimals=decimals)
+    kept = weight > 0
+    y, score, w = y_true[kept], y_prob[kept, 1], weight[kept]
+    fpr, tpr, thresholds = sk.roc_curve(y, score, sample_weight=w, drop_intermediate=False)
+    roc = roc_curve_frame(y_true, y_prob, names(2), weight)
+    np.testing.assert_allclose(roc[["fpr", "tpr"]], np.column_stack([fpr, tpr]), atol=1e-12)
+    assert thresholds[1:].tolist() == roc["threshold"].tolist()[1:]
+    precision, recall, thresholds = sk.precision_recall_curve(y, score, sample_weight=w)
+    pr = pr_curve_frame(y_true, y_prob, names(2), weight)
+    np.testing.assert_allclose(pr[["recall", "precision"]], np.column_stack([recall, precision])[-2::-1], atol=1e-12)
+    swept = threshold_frame(y_true, y_prob, weight)
+    for line in swept.itertuples():
+        expected = sk.f1_score(y, score >= line.threshold, sample_weight=w)
+        assert expected == pytest.approx(line.f1)
+
+
+def test_weighted_calibration_means_are_weighted():
+    """Bins of a weighted calibration hold about as many rows each, their means are weighted, their intervals wider."""
+    y_true, y_prob, weight = weighted(900, 2)
+    frame = calibration_frame(y_true, y_prob, names(2), weight)
+    kept = weight > 0
+    assert kept.sum() == frame["rows"].sum()
+    assert 1 >= np.ptp(frame["rows"])
+    first = np.flatnonzero(kept)[np.argsort(y_prob[kept, 1])[: frame["rows"][0]]]
+    assert np.average(y_prob[first, 1], weights=weight[first]) == pytest.approx(frame["predicted"][0])
+    assert np.average(y_true[first] == 1, weights=weight[first]) == pytest.approx(frame["observed"][0])
+    plain = calibration_frame(y_true[kept], y_prob[kept], names(2))
+    assert (frame["high"] - frame["low"]).mean() > 1.2 * (plain["high"] - plain["low"]).mean()
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_weights_of_one_draw_the_same_curves(n_classes):
+    """Weights of 1 change no bit of any curve."""
+    y_true, y_prob = drawn(300, n_classes, decimals=2)
+    for curve in CURVES.values():
+        plain, ones = (curve(y_true, y_prob, names(n_classes), weight) for weight in (None, np.ones(300)))
+        pd.testing.assert_frame_equal(plain, ones, check_exact=True)
+
+
+def test_of_a_thousand_classes_the_commonest_are_drawn():
+    """Of 1,000 classes the 30 commonest have curves and lines of their own; the confusion matrix still counts every row."""
+    draw = np.random.default_rng(0)
+    y_true = np.r_[draw.integers(500, 530, 3000), draw.integers(0, 1000, 1000)]
+    y_pred = draw.permutation(y_true)
+    y_prob = draw.dirichlet(np.ones(1000), size=4000)
+    expected = [f"class {code}" for code in range(500, 530)]
+    for curve in CURVES.values():
+        frame = curve(y_true, y_prob, names(1000))
+        assert expected == list(frame["class"].unique())
+    frame = confusion_frame(y_true, y_pred, names(1000))
+    assert 31**2 == len(frame)
+    assert [*expected, "(970 others)"] == list(frame["actual"].unique())
+    matrix = frame["rows"].to_numpy().reshape(31, 31)
+    assert [*np.bincount(y_true)[500:530], 4000 - np.bincount(y_true)[500:530].sum()] == matrix.sum(axis=1).tolist()
+    assert ((y_true < 500) | (y_true > 529))[(y_pred < 500) | (y_pred > 529)].sum() == matrix[-1, -1]
+
+
+def test_classes_of_equally_many_rows_are_drawn_in_order():
+    """Of 40 classes of equally many rows the first thirty are drawn."""
+    frame = confusion_frame(np.arange(80) % 40, np.arange(80) % 40, names(40))
+    assert [f"class {code}" for code in range(30)] == frame["actual"].unique().tolist()[:-1]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from tests.rooms import ROOT, numbers_part, params, prepared
+from veritable.errors import UserError
 from veritable.networks.classifier import build_network
 from veritable.networks.mlp import MLP
 from veritable.tables.parts import Part
@@ -45,7 +47,7 @@ def fitted(
 ) -> tuple[nn.Module, pd.DataFrame]:
     scratch.mkdir(exist_ok=True)
     network = network_of(knobs, train, classes)
-    return network, fit(network, knobs, train, valid, scratch=scratch)
+    return network, fit(network, knobs, train, valid, n_classes=classes, scratch=scratch)
 
 
 def state(network: nn.Module) -> dict[str, bytes]:
@@ -133,7 +135,7 @@ class TestBest:
         torch.manual_seed(0)
         network = build_network(done.encoder, 5, chosen.network)
         tmp_path.joinpath("a").mkdir()
-        history = fit(network, chosen, done.parts["train"], done.parts["valid"], scratch=tmp_path / "a")
+        history = fit(network, chosen, done.parts["train"], done.parts["valid"], n_classes=5, scratch=tmp_path / "a")
         assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, done.parts["valid"]), rel=1e-5)
         assert loss_by_hand(network, done.parts["valid"]) < 0.9 * math.log(5)
 
@@ -145,7 +147,7 @@ class TestSame:
         network = network_of(knobs(**OVERFITS))
         torch.rand(7)
         tmp_path.joinpath("b").mkdir()
-        two = network, fit(network, knobs(**OVERFITS), TRAIN, VALID, scratch=tmp_path / "b")
+        two = network, fit(network, knobs(**OVERFITS), TRAIN, VALID, n_classes=2, scratch=tmp_path / "b")
         assert same(one, two)
 
     @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ class TestSame:
         one, two = (network_of(knobs(dropout=0.0)) for _ in range(2))
         for name, network, seed in (("a", one, 1), ("b", two, 2)):
             tmp_path.joinpath(name).mkdir()
-            fit(network, knobs(dropout=0.0, seed=seed), TRAIN, VALID, scratch=tmp_path / name)
+            fit(network, knobs(dropout=0.0, seed=seed), TRAIN, VALID, n_classes=2, scratch=tmp_path / name)
         assert state(one) != state(two)
 
     @pytest.mark.parametrize("change", [{"l1": 0.05}, {"weight_decay": 3.0}], ids=str)
@@ -194,7 +196,7 @@ class TestSame:
 
     def test_l1_spares_biases(self) -> None:
         """L1 is of the weights, not of the biases."""
-        module = ClassifierModule(network_of(knobs()), knobs(l1=0.1), TRAIN, VALID)
+        module = ClassifierModule(network_of(knobs()), knobs(l1=0.1), TRAIN, VALID, 2)
         assert {(8, 4), (2, 8)} == {tuple(weight.shape) for weight in module.penalised}
 
 
@@ -354,9 +356,9 @@ def test_balanced_class_weights() -> None:
     part = numbers_part(200, 3, classes=4)
     expected = compute_class_weight("balanced", classes=np.arange(4), y=part.y)
     network = network_of(knobs(), part, 4)
-    balanced = ClassifierModule(network, knobs(class_weights="balanced"), part, part)
+    balanced = ClassifierModule(network, knobs(class_weights="balanced"), part, part, 4)
     np.testing.assert_allclose(expected, balanced.class_weights, rtol=1e-6)
-    assert [1, 1, 1, 1] == ClassifierModule(network, knobs(), part, part).class_weights.tolist()
+    assert [1, 1, 1, 1] == ClassifierModule(network, knobs(), part, part, 4).class_weights.tolist()
 
 
 def test_balanced_loss(tmp_path: Path) -> None:
@@ -374,28 +376,28 @@ class TestBatches:
     def test_each_row_once(self) -> None:
         """An epoch has each row once with its own class, in batches of the size but the last."""
         X = torch.arange(10.0)[:, None]
-        batches = list(Batches(X, torch.arange(10), 4, seed=0))
+        batches = list(Batches(X, torch.arange(10), None, 4, seed=0))
         assert [4, 4, 2] == [len(y) for _, y in batches]
-        assert 3 == len(Batches(X, torch.arange(10), 4))
+        assert 3 == len(Batches(X, torch.arange(10), None, 4))
         seen = torch.cat([y for _, y in batches])
         assert list(range(10)) == sorted(seen.tolist()) != seen.tolist()
         torch.testing.assert_close(seen.float()[:, None], torch.cat([x for x, _ in batches]))
 
     def test_walked_twice(self) -> None:
         """Walked again, the order is the same; another seed deals another."""
-        batches, others = (Batches(torch.zeros(50, 1), torch.arange(50), 50, seed=seed) for seed in (1, 2))
+        batches, others = (Batches(torch.zeros(50, 1), torch.arange(50), None, 50, seed=seed) for seed in (1, 2))
         (_, one), (_, two), (_, other) = next(iter(batches)), next(iter(batches)), next(iter(others))
         assert torch.equal(one, two)
         assert not torch.equal(one, other)
 
     def test_as_they_stand(self) -> None:
         """Without a generator rows keep their order."""
-        batches = Batches(torch.zeros(5, 1), torch.arange(5), 2)
+        batches = Batches(torch.zeros(5, 1), torch.arange(5), None, 2)
         assert [[0, 1], [2, 3], [4]] == [y.tolist() for _, y in batches]
 
     def test_epochs_have_other_orders(self) -> None:
         """Each epoch deals the rows anew, and each again in the same way."""
-        module = ClassifierModule(network_of(knobs()), knobs(), TRAIN, VALID)
+        module = ClassifierModule(network_of(knobs()), knobs(), TRAIN, VALID, 2)
         orders = []
         for epoch in (0, 1, 0):
             module.trainer = type("Trainer", (), {"current_epoch": epoch})()  # type: ignore[assignment]
@@ -419,3 +421,67 @@ def test_bar_counts_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     task = bars[0].bar.tasks[0]
     assert (12, 12) == (task.total, task.completed)
     assert task.description.startswith("epoch 4, valid loss 0.")
+
+
+class TestWeights:
+    def weighted(self, weight: np.ndarray) -> Part:
+        return replace(TRAIN, weight=weight)
+
+    def test_validation_loss_is_the_weighted_mean(self, tmp_path: Path) -> None:
+        """With row weights, and balanced classes on top, the validation loss is the weighted mean, computed by hand."""
+        weight = np.random.default_rng(0).exponential(size=len(VALID)) * (np.arange(len(VALID)) % 3 > 0)
+        train = self.weighted(np.random.default_rng(1).exponential(size=len(TRAIN)))
+        for name, change in (("a", {}), ("b", {"class_weights": "balanced"})):
+            network, history = fitted(tmp_path / name, knobs(**change), train, replace(VALID, weight=weight))
+            network.eval()
+            with torch.no_grad():
+                losses = nn.functional.cross_entropy(
+                    network(torch.from_numpy(VALID.X)), torch.from_numpy(VALID.y), reduction="none"
+                ).numpy()
+            counts = np.bincount(TRAIN.y, train.weight)
+            of_class = counts.sum() / (2 * counts) if change else np.ones(2)
+            expected = np.average(losses, weights=weight * of_class[VALID.y])
+            assert expected == pytest.approx(history["valid_loss"].min(), rel=1e-5)
+
+    def test_a_whole_batch_of_weights_is_rows_repeated(self, tmp_path: Path) -> None:
+        """In one batch, whole weights train as rows that stand so often do; a row of weight 0 is none."""
+        weight = np.arange(len(TRAIN)) % 3
+        repeated = TRAIN.take(np.repeat(np.arange(len(TRAIN)), weight))
+        chosen = knobs(dropout=0.0, batch_size=1000)
+        one, two = fitted(tmp_path / "a", chosen, self.weighted(weight.astype(float))), fitted(tmp_path / "b", chosen, repeated)
+        for left, right in zip(one[0].parameters(), two[0].parameters(), strict=True):
+            torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one[1], two[1], rtol=1e-5)
+
+    def test_only_ratios_matter(self, tmp_path: Path) -> None:
+        """Weights a million times as large train the same network, but for rounding."""
+        weight = np.random.default_rng(0).exponential(size=len(TRAIN))
+        one, two = (fitted(tmp_path / name, knobs(), self.weighted(weight * by)) for name, by in (("a", 1.0), ("b", 2.0**20)))
+        assert same(one, two)
+
+    def test_weights_survive_a_kill(self, tmp_path: Path) -> None:
+        """A weighted run that was killed ends with the bytes of an undisturbed one."""
+        train = self.weighted(np.random.default_rng(0).exponential(size=len(TRAIN)))
+        undisturbed = fitted(tmp_path / "a", knobs(), train)
+        killed(tmp_path / "b", knobs(), 2, "training_step", train=train)
+        assert same(undisturbed, fitted(tmp_path / "b", knobs(), train))
+
+    def test_no_weight_at_all(self, tmp_path: Path) -> None:
+        """Weights that are all 0 are one sentence."""
+        with pytest.raises(UserError, match=r"must have a weight above 0, however all 96 weigh 0"):
+            fitted(tmp_path / "a", knobs(), self.weighted(np.zeros(len(TRAIN))))
+
+
+@pytest.mark.parametrize("absent", [1, 3], ids=["middle", "last"])
+def test_a_class_absent_from_training(tmp_path: Path, absent: int) -> None:
+    """Balanced weights of the classes that are there are scikit-learn's, an absent one has 1; training stays finite."""
+    part = numbers_part(200, 3, classes=4)
+    train = part.take(np.flatnonzero(part.y != absent))
+    present = np.delete(np.arange(4), absent)
+    chosen = knobs(class_weights="balanced")
+    module = ClassifierModule(network_of(chosen, part, 4), chosen, train, part, 4)
+    expected = compute_class_weight("balanced", classes=present, y=train.y)
+    np.testing.assert_allclose(expected, module.class_weights[present], rtol=1e-6)
+    assert 1 == module.class_weights[absent]
+    _, history = fitted(tmp_path / "a", chosen, train, part, 4)
+    assert np.isfinite(history).all(axis=None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
+from veritable.errors import UserError
 from veritable.evaluation.intervals import paired_difference, percentile_interval, resample_weights
 from veritable.evaluation.metrics import METRICS, Interval, Predictions, compute_metrics, row_losses
 
@@ -75,6 +76,96 @@ def test_every_metric_under_any_weights_is_that_of_scikit_learn(rows):
     assert set(measured) == set(METRICS)
     for name in METRICS:
         np.testing.assert_allclose(measured[name], expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(weighted_predictions())
+def test_weighted_metrics_are_those_of_scikit_learn(rows):
+    """With row weights, every metric's value equals scikit-learn's with sample_weight; n is still the rows."""
+    y_true, y_prob, y_pred, weights = rows
+    expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
+    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, resamples=5, seed=0)
+    for name in METRICS:
+        value = np.nan if computed[name].value is None else computed[name].value
+        np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        assert computed[name].n == len(y_true)
+
+
+def test_equal_weights_are_no_weights():
+    """Weights of 1 change no bit, weights of 8 none but by rounding."""
+    y_true, y_prob = drawn(80, n_classes=3, seed=8)
+    y_pred = y_prob.argmax(axis=1)
+    plain, ones, eights = (
+        compute_metrics(y_true, y_prob, y_pred, weight=weight, resamples=40, seed=0)
+        for weight in (None, np.ones(80), np.full(80, 8.0))
+    )
+    assert plain == ones
+    for name in METRICS:
+        assert (plain[name].low, plain[name].high) == pytest.approx((eights[name].low, eights[name].high))
+
+
+def test_the_interval_of_a_weighted_mean_is_the_sandwich():
+    """The interval of weighted accuracy is that of a ratio of means, wider than that of as many rows of equal weight."""
+    y_true, y_prob = drawn(3000, n_classes=2, seed=9)
+    y_pred, weight = y_prob.argmax(axis=1), np.random.default_rng(0).exponential(size=3000) ** 2
+    weighted = compute_metrics(y_true, y_prob, y_pred, weight=weight, resamples=2000, seed=0)["accuracy"]
+    right = y_true == y_pred
+    assert np.average(right, weights=weight) == pytest.approx(weighted.value)
+    error = 1.96 * np.sqrt(np.square(weight * (right - weighted.value)).sum()) / weight.sum()
+    assert (weighted.value - error, weighted.value + error) == pytest.approx((weighted.low, weighted.high), abs=0.006)
+    plain = compute_metrics(y_true, y_prob, y_pred, resamples=2000, seed=0)["accuracy"]
+    assert weighted.high - weighted.low > 1.5 * (plain.high - plain.low)
+
+
+def test_a_resample_without_any_weight_is_left_out():
+    """Where one row of three has all the weight, resamples without it leave no NaN in an interval."""
+    y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
+    weight = np.array([0.0, 0.0, 2.0])
+    computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), weight=weight, resamples=50, seed=0)
+    assert computed["accuracy"] == Interval(1.0, 1.0, 1.0, 3)
+    assert -np.log(0.5) == pytest.approx(computed["log_loss"].low) == pytest.approx(computed["log_loss"].high)
+
+
+@pytest.mark.parametrize("weight", [[0.0, 0.0], [1.0, -1.0], [1.0, np.nan], [np.inf, 1.0]])
+def test_weights_that_are_none_are_refused(weight):
+    """Weights below 0, not finite or all 0 are an error that a person can mend."""
+    with pytest.raises(UserError, match=r"weights of a part must be .* Check the column that data\.weight names"):
+        compute_metrics(np.array([0, 1]), np.full((2, 2), 0.5), np.array([0, 1]), weight=np.array(weight), seed=0)
+
+
+def test_weights_of_other_rows_are_refused():
+    """As many weights as rows."""
+    with pytest.raises(ValueError, match=r"weight must have Shape \(2,\)"):
+        compute_metrics(np.array([0, 1]), np.full((2, 2), 0.5), np.array([0, 1]), weight=np.ones(3), seed=0)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    """However many resamples are made at once, they are the same."""
+    y_true, y_prob = drawn(37, n_classes=3, seed=10)
+    at_once = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=30, seed=0)
+    monkeypatch.setattr("veritable.evaluation.intervals._CELLS_PER_CHUNK", 37 * 9)
+    done = []
+    assert at_once == compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=30, seed=0, advance=done.append)
+    assert [9, 9, 9, 3] == done
+
+
+def test_losses_in_blocks_are_those_at_once(monkeypatch):
+    """However few rows fit into a block, each row's Brier score is the same."""
+    y_true, y_prob = drawn(50, n_classes=4, seed=11)
+    at_once = row_losses(y_true, y_prob)["brier"]
+    monkeypatch.setattr("veritable.evaluation.metrics._CELLS_PER_BLOCK", 12)
+    assert at_once.tolist() == row_losses(y_true, y_prob)["brier"].tolist()
+
+
+def test_a_thousand_classes_take_seconds():
+    """With 1,000 classes, most without a row among 2,000, every metric is finite; a class without rows is in no mean."""
+    draw = np.random.default_rng(0)
+    y_true = draw.integers(0, 300, size=2000)
+    y_prob = draw.dirichlet(np.ones(1000), size=2000)
+    computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=100, seed=0)
+    assert np.isfinite([[each.value, each.low, each.high] for each in computed.values()]).all()
+    expected = np.mean([sk.roc_auc_score(y_true == code, y_prob[:, code]) for code in np.unique(y_true)])
+    assert expected == pytest.approx(computed["roc_auc"].value)
 
 
 def test_macro_averages_are_scikit_learns_where_every_class_is_present():
@@ -215,6 +306,16 @@ def test_the_paired_interval_is_that_of_a_mean():
     assert (gain.mean() - error, gain.mean() + error) == pytest.approx((difference.low, difference.high), abs=0.005)
 
 
+def test_a_weighted_paired_difference_is_a_weighted_mean():
+    """With weights, the difference is the weighted mean of the rows' differences; all weight on one row leaves no spread."""
+    losses, others, weight = np.random.default_rng(2).random((3, 50))
+    difference = paired_difference(losses, others, weight=weight, resamples=200, seed=0)
+    assert np.average(others - losses, weights=weight) == pytest.approx(difference.value)
+    assert difference.low < difference.value < difference.high
+    alone = paired_difference(losses, others, weight=(np.arange(50) == 7).astype(float), resamples=200, seed=0)
+    assert [others[7] - losses[7]] * 3 == pytest.approx([alone.value, alone.low, alone.high])
+
+
 def test_an_undefined_value_has_no_interval():
     """A value that is undefined is None with its ends, not NaN."""
     assert Interval(None, None, None, 4) == percentile_interval(np.nan, np.array([np.nan, 1.0]), n=4, confidence=0.95)
@@ -247,12 +348,15 @@ def test_losses_of_other_rows_cannot_be_paired():
 
 
 def test_the_metrics_cost_no_import_of_scikit_learn_or_torch():
-    """Metrics, curves, thresholds and the verdict import neither scikit-learn nor torch."""
+    """Metrics, curves, groups, thresholds and the verdict import neither scikit-learn nor torch; thresholds not even SciPy."""
+    rooms = ("metrics", "curves", "groups", "verdict")
     program = (
-        "import sys, veritable.evaluation.metrics, veritable.evaluation.curves, veritable.evaluation.thresholds, "
-        "veritable.evaluation.verdict; print([name for name in ('sklearn', 'scipy', 'torch') if name in sys.modules])"
+        "import sys, veritable.evaluation.thresholds; print('scipy' in sys.modules); import "
+        + ", ".join(f"veritable.evaluation.{room}" for room in rooms)
+        + "; print([name for name in ('sklearn', 'torch') if name in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n[]\n"
 
 
 def drawn(n, *, n_classes, seed):

@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
-from veritable.networks.mlp import ACTIVATIONS, MLP, OneHot
+from veritable.networks.mlp import ACTIVATIONS, MLP, Linear, OneHot
 
 
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=4), st.integers(1, 12), st.randoms(use_true_random=False))
@@ -50,7 +50,7 @@ def test_like_scikit_learn(activation: str) -> None:
     for _ in range(3):
         other.partial_fit(X, y, classes=[0, 1, 2])
     network = MLP([0, 0, 0], 3, hidden_sizes=[5, 4], activation=activation, dropout=0.5).double().eval()
-    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
+    linear = [layer for layer in network if isinstance(layer, Linear)]
     with torch.no_grad():
         for layer, weights, bias in zip(linear, other.coefs_, other.intercepts_, strict=True):
             layer.weight.copy_(torch.from_numpy(weights.T))
@@ -63,9 +63,9 @@ def test_like_scikit_learn(activation: str) -> None:
 def test_layers(activation: str, hidden_sizes: list[int]) -> None:
     """Each hidden layer is linear, the activation, dropout; the last is linear alone; no hidden layer is a linear model."""
     network = MLP([0, 4, 0], 3, hidden_sizes=hidden_sizes, activation=activation, dropout=0.25)
-    expected = [OneHot, *[nn.Linear, ACTIVATIONS[activation], nn.Dropout] * len(hidden_sizes), nn.Linear]
+    expected = [OneHot, *[Linear, ACTIVATIONS[activation], nn.Dropout] * len(hidden_sizes), Linear]
     assert expected == [type(layer) for layer in network]
-    assert [5, *hidden_sizes] == [layer.in_features for layer in network if isinstance(layer, nn.Linear)]
+    assert [5, *hidden_sizes] == [layer.in_features for layer in network if isinstance(layer, Linear)]
     assert {0.25} >= {layer.p for layer in network if isinstance(layer, nn.Dropout)}
     assert (6, 3) == network(torch.ones(6, 3)).shape
 
@@ -82,3 +82,13 @@ def test_only_weights_are_state() -> None:
     """What a file holds of a network is its weights; the one-hot columns follow from the encoder."""
     network = MLP([0, 4], 2, hidden_sizes=[3], activation="relu", dropout=0.0)
     assert ["1.weight", "1.bias", "4.weight", "4.bias"] == list(network.state_dict())
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 130])
+def test_trained_layer_computes_what_it_learned(size: int) -> None:
+    """Filled up with zeros or not, a linear layer computes the same, in training and after it."""
+    torch.manual_seed(0)
+    layer, X = Linear(size, 3), torch.randn(64, size)
+    training = layer.train()(X)
+    torch.testing.assert_close(training, layer.eval()(X))
+    torch.testing.assert_close(training, nn.functional.linear(X, layer.weight, layer.bias))

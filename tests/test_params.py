@@ -1,5 +1,7 @@
 """Params: what stands in params.yaml is taken as it is, or refused in one sentence that names key, rule and value."""
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +10,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.rooms import ROOT, section
+from veritable import yaml_file
 from veritable.errors import UserError
 from veritable.params import ParamsError
-from veritable.sections import SECTIONS
+from veritable.sections import SECTIONS, check_params
 from veritable.training.params import TrainParams
+from veritable.yaml_file import read_yaml
 
 KNOBS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
 
@@ -48,6 +52,18 @@ WRONG = [
     ("train.seed", 2**32, "less than 4294967296"),
     ("generate.rows", 9, "greater than or equal to 10"),
     ("generate.features", 0, "greater than or equal to 1"),
+    ("generate.rows", 10**30, "less than or equal to 100000000"),
+    ("generate.features", 10**9, "less than or equal to 100000"),
+    ("generate.classes", 1001, "less than or equal to 1000"),
+    ("data.seed", 10**30, "less than 4294967296"),
+    ("data.max_rows", -1, "greater than or equal to 1"),
+    ("data.max_rows", 1e30, "a valid integer"),
+    ("data.valid", float("inf"), "a finite number"),
+    ("data.types", ["x"], "a valid dictionary"),
+    ("data.types.x", {"x": 3}, "a valid string"),
+    ("data.missing_codes.x", {"x": -9}, "a valid list"),
+    ("data.allow_outside", "yes", "a valid boolean"),
+    ("data.delimiter", ";;", "String should have at most 1 character or null"),
     ("generate.redundant", None, "a valid integer"),
     ("data.path", "", "a text that is not empty"),
     ("data.path", None, "a valid string"),
@@ -73,6 +89,11 @@ WRONG = [
 ]
 
 
+def said(value: Any) -> str:
+    """As the refusal writes it: of a long list the head."""
+    return f"{str(value[:6])[:-1]}, ...]" if isinstance(value, list) and len(value) > 6 else repr(value)
+
+
 def refusal(name: str, values: Any) -> str:
     """What is said of a section that cannot be."""
     with pytest.raises(ParamsError) as caught:
@@ -92,8 +113,10 @@ def test_template_parses() -> None:
 def test_wrong_value(key: str, value: Any, rule: str) -> None:
     """A value of the wrong type or range is refused with its key, the rule and the value."""
     name, knob, *index = key.split(".")
-    shown = value[int(index[0])] if index else value
-    assert f"'{key}' in params.yaml must be {rule}, however it is {shown!r}." == refusal(name, section(name, **{knob: value}))
+    shown = value[int(index[0]) if index[0].isdigit() else index[0]] if index else value
+    assert f"'{key}' in params.yaml must be {rule}, however it is {said(shown)}." == refusal(
+        name, section(name, **{knob: value})
+    )
 
 
 @pytest.mark.parametrize(("name", "key"), KNOBS, ids=[".".join(knob) for knob in KNOBS])
@@ -176,3 +199,128 @@ def test_frozen() -> None:
     parsed = TrainParams.parse("train", section("train"))
     with pytest.raises(Exception, match="frozen"):
         parsed.epochs = 3
+
+
+def test_long_values_are_cut() -> None:
+    """Of a long or deep value the refusal shows the head, on one line."""
+    for value in ("x" * 10**6, list(range(10**5)), [[[[["x"] * 9] * 9] * 9] * 9] * 9, {"a\nb" * 1000: 1}):
+        said = refusal("train", section("train", activation=value))
+        assert len(said) < 1000
+        assert said.isprintable()
+    assert refusal("train", section("train") | {"a\nb": 1}).startswith(r"params.yaml has no key 'train.a\nb'.")
+
+
+def yaml(tmp_path: Path, content: str | bytes) -> Any:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: 1e-3\nb: no\nc: 0o10\nd: 1_000\n", {"a": 0.001, "b": "no", "c": 8, "d": 1000}),
+        ("a: &x {k: 1}\nb: *x\nc: {<<: *x, l: 2}\n", {"a": {"k": 1}, "b": {"k": 1}, "c": {"k": 1, "l": 2}}),
+        ("a: 1e400\n", {"a": float("inf")}),
+        ("\ufeffa: 1\n", {"a": 1}),
+        ("", {}),
+        ("# nothing\n", {}),
+    ],
+)
+def test_yaml(tmp_path: Path, content: str, expected: Any) -> None:
+    """Files are read as YAML 1.2: 1e-3 is a number, no is a text; aliases and a BOM are fine."""
+    assert expected == yaml(tmp_path, content)
+
+
+LIST_BOMB = "a: &z0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"b{i}: &z{i} [{', '.join([f'*z{i - 1}'] * 9)}]\n" for i in range(1, 20)
+)
+KEY_BOMB = "a: &z0 {x: 1}\n" + "".join(
+    f"b{i}: &z{i} {{<<: [{', '.join([f'*z{i - 1}'] * 9)}], k{i}: 1}}\n" for i in range(1, 20)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (LIST_BOMB, "it unfolds into more"),
+        (KEY_BOMB, "it unfolds into more"),
+        ("a: &z [*z]\n", "it unfolds into more"),
+        ("a: &z {k: *z}\n", "it unfolds into more"),
+        ("a: 1\nb: 2\na: 3\n", 'line 3 is none: found duplicate key "a"'),
+        ("a: !!python/object/apply:os.system ['true']\n", "line 1 is none: could not determine a constructor for the tag"),
+        ("a: 1\nb: !secret x\n", "line 2 is none: could not determine a constructor for the tag"),
+        ("a: [1\nb: 2\n", "line 2 is none: expected"),
+        ("a:\n\t- 1\n", "line 2 is none: found character"),
+        ("a: *b\n", "line 1 is none: found undefined alias"),
+        ("a: 1\n---\nb: 1\n", "is none: but found another document"),
+        ("a: 1\nb: " + "9" * 5000 + "\n", "at most 25 digits, however line 2 has one of 5,000"),
+        ("a: 0x" + "f" * 5000 + "\n", "at most 25 digits"),
+        ("a: 2020-13-45\n", "it is none: month must be in 1..12"),
+        ("a: \x07\n", "it is none: unacceptable character"),
+        ("a: " + "[" * 2000 + "]" * 2000 + "\n", "it is nested too deeply"),
+        (b"a: \xff\n", "it is not in UTF-8: byte 4 is ff"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_yaml_refused(tmp_path: Path, content: str | bytes, words: str) -> None:
+    """What is no YAML, has a key twice, a tag, or aliases that multiply is one sentence with its line, at once."""
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        yaml(tmp_path, content)
+    said = str(caught.value)
+    assert words in said
+    assert said.isprintable()
+    assert said.endswith(".")
+    assert caught.value.__cause__ is None
+    if "unfolds" in words:
+        assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda params, pipeline: ([], pipeline), "params.yaml must hold sections of keys"),
+        (lambda params, pipeline: (params, []), "dvc.yaml must hold stages"),
+        (lambda params, pipeline: (params, {"stages": {"x": 1}}), "dvc.yaml must hold stages"),
+        (lambda params, pipeline: (params | {"dta": {}}, pipeline), "params.yaml has no section 'dta'. Did you mean 'data'?"),
+        (lambda params, pipeline: (params | {1: {}}, pipeline), "params.yaml has no section '1'."),
+        (lambda params, pipeline: ({k: v for k, v in params.items() if k != "data"}, pipeline), "lacks the key 'data.path'"),
+        (lambda params, pipeline: (params | {"data": None}, pipeline), "lacks the key 'data.path'"),
+        (
+            lambda params, pipeline: (params | {"data": section("data", path="data/none.csv")}, pipeline),
+            "there is no 'data/none.csv'",
+        ),
+        (
+            lambda params, pipeline: (params | {"data": section("data", path="x" * 300)}, pipeline),
+            "must be a table that exists",
+        ),
+        (
+            lambda params, pipeline: (params | {"data": section("data", path="../../etc/passwd")}, pipeline),
+            "must lie in the repository",
+        ),
+        (
+            lambda params, pipeline: (params | {"data": section("data", path="/etc/passwd")}, pipeline),
+            "must lie in the repository",
+        ),
+        (lambda params, pipeline: (params | {"data": section("data", path="a\0b")}, pipeline), "'a\\x00b'"),
+    ],
+)
+def test_files_as_a_whole(monkeypatch: pytest.MonkeyPatch, change: Any, words: str) -> None:
+    """Sections that are absent or unknown, a table that is absent or elsewhere, files of another shape: one sentence."""
+    monkeypatch.chdir(ROOT)
+    params, pipeline = (read_yaml(ROOT / name) for name in ("params.yaml", "dvc.yaml"))
+    check_params(params, pipeline)
+    with pytest.raises(UserError) as caught:
+        check_params(*change(params, pipeline))
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_yaml_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A huge list, and a huge file before it is looked at, are refused."""
+    monkeypatch.setattr(yaml_file, "_MOST_VALUES", 200)
+    with pytest.raises(UserError, match=r"params.yaml must hold at most 200 values, however it"):
+        yaml(tmp_path, "a: [" + "1, " * 200 + "1]\n")
+    with pytest.raises(UserError, match=r"params.yaml must have at most 1,048,576 bytes, however it has 2,000,003"):
+        yaml(tmp_path, "# " + "x" * 2_000_000 + "\n")

@@ -13,9 +13,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from tests.conftest import HERE, Toy
-from tests.pipeline import change, ran
-
-REPRO = (sys.executable, "-m", "veritable", "repro")
+from tests.pipeline import REPRO, change, ran
 
 
 def test_the_run_ends_with_the_headline(finished: Path) -> None:
@@ -152,7 +150,7 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
     done = demo.run(*REPRO, timeout=200)
     assert 0 == done.status, done.text
     metrics = json.loads(demo.read("reports/metrics.json"))
-    assert 569 // 5 == metrics["rows"]
+    assert abs(metrics["rows"] - 569 / 5) <= 2 * 2  # two rows a class
     assert metrics["network"]["roc_auc"]["value"] > 0.97
     assert "malignant" in demo.read("reports/report.md")
     assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
@@ -198,12 +196,13 @@ def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
     ("rows", "sentence"),
     [
         (["1,a"] * 9, "must have at least two classes, however it has one: 'a' (9 rows)"),
-        (["1,a", "2,"] * 9, "must be known in every row, however 9 of 18 are missing"),
+        (["1,a", "2,"] * 9, "must have at least two classes, however it has one: 'a' (9 rows)"),
+        (["1,a", "2,b,c"] * 9, "line 3"),
         ([], "must have rows, however it has none"),
     ],
 )
 def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) -> None:
-    """A target of one class, a target with missing values, an empty table: a sentence, and the old parts stay in the cache."""
+    """A target of one class, a ragged row, an empty table: a sentence, and the old parts stay in the cache."""
     demo.write("data/bad.csv", "\n".join(["x,y", *rows]) + "\n")
     change(demo, "data.path", "data/bad.csv")
     change(demo, "data.target", "y")
@@ -266,32 +265,6 @@ def test_a_table_beside_the_demo_is_safe(demo: Toy) -> None:
     assert "a,y\n1,2\n" == demo.read("data/raw/mine.csv")
     assert not (demo.root / "data/raw/demo.csv").exists()
     assert "" == demo.git("status", "--porcelain", "--", "models", "reports").text
-
-
-SHARED = HERE.parent / "shared" / "datasets"
-TABLES = {
-    "adult/adult.data": {
-        "data.columns": "[age, workclass, fnlwgt, education, education-num, marital-status, occupation, relationship, race, "
-        "sex, capital-gain, capital-loss, hours-per-week, native-country, income]",
-        "data.target": "income",
-    },
-    "telco_churn/Telco-Customer-Churn.csv": {"data.target": "Churn", "data.drop": "[customerID]"},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/datasets is absent")
-@pytest.mark.parametrize("table", TABLES)
-def test_a_real_table(demo: Toy, table: str) -> None:
-    """Adult and Telco go through the whole pipeline by their params alone, and come out where they should."""
-    shutil.copyfile(SHARED / table, demo.root / "data/table.csv")
-    demo.dvc("add", "data/table.csv")
-    for key, value in {"data.path": "data/table.csv", **TABLES[table]}.items():
-        change(demo, key, value)
-    done = demo.run(*REPRO, timeout=300)
-    assert 0 == done.status, done.text
-    assert json.loads(demo.read("reports/metrics.json"))["network"]["roc_auc"]["value"] > 0.82
 
 
 def test_mistakes_in_the_files_themselves(demo: Toy) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.reports import summary
+from tests.reports import facts, summary
 from tests.rooms import HOSTILE, ROOT, TEMPLATES
 from veritable.reporting.render import dotted, interval, markdown_safe, number, render_html, render_markdown
 
-SECTIONS = ["verdict", "cards", "metrics", "confusion", "curves", "explanation", "table", "provenance"]
+SECTIONS = ["verdict", "cards", "findings", "metrics", "confusion", "curves", "explanation", "table", "provenance"]
 MANY = [f"class {i:02}" for i in range(26)]
 
 
@@ -127,15 +127,15 @@ def test_markdown_safe(text: str) -> None:
 
 def test_undefined_metrics_are_dashes() -> None:
     """A metric that is undefined is a dash in page and text."""
-    facts = copy.deepcopy(summary())
-    roc_auc = next(metric for metric in facts["metrics"] if metric["key"] == "roc_auc")
+    undefined = copy.deepcopy(summary())
+    roc_auc = undefined["metrics"]["roc_auc"]
     roc_auc["models"]["network"] |= {"value": None, "low": None, "high": None}
     roc_auc["models"]["majority"] |= {"low": None, "high": None}
-    assert "–" in page(facts).texts
-    row = next(row for row in tables(render_markdown(facts, TEMPLATES))[0] if row[0] == "ROC AUC")
+    assert "–" in page(undefined).texts
+    row = next(row for row in tables(render_markdown(undefined, TEMPLATES))[0] if row[0] == "ROC AUC")
     assert "–" == row[1]
     assert re.fullmatch(r"\d\.\d{3}", row[4])
-    assert "None" not in render_html(facts, TEMPLATES)
+    assert "None" not in render_html(undefined, TEMPLATES)
 
 
 def test_numbers() -> None:
@@ -153,7 +153,7 @@ def test_dotted() -> None:
 def test_same_bytes() -> None:
     """The same facts are the same bytes, also in processes that hash texts in another way."""
     code = (
-        "import hashlib; from tests.reports import summary; from tests.rooms import TEMPLATES, HOSTILE;"
+        "import hashlib; from tests.reports import facts, summary; from tests.rooms import TEMPLATES, HOSTILE;"
         "from veritable.reporting.render import *; s = summary(HOSTILE, HOSTILE);"
         "print(hashlib.sha256((render_html(s, TEMPLATES) + render_markdown(s, TEMPLATES)).encode()).hexdigest())"
     )
@@ -164,3 +164,108 @@ def test_same_bytes() -> None:
         for seed in ("1", "2")
     }
     assert 1 == len(hashes)
+
+
+FINDINGS = [
+    {
+        "code": f"code_{n}",
+        "level": ("error", "warning", "note")[n % 3],
+        "column": name,
+        "sentence": f"Of {name}.",
+        "numbers": {},
+    }
+    for n, name in enumerate(HOSTILE)
+]
+
+
+def test_findings() -> None:
+    """Each finding stands in the page and the text with its level, sentence and code, all of it text."""
+    found = summary(findings=FINDINGS)
+    parsed, text = page(found), render_markdown(found, TEMPLATES)
+    tags = [attributes["class"] for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("tag ")]
+    assert [f"tag {each['level']}" for each in FINDINGS] == tags
+    assert {"script"}.isdisjoint(tag for tag, _ in parsed.tags)
+    words, listed = " ".join(parsed.texts), [line for line in text.splitlines() if line.startswith("- ")]
+    for each, line in zip(FINDINGS, listed, strict=True):
+        assert f"{each['sentence']} " in words
+        assert each["code"] in parsed.texts
+        assert f"- **{each['level']}** {markdown_safe(each['sentence'])} ({markdown_safe(each['code'])})" == line
+
+
+def test_nothing_found() -> None:
+    """Where nothing was found, one sentence says so and what was looked for."""
+    nothing = summary(findings=[])
+    for text in (" ".join(page(nothing).texts), render_markdown(nothing, TEMPLATES)):
+        assert "Nothing was found. Looked for: columns that give the target away" in text
+
+
+def test_too_many_findings() -> None:
+    """Of 250 findings a hundred are listed, the others counted."""
+    many = summary(findings=FINDINGS[:1] * 250)
+    assert 100 == len([1 for _, attributes in page(many).tags if attributes.get("class") == "tag error"])
+    assert "- 150 more stand in reports/findings.json." in render_markdown(many, TEMPLATES).splitlines()
+
+
+GROUPS = {"sex": ["f", "m", "m", None], HOSTILE[0]: [HOSTILE[1], HOSTILE[3], HOSTILE[4]]}
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"]], ids=len)
+def test_for_whom(classes: list[str]) -> None:
+    """Each sensitive column has a table with a line per group, small ones marked; names are text."""
+    found = summary(classes, rows=112, sensitive=GROUPS)
+    parsed, text = page(found), render_markdown(found, TEMPLATES)
+    assert "groups" in [attributes.get("data-test") for _, attributes in parsed.tags]
+    for word in ("For whom", "sex", "missing", *GROUPS[HOSTILE[0]], HOSTILE[0], "too few rows"):
+        assert word in parsed.texts, word
+    assert 2 == parsed.texts.count("too few rows")
+    width = 2 + 5 + (2 if len(classes) == 2 else 0)
+    by_column = [table for table in tables(text) if table[0][0] == "group"]
+    assert [{width}] * 2 == [{len(row) for row in table} for table in by_column]
+    assert [["group", "---", "m", "f", "missing"]] == [[row[0] for row in by_column[0]]]
+    assert ["56", "28", "28"] == [row[1] for row in by_column[0][2:]]
+    assert {"–"} == set(by_column[0][-1][2:])
+    assert [] == parsed.open
+
+
+def test_for_nobody() -> None:
+    """Without sensitive columns there is no such section."""
+    assert "For whom" not in render_html(summary(), TEMPLATES)
+    assert "For whom" not in render_markdown(summary(), TEMPLATES)
+
+
+def test_further_groups() -> None:
+    """Groups that are too many are counted."""
+    found = summary(rows=300, sensitive={"town": [f"t{n}" for n in range(25)]})
+    for text in (" ".join(page(found).texts), render_markdown(found, TEMPLATES)):
+        assert "5 rarer groups with 60 rows in all are left out." in text
+
+
+def test_weights_and_samples_are_said() -> None:
+    """Where rows have weights, and where the simple models saw a sample, page and text say so; else they do not."""
+    plain = facts(["no", "yes"], ["x"], "target", 120)
+    results = plain["results"] | {"weighted": True, "fitted": {"rows": 1000, "of_rows": 23_456}}
+    params = plain["params"] | {"data": plain["params"]["data"] | {"weight": HOSTILE[0]}}
+    said = summary(results=results, params=params)
+    html, text = " ".join(page(said).texts), render_markdown(said, TEMPLATES)
+    for words, name in ((html, HOSTILE[0]), (text, markdown_safe(HOSTILE[0]))):
+        assert re.search(rf"counts by its weight in the column\s+{re.escape(name)}", words)
+        assert "were fitted on 1,000 of the 23,456 train rows" in words
+    for words in (" ".join(page().texts), render_markdown(summary(), TEMPLATES)):
+        assert "weight in the column" not in words
+        assert "were fitted on" not in words
+        assert "is left out with so many classes" not in words
+
+
+def test_many_classes_and_columns_stay_small() -> None:
+    """With 1,000 classes and 10,000 columns the page stays below 1 MB and the text below 50 kB; both say what is left out."""
+    classes, columns = [f"class {n:04}" for n in range(1000)], [f"column {n:05}" for n in range(10_000)]
+    many = summary(classes, columns, rows=2000)
+    html, text = render_html(many, TEMPLATES), render_markdown(many, TEMPLATES)
+    assert len(html) < 1_000_000
+    assert len(text) < 50_000
+    words = " ".join(Page(html).texts)
+    for each in ("and 970 rarer ones", "10,000 columns, the first 500 of them", "The 30 commonest of 1,000 classes"):
+        assert each in words
+    for each in (words, text):
+        assert "Gradient boosting, which grows a tree per class and round, is left out with so many classes." in each
+        assert "(970 others)" in each.replace("\\", "")

@@ -7,7 +7,7 @@ import torch
 from tests.rooms import prepared
 from veritable.explanation import shapley
 from veritable.explanation.library import shap
-from veritable.explanation.shapley import ExplanationError, additivity_error, attribute, importance
+from veritable.explanation.shapley import ExplanationError, additivity_error, attribute, importance, mix, origins
 from veritable.networks.classifier import build_network
 
 DRAW = np.random.default_rng(0)
@@ -52,17 +52,21 @@ def test_network_like_exact() -> None:
     done = prepared(300, 4)
     torch.manual_seed(1)
     network = build_network(done.encoder, 4, {"hidden_sizes": [8], "activation": "tanh", "dropout": 0.0}).eval()
-    compact = done.encoder.collapse(done.parts["test"].X)
-    assert np.isnan(compact[:, 0]).any()
+    X, blocks = done.parts["test"].X, list(done.encoder.blocks.values())
+    has_gap = X[:, blocks[0].stop - 1] > 0
+    assert (4, 5) == (len(blocks), X.shape[1])
+    pool = np.concatenate([X[has_gap][:2], X[:2], X[20:40]])
 
     @torch.inference_mode()
-    def predict(rows: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(done.encoder.expand(rows))).double().softmax(1).numpy()
+    def predict(taken_from: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(mix(taken_from, pool, blocks))).double().softmax(1).numpy()
 
-    rows = np.concatenate([compact[np.isnan(compact[:, 0])][:2], compact[:2]])
-    explanation = attribute(predict, rows, compact[20:40], rounds=60, seed=0)
+    rows, behind = origins(4, 20, len(blocks))
+    np.testing.assert_array_equal(pool[:4], mix(rows, pool, blocks))
+    np.testing.assert_array_equal(pool[:3:-1], mix(behind, pool, blocks))
+    explanation = attribute(predict, rows, behind, rounds=60, seed=0)
     assert (4, 4, 4) == explanation.values.shape
-    np.testing.assert_allclose(exact(predict, rows, compact[20:40]), explanation.values, atol=2e-3)
+    np.testing.assert_allclose(exact(predict, rows, behind), explanation.values, atol=2e-3)
     assert 1e-6 > additivity_error(explanation, predict(rows))
     np.testing.assert_allclose(0, explanation.values.sum(axis=2), atol=1e-6)  # what one class gains the others lose
 

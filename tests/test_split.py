@@ -1,16 +1,21 @@
-"""The split: every row in one part, every class in every part, drawn from nothing but the classes and the seed."""
+"""The split: every row in one part, every class in every part, drawn from nothing but the classes, their order and the seed."""
 
 import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritable.tables.split import split_rows
+from tests.sources import refusal
+from veritable.tables import split
+from veritable.tables.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID, by_time, check_parts, deal, find_repeats, follow
 
-PARTS = ("train", "valid", "test")
+LABELS = ["a", "b", "c", "d", "e"]
+Problem = tuple[np.ndarray, float, float, int]
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[np.ndarray, float, float, int]:
+def problems(draw: st.DrawFn) -> Problem:
     """Class codes with three rows or more each in any order, shares and a seed."""
     counts = draw(st.lists(st.integers(3, 60), min_size=1, max_size=5))
     y = np.array(draw(st.permutations(np.repeat(np.arange(len(counts)), counts).tolist())))
@@ -19,59 +24,169 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, float, float, int]:
     return y, valid, test, draw(st.integers(0, 2**32 - 1))
 
 
-@given(problems())
-def test_every_row_in_one_part(problem: tuple[np.ndarray, float, float, int]) -> None:
-    """The parts are disjoint, and together they are the table."""
-    y, valid, test, seed = problem
-    parts = split_rows(y, valid=valid, test=test, seed=seed)
-    assert PARTS == tuple(parts)
-    np.testing.assert_array_equal(np.arange(len(y)), np.sort(np.concatenate(list(parts.values()))))
+def dealt(y: np.ndarray, valid: float = 0.2, test: float = 0.2, seed: int = 0, rows: int = 10**6) -> np.ndarray:
+    """All rows dealt, none a repeat, in batches of so many rows."""
+    batches = [y[start : start + rows] for start in range(0, len(y), rows)]
+    return deal(batches, LABELS, np.zeros(len(y), dtype=bool), valid=valid, test=test, seed=seed)
+
+
+def shares(parts: np.ndarray) -> list[float]:
+    return [float((parts == code).mean()) for code in (TRAIN, VALID, TEST)]
 
 
 @given(problems())
-def test_stratified(problem: tuple[np.ndarray, float, float, int]) -> None:
-    """Every part has a row of every class, and its share of the class's rows to within one row where there are enough."""
+def test_stratified(problem: Problem) -> None:
+    """Every row is in one part, every part has each class, valid and test their share of it within three rows (mostly two)."""
     y, valid, test, seed = problem
-    parts = split_rows(y, valid=valid, test=test, seed=seed)
-    for rows in (y == code for code in np.unique(y)):
-        counts = {name: int(rows[parts[name]].sum()) for name in PARTS}
-        assert min(counts.values()) >= 1
-        due = {"valid": valid * rows.sum(), "test": test * rows.sum()}
-        if min(*due.values(), rows.sum() - sum(due.values())) >= 1:
-            assert [] == [name for name in due if abs(counts[name] - due[name]) > 1]
+    parts = dealt(y, valid, test, seed)
+    assert {TRAIN, VALID, TEST} == set(parts.tolist())
+    for code in np.unique(y):
+        own = parts[y == code]
+        counts = np.bincount(own, minlength=3)
+        assert 1 <= counts.min()
+        most = 2 if valid <= 0.3 and test <= 0.3 else 3
+        assert most >= abs(counts[VALID] - valid * len(own))
+        assert most >= abs(counts[TEST] - test * len(own))
+
+
+@pytest.mark.parametrize(("valid", "test"), [(0.2, 0.2), (0.49, 0.49), (0.01, 0.9), (0.05, 0.013), (0.333, 0.333), (0.2, 0.0)])
+def test_shares_of_a_large_class(valid: float, test: float) -> None:
+    """However odd the shares, nothing adds up over a large class."""
+    counts = np.bincount(dealt(np.zeros(100_003, dtype=np.int64), valid, test), minlength=3)
+    assert 2 >= abs(counts[VALID] - valid * 100_003)
+    assert 2 >= abs(counts[TEST] - test * 100_003)
+
+
+@given(problems(), st.integers(1, 20))
+def test_rows_added_at_the_end_move_none(problem: Problem, first: int) -> None:
+    """The first rows have the parts that they have in any longer table, of more classes too."""
+    y, valid, test, seed = problem
+    prefix = dealt(y[:first], valid, test, seed)
+    np.testing.assert_array_equal(prefix, dealt(y, valid, test, seed)[: len(prefix)])
+
+
+@given(problems(), st.integers(1, 20))
+def test_batches_do_not_matter(problem: Problem, rows: int) -> None:
+    """The parts are the same in batches of any size."""
+    y, valid, test, seed = problem
+    np.testing.assert_array_equal(dealt(y, valid, test, seed), dealt(y, valid, test, seed, rows=rows))
 
 
 @given(problems())
-def test_same_seed_same_split(problem: tuple[np.ndarray, float, float, int]) -> None:
-    """The same classes and seed give the same rows in the same order, whatever was drawn from global states meanwhile."""
+def test_a_new_class_moves_no_row_of_another(problem: Problem) -> None:
+    """What is drawn hangs on a class's name: with another class before it in order its rows stay where they are."""
     y, valid, test, seed = problem
-    first = split_rows(y, valid=valid, test=test, seed=seed)
+    more = np.concatenate([[0, 0, 0], y + 1])
+    after = deal([more], ["A", *LABELS], np.zeros(len(more), dtype=bool), valid=valid, test=test, seed=seed)
+    np.testing.assert_array_equal(dealt(y, valid, test, seed), after[3:])
+
+
+@given(problems())
+def test_same_seed_same_split(problem: Problem) -> None:
+    """The same classes and seed give the same parts, whatever was drawn from global states meanwhile."""
+    y, valid, test, seed = problem
+    first = dealt(y, valid, test, seed)
     np.random.random(3)  # noqa: NPY002  the global state is the point
-    second = split_rows(y.copy(), valid=valid, test=test, seed=seed)
-    for name in PARTS:
-        np.testing.assert_array_equal(first[name], second[name])
+    np.testing.assert_array_equal(first, dealt(y.copy(), valid, test, seed))
 
 
 def test_another_seed_another_split() -> None:
     """Another seed puts other rows into each part."""
-    y = np.arange(300) % 2
-    one, two = (split_rows(y, valid=0.2, test=0.2, seed=seed) for seed in (1, 2))
-    for name in PARTS:
-        assert set(one[name]) != set(two[name])
+    one, two = (dealt(np.arange(300) % 2, seed=seed) for seed in (1, 2))
+    for code in (TRAIN, VALID, TEST):
+        assert set(np.flatnonzero(one == code)) != set(np.flatnonzero(two == code))
 
 
-def test_rows_stand_in_random_order() -> None:
-    """Within a part rows are dealt at random: the first half of it is a fair sample of the classes and of the table."""
-    y = np.repeat([0, 1], 500)
-    train = split_rows(y, valid=0.2, test=0.2, seed=0)["train"]
-    half = train[:300]
-    assert 0.4 < y[half].mean() < 0.6
-    assert 400 < half.mean() < 600
+def test_dealt_all_over_the_table() -> None:
+    """Each half of the table has its share of each part, and no place in a block is favoured: rows by turns give no pattern."""
+    parts = dealt(np.zeros(50_000, dtype=np.int64), seed=3)
+    for rows in (parts[:25_000], parts[25_000:], *(parts[slot::5] for slot in range(5))):
+        assert [0.6, 0.2, 0.2] == pytest.approx(shares(rows), abs=0.02)
 
 
-def test_names_of_codes_do_not_matter() -> None:
-    """Only which rows share a class matters, not what their code is."""
-    y = np.arange(90) % 3
-    one, two = (split_rows(codes, valid=0.3, test=0.2, seed=5) for codes in (y, y * 10 + 7))
-    for name in PARTS:
-        np.testing.assert_array_equal(one[name], two[name])
+def test_repeats_are_not_counted() -> None:
+    """A unit of many rows is one draw: the shares are those of units, and its rows go where the first one goes."""
+    keys = np.arange(3000, dtype=np.uint64) // np.uint64(3)
+    repeats, firsts = find_repeats(lambda: [keys], len(keys))
+    follows = np.zeros(len(keys), dtype=bool)
+    follows[repeats] = True
+    parts = deal([np.zeros(3000, dtype=np.int64)], LABELS, follows, valid=0.2, test=0.2, seed=0)
+    assert 2000 == (parts == LEFT_OUT).sum()
+    follow(parts, repeats, firsts)
+    assert (parts.reshape(-1, 3) == parts[::3, None]).all()
+    assert [600, 200, 200] == np.bincount(parts[::3]).tolist()
+
+
+def test_without_test() -> None:
+    """Where the test part is given, rows are dealt to train and valid alone, the second unit of a class to valid."""
+    parts = dealt(np.zeros(100, dtype=np.int64), valid=0.2, test=0.0)
+    assert [TRAIN, VALID] == parts[:2].tolist()
+    assert [80, 20] == np.bincount(parts).tolist()
+
+
+@given(st.lists(st.integers(0, 30), max_size=80), st.integers(1, 9), st.integers(1, 90))
+def test_repeats_like_pandas(values: list[int], rows: int, at_once: int) -> None:
+    """Repeats are what pandas calls duplicated, each with the first row of its key, in one walk over the keys or many."""
+    keys = np.array(values, dtype=np.uint64)
+    batches = [keys[start : start + rows] for start in range(0, len(keys), rows)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "_KEYS_AT_ONCE", at_once)
+        repeats, firsts = find_repeats(lambda: batches, len(keys))
+    series = pd.Series(values)
+    assert series.index[series.duplicated()].tolist() == sorted(repeats.tolist())
+    first_of = {value: place for place, value in reversed(list(enumerate(values)))}
+    assert {repeat: first_of[values[repeat]] for repeat in repeats.tolist()} == dict(
+        zip(repeats.tolist(), firsts.tolist(), strict=True)
+    )
+
+
+@given(st.lists(st.integers(0, 12), min_size=3, max_size=60), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
+def test_by_time(values: list[int], valid: float, test: float) -> None:
+    """No row of train is later than one of valid, none of valid later than one of test, and rows of one time are together."""
+    times = np.array(values, dtype=float)
+    try:
+        parts = by_time(times, "when", valid=valid, test=test)
+    except split.TableError as error:
+        assert "the time column 'when' must have enough different times" in str(error)
+        return
+    assert {TRAIN, VALID, TEST} == set(parts.tolist())
+    assert times[parts == TRAIN].max() < times[parts == VALID].min()
+    assert times[parts == VALID].max() < times[parts == TEST].min()
+
+
+def test_by_time_shares() -> None:
+    """The parts have their shares where times differ; a row without a time is in none, and times need not be in order."""
+    times = np.random.default_rng(0).permutation(np.append(np.arange(100.0), np.nan))
+    parts = by_time(times, "when", valid=0.1, test=0.3)
+    assert [60, 10, 30] == np.bincount(parts, minlength=256)[[TRAIN, VALID, TEST]].tolist()
+    assert [LEFT_OUT] == parts[np.isnan(times)].tolist()
+
+
+def test_times_too_few() -> None:
+    """Two different times cannot cut a table in three."""
+    said = refusal(lambda: by_time(np.array([1.0, 1.0, 2.0, 2.0]), "when", valid=0.2, test=0.2))
+    assert "must have enough different times to cut the table into train, valid and test, however it has 2." in said
+    assert "however it has 0." in refusal(lambda: by_time(np.array([np.nan]), "when", valid=0.2, test=0.2))
+
+
+def test_counts() -> None:
+    """Rows are counted by part and class, without those left out."""
+    parts = np.array([TRAIN, TRAIN, VALID, TEST, LEFT_OUT, TRAIN], dtype=np.uint8)
+    classes = np.array([0, 1, 1, 0, 1, 1])
+    assert [[1, 2], [0, 1], [1, 0]] == check_parts(parts, lambda: iter([classes[:2], classes[2:]]), ["a", "b"], "x").tolist()
+
+
+def test_empty_part() -> None:
+    """A part without rows is named."""
+    said = refusal(
+        lambda: check_parts(np.array([0, 0, 1], np.uint8), lambda: iter([np.array([0, 1, 0])]), ["a", "b"], "the split")
+    )
+    assert said.startswith("the split must leave rows for every part, however test has none (train 2, valid 1, test 0).")
+    assert ("train", "valid", "test") == PARTS
+
+
+def test_one_class_in_train() -> None:
+    """A train part of one class is refused."""
+    y = np.array([1, 1, 0, 0])
+    said = refusal(lambda: check_parts(np.array([0, 0, 1, 2], np.uint8), lambda: iter([y]), ["a", "b"], "the split by time"))
+    assert "the train part must have at least two classes, however the split by time leaves it 1: 'b' (2 rows)." in said

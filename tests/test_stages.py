@@ -16,16 +16,20 @@ DEPS = sorted({dep for entry in STAGES.values() for dep in entry["deps"]})
 OTHER = {
     "generate": {"rows": "301", "features": "11", "informative": "3", "redundant": "1", "classes": "3", "seed": "1"},
     "data": {
-        "path": "data/text.csv", "columns": "[text, " + ", ".join(f"feature_{i}" for i in range(10)) + ", target]",
-        "missing": '[""]', "target": "feature_9", "positive": "0", "drop": "[feature_0]", "max_categories": "1",
-        "valid": "0.3", "test": "0.3", "shard_rows": "50", "seed": "1",
+        "path": "data/text.csv", "test_file": "test.csv", "database": "sqlite:///none.db", "query": "SELECT 1",
+        "allow_outside": "false", "columns": "[a, b]", "header": "false", "delimiter": "';'", "encoding": "utf-16",
+        "missing": '[""]', "missing_codes": "{feature_1: [0.5]}", "max_rows": "10", "max_bytes": "10", "target": "feature_9",
+        "positive": "0", "labels": '{"1": one}', "drop": "[feature_0]", "types": "{feature_0: category}", "id": "feature_0",
+        "group": "feature_0", "time": "feature_0", "weight": "feature_0", "sensitive": "[]", "withhold_sensitive": "true",
+        "max_categories": "1", "part": "feature_0", "valid": "0.3", "test": "0.3", "duplicates": "drop", "strict": "true",
+        "shard_rows": "50", "seed": "1",
     },
     "train": {
         "hidden_sizes": "[8]", "activation": "tanh", "dropout": "0.5", "learning_rate": "0.01", "weight_decay": "0.5",
         "l1": "0.01", "class_weights": "balanced", "batch_size": "64", "epochs": "2", "patience": "1", "accelerator": "cpu",
         "precision": "64-true", "seed": "1",
     },
-    "baselines": {"seed": "1"},
+    "baselines": {"rows": "50", "seed": "1"},
     "threshold": {"maximise": "accuracy"},
     "evaluate": {"resamples": "101", "confidence": "0.9", "seed": "1"},
     "explain": {"rows": "10", "background_rows": "10", "rounds": "2", "seed": "1"},
@@ -94,12 +98,7 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
     """Each declared param matters: another value, and its stage makes something else (or says why it cannot)."""
     stage = section if section in STAGES else {"data": "preprocess", "threshold": "train"}[section]
     if section == "data":
-        header, *rows = demo.read("data/raw/demo.csv").splitlines()
-        texts = [("NA", "few", "many", "many")[n % 4] for n in range(len(rows))]
-        demo.write(
-            "data/text.csv", "\n".join([f"text,{header}", *(f"{text},{row}" for text, row in zip(texts, rows, strict=True))])
-        )
-        change(demo, "data.path", "data/text.csv")
+        _bring_a_table_with_everything(demo)
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
     for key, value in OTHER[section].items():
@@ -109,6 +108,16 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
         unmoved += [key] if _made(demo, stage) == before else []
         demo.write("params.yaml", base)
     assert [] == unmoved
+
+
+def _bring_a_table_with_everything(demo: Toy) -> None:
+    """Outside the repository: a category with gaps, equal rows, a column that gives the target away."""
+    header, *rows = demo.read("data/raw/demo.csv").splitlines()
+    texts = [("NA", "few", "many", "many")[n % 4] for n in range(len(rows))]
+    lines = [f"{text},copy {row[-1]},{row}" for text, row in zip(texts, rows, strict=True)]
+    (demo.root.parent / "text.csv").write_text("\n".join([f"text,copy,{header}", *lines, *lines[:9]]) + "\n")
+    for key, value in {"path": "../text.csv", "allow_outside": "true", "sensitive": "[text]"}.items():
+        change(demo, f"data.{key}", value)
 
 
 def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:

@@ -36,7 +36,7 @@ def test_undefined_metrics() -> None:
     gathered = facts(["no", "yes"], ["age"], "target", 20)
     one_class = predictions(2, 20, 1)
     one_class.y_true[:] = 0
-    judged = compare_models(one_class, {"majority": one_class}, EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    judged = compare_models(one_class, [("majority", one_class)], EvaluateParams(resamples=100, confidence=0.95, seed=0))
     gathered["results"] |= judged
     content = headline(summarise(**gathered))
     assert content["network"]["roc_auc"]["value"] is None
@@ -71,7 +71,7 @@ def test_confusion() -> None:
         expected = [int(((network.y_true == i) & (network.y_pred == j)).sum()) for j in range(3)]
         assert expected == [cell["rows"] for cell in row["cells"]]
         assert 1 == pytest.approx(math.fsum(cell["share"] for cell in row["cells"]))
-        assert [i == j for j in range(3)] == [cell["right"] for cell in row["cells"]]
+        assert ["right" if i == j else "wrong" for j in range(3)] == [cell["kind"] for cell in row["cells"]]
 
 
 def test_best_epoch() -> None:
@@ -90,3 +90,28 @@ def test_versions() -> None:
     text = "python 3.11\nmodule veritable.files 0123\npackage torch 2.13.0\npackage scikit-learn 1.9.1\n"
     assert {"python": "3.11", "torch": "2.13.0", "scikit-learn": "1.9.1"} == versions_in(text)
     assert ["python", "torch", "numpy"] == list(summary()["versions"])
+
+
+def test_many_classes() -> None:
+    """Of 1,000 classes the confusion matrix has a line for the 30 commonest and one for the rest, which is right nor wrong."""
+    facts_ = summary([f"c{n:03}" for n in range(1000)], rows=1000)
+    rows = facts_["confusion"]
+    assert [*(f"c{n:03}" for n in range(30)), "(970 others)"] == [row["actual"] for row in rows]
+    assert 1000 == sum(cell["rows"] for row in rows for cell in row["cells"])
+    assert ["wrong"] * 30 + ["mixed"] == [cell["kind"] for cell in rows[-1]["cells"]]
+    assert 30 == len(facts_["listed_classes"])
+    assert "gradient_boosting" not in facts_["models"]
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.02, "average_precision"), (0.3, "roc_auc")])
+def test_cards(share: float, first: str) -> None:
+    """The first card is ROC AUC, of a rare positive class average precision; then neither accuracy nor Brier is among them."""
+    cards = summary(rows=500, positive_share=share)["cards"]
+    assert (first, 5) == (cards[0], len(cards))
+    assert (first == "roc_auc") == ("accuracy" in cards) == ("brier" in cards)
+    assert set(cards) <= set(LABELS)
+
+
+def test_cards_of_a_common_positive_class() -> None:
+    """Where the other class is the rare one, the cards are the usual ones."""
+    assert "roc_auc" == summary(rows=500, positive_share=0.98)["cards"][0]

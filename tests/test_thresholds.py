@@ -39,6 +39,43 @@ def test_no_threshold_is_better(rows, metric):
         assert np.abs(best - 0.5).min() == pytest.approx(abs(chosen - 0.5))
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.62, 1.0]), st.sampled_from([0.0, 0.5, 1.0, 3.7])),
+        min_size=4,
+        max_size=25,
+    ),
+    metric=st.sampled_from(sorted(BY_SCIKIT_LEARN)),
+)
+def test_no_threshold_is_better_by_weight(rows, metric):
+    """With weights, no threshold gives a higher value of scikit-learn's metric with sample_weight."""
+    y_true, y_score, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    y_true[:2], weight[:2] = [0, 1], 1
+    chosen = choose_threshold(y_true.astype(int), y_score, metric, weight=weight)
+    kept = weight > 0
+    y, score, w = y_true[kept].astype(int), y_score[kept], weight[kept]
+    by_hand = {
+        "f1": lambda p: sk.f1_score(y, p, sample_weight=w, zero_division=0),
+        "balanced_accuracy": lambda p: sk.balanced_accuracy_score(y, p, sample_weight=w),
+        "accuracy": lambda p: sk.accuracy_score(y, p, sample_weight=w),
+        "mcc": lambda p: sk.matthews_corrcoef(y, p, sample_weight=w),
+    }[metric]
+    levels = np.unique(np.r_[0.0, score, 1.0])
+    best = max(by_hand((score >= threshold).astype(int)) for threshold in [0.0, *(levels[1:] + levels[:-1]) / 2])
+    assert best == pytest.approx(by_hand((score >= chosen).astype(int)), abs=1e-9)
+
+
+def test_weights_of_one_choose_the_same_threshold():
+    """Weights of 1 change no bit, other weights choose another threshold."""
+    generator = np.random.default_rng(0)
+    y_score = generator.random(200)
+    y_true = (generator.random(200) < y_score).astype(int)
+    plain = choose_threshold(y_true, y_score, "f1")
+    assert plain == choose_threshold(y_true, y_score, "f1", weight=np.ones(200))
+    assert plain < choose_threshold(y_true, y_score, "f1", weight=np.where(y_true, 0.2, 1.0))
+
+
 @pytest.mark.parametrize("metric", sorted(BY_SCIKIT_LEARN))
 def test_separable_classes_are_separated_halfway(metric):
     """Between scores of 0.2 and 0.6 that separate the classes, the threshold is 0.4."""

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from veritable.evaluation.metrics import row_losses
-from veritable.evaluation.verdict import judge
+from veritable.evaluation.metrics import compute_metrics, row_losses
+from veritable.evaluation.verdict import Judged
+from veritable.evaluation.verdict import judge as judge_losses
 
 
 def drawn(n=2000, *, seed=0):
@@ -21,6 +22,15 @@ def two(share):
 def blurred(share, by):
     """Probabilities moved towards one half: worse by log loss, the same order of rows."""
     return two(share * (1 - by) + by / 2)
+
+
+def judged(y_true, y_prob):
+    roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=1, seed=0)["roc_auc"].value
+    return Judged(row_losses(y_true, y_prob)["log_loss"], roc_auc)
+
+
+def judge(y_true, network_prob, baselines, **rest):
+    return judge_losses(judged(y_true, network_prob), {name: judged(y_true, p) for name, p in baselines.items()}, **rest)
 
 
 def test_a_better_network_earns_its_place():
@@ -105,3 +115,16 @@ def test_a_network_is_judged_beside_something():
     """Without a baseline there is nothing to judge."""
     with pytest.raises(ValueError, match="baselines must hold at least one simple model"):
         judge(np.array([0]), two(np.array([0.5])), {}, seed=0)
+
+
+def test_weights_can_turn_the_verdict():
+    """Judged on the rows that count, a network that is better on those alone earns its place, and the sentence says so."""
+    y_true, share = drawn()
+    counts = np.arange(2000) % 4 == 0
+    network = np.where(counts, share, 0.5)
+    baselines = {"majority": two(np.where(counts, 0.5, share))}
+    assert "loses" == judge(y_true, two(network), baselines, seed=0).outcome
+    verdict = judge(y_true, two(network), baselines, weight=np.where(counts, 10.0, 0.1), seed=0)
+    assert ("earns", 2000) == (verdict.outcome, verdict.difference.n)
+    weighted = np.average(row_losses(y_true, two(network))["log_loss"], weights=np.where(counts, 10.0, 0.1))
+    assert f"its log loss of {weighted:.3f} is" in verdict.sentence

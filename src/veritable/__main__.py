@@ -1,4 +1,4 @@
-"""`python -m veritable`: what the Makefile calls."""
+"""`python -m veritable`: run the pipeline, score new rows, check that the pipeline's files agree."""
 
 import argparse
 import sys
@@ -13,8 +13,25 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("repro", help="dvc repro, then the headline; further arguments go to dvc repro", add_help=False)
     commands.add_parser("lint", help="check that dvc.yaml, dvc.lock, code/ and params.yaml agree")
+    scoring = commands.add_parser(
+        "predict",
+        help="score new rows with a trained classifier",
+        description="Score new rows, in order: the predicted class and a probability for each class. A required column that is "
+        "absent is an error; unreadable values count as missing, unseen categories as other, values outside the range of "
+        "the table stay as they are, unknown columns are ignored: all are counted in the closing line.",
+    )
+    scoring.add_argument("classifier", type=Path, help="folder of a trained classifier, e.g. models/classifier")
+    scoring.add_argument("table", type=Path, help="the new rows: a file of any format that data.path takes")
+    scoring.add_argument("-o", "--output", type=Path, required=True, help="where the scores go: .csv or .parquet")
+    scoring.add_argument("--strict", action="store_true", help="fail, and write nothing, if anything about the rows is odd")
     parsed, rest = parser.parse_known_args(arguments)
+    if rest and parsed.command != "repro":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
+        if parsed.command == "predict":
+            from veritable.predict import predict
+
+            return predict(parsed.classifier, parsed.table, parsed.output, strict=parsed.strict)
         if parsed.command == "repro":
             from veritable.repro import repro
 

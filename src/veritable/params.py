@@ -4,13 +4,14 @@ Models have no defaults: every knob stands in params.yaml, where DVC sees it cha
 """
 
 import difflib
+import reprlib
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from veritable.errors import UserError
+from veritable.errors import UserError, one_line
 
 _RULES = {  # pydantic's own words name the value a second time
     "too_long": "a list of at most {max_length} items",
@@ -19,8 +20,16 @@ _RULES = {  # pydantic's own words name the value a second time
 }
 
 
+_LONG = 300
+_SHOWN = reprlib.Repr()  # of a value that is nested or long, its head
+_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxlong, _SHOWN.maxother = 3, 120, 40, 120
+
+
 class ParamsError(UserError):
-    """A knob in params.yaml that cannot be what it is."""
+    """A knob in params.yaml that cannot be what it is. Stays on one line, whatever the keys."""
+
+    def __init__(self, sentence: str):
+        super().__init__(one_line(sentence))
 
 
 class Section(BaseModel):
@@ -61,7 +70,12 @@ def _sentence(section: str, model: type[Section], error: ValidationError) -> str
     rules = {_rule(each) for each in mistakes if [str(part) for part in each["loc"] if not _is_tag(part)] == path}
     if len(path) == 1 and NoneType in get_args(model.model_fields[path[0]].annotation):
         rules.add("null")
-    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, however it is {mistake['input']!r}."
+    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, however it is {_shown(mistake['input'])}."
+
+
+def _shown(value: object) -> str:
+    head = _SHOWN.repr(value)
+    return head if len(head) <= _LONG else f"{head[:_LONG]}..."
 
 
 def _rule(mistake: Any) -> str:

@@ -49,16 +49,11 @@ def _check_params() -> None:
     passed = Path(".dvc/tmp/params-checked")
     if passed.is_file() and passed.read_text() == state:
         return
-    from dvc.exceptions import DvcException
-    from dvc.utils.serialize import load_yaml
-
     from veritable.sections import check_params
+    from veritable.yaml_file import read_yaml
 
-    try:
-        params, pipeline = (load_yaml(str(each)) for each in files)
-    except (DvcException, UnicodeDecodeError) as error:
-        raise UserError(f"params.yaml and dvc.yaml must be YAML, however: {error.__cause__ or error}") from error
-    check_params(params, pipeline["stages"])
+    params, pipeline = map(read_yaml, files)
+    check_params(params, pipeline)
     passed.parent.mkdir(exist_ok=True)
     passed.write_text(state)
 

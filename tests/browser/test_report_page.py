@@ -21,6 +21,12 @@ MANY = [f"class {i:02}" for i in range(26)]
 KINDS: dict[str, dict[str, Any]] = {
     "two classes": {},
     "26 classes": {"classes": MANY, "rows": 260},
+    "groups and findings": {
+        "sensitive": {HOSTILE[0]: [*HOSTILE[:3], None], "sex": ["f", "m"]},
+        "findings": [
+            {"level": level, "code": "a_code", "sentence": f"{HOSTILE[10]} {HOSTILE[0]}"} for level in ("error", "note")
+        ],
+    },
     "hostile": {"classes": HOSTILE, "columns": HOSTILE, "target": HOSTILE[-1], "rows": 110},
 }
 pytestmark = [
@@ -104,7 +110,7 @@ def test_hostile_names_are_text(opened: Opened) -> None:
 def test_readable_without_javascript(opened: Opened, kind: str) -> None:
     """Without JavaScript every section, chart and figure is there and has a size; what folds opens with a click."""
     page = opened(kind, java_script_enabled=False)
-    assert 8 == page.locator("[data-test]").count()
+    assert (10 if "sensitive" in KINDS[kind] else 9) == page.locator("[data-test]").count()
     for chart in [*page.locator("figure svg").all(), *page.locator("figure img").all()]:
         box = chart.bounding_box()
         assert box["width"] > 100 or chart.get_attribute("src")  # the figures of these tests are a pixel large

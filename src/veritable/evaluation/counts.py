@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veritable.evaluation.intervals import FloatArray
+from veritable.evaluation.intervals import FloatArray, divide
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,6 @@ COUNT_METRICS: dict[str, Callable[[Counts], FloatArray]] = {
     "f1": f1,
     "mcc": mcc,
 }
-
-
-def divide(numerator: FloatArray, denominator: FloatArray, *, otherwise: float = np.nan) -> FloatArray:
-    """numerator / denominator, and `otherwise` where the denominator is 0."""
-    result: FloatArray = np.full(np.broadcast(numerator, denominator).shape, otherwise)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
 
 
 def mean_where(values: FloatArray, where: NDArray[np.bool_]) -> FloatArray:

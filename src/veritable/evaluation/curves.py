@@ -1,10 +1,13 @@
 """The curves of a classifier as small frames of finite numbers.
 
 Every frame has the same columns for two classes and for more. With two, the curves are those of the positive class
-(the last); with more, of each class against the rest. `class` names the class.
+(the last); with more, of each class against the rest, for the 30 commonest classes. `class` names the class.
+
+Rows count by their weight; `rows` counts rows, whatever they weigh, and a row without weight is in no curve.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,17 +17,31 @@ from numpy.typing import NDArray
 from veritable.evaluation.counts import COUNT_METRICS
 from veritable.evaluation.intervals import FloatArray
 from veritable.evaluation.metrics import check_codes, check_rows
-from veritable.evaluation.thresholds import Sweep, sweep
+from veritable.evaluation.thresholds import sweep
+from veritable.evaluation.weights import check_weight
 
+MOST_CLASSES = 30  # are drawn: more would be read by nobody, and their curves and pairs would fill megabytes
 _POINTS = 200  # a curve of so many points looks like the whole one at any size on a screen
 _Z = 1.959963984540054  # of a 95 % interval of a normal distribution
 
 
-def roc_curve_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Rows:
+    """A class against the rest. Shape (n,) each."""
+
+    name: str
+    positive: NDArray[np.bool_]
+    score: FloatArray
+    weight: FloatArray
+
+
+def roc_curve_frame(
+    y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None = None
+) -> pd.DataFrame:
     """ROC curve: columns class, fpr, tpr, threshold; from (0, 0), where the threshold is just above every score, to (1, 1).
 
     A class without a row, or with all of them, has no such curve and is left out. y_true: Shape (n,), codes;
-    y_prob: Shape (n, K).
+    y_prob: Shape (n, K); weight: Shape (n,).
 
     Raises
     ------
@@ -32,25 +49,29 @@ def roc_curve_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequenc
         The shapes do not match, a code is out of range or a probability is not one.
     """
     frames = []
-    for name, swept in _sweeps(y_true, y_prob, classes):
+    for rows in _one_against_rest(y_true, y_prob, classes, weight):
+        swept = sweep(rows.positive, rows.score, rows.weight)
         negatives, positives = swept.counts.actual[0]
         if negatives == 0 or positives == 0:
             continue
-        hits, predicted = swept.counts.hits[:, 1], swept.counts.predicted[:, 1]
+        hits, false_hits = swept.counts.hits[:, 1], negatives - swept.counts.hits[:, 0]
         top = swept.thresholds[0]
         points = {
-            "fpr": np.r_[0.0, (predicted - hits) / negatives],
+            "fpr": np.r_[0.0, false_hits / negatives],
             "tpr": np.r_[0.0, hits / positives],
             "threshold": np.r_[1.0 if top < 1 else np.nextafter(top, 2), swept.thresholds],
         }
-        frames.append(_thinned(name, points, along=["fpr", "tpr"]))
+        frames.append(_thinned(rows.name, points, along=["fpr", "tpr"]))
     return _joined(frames, ["class", "fpr", "tpr", "threshold"])
 
 
-def pr_curve_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
+def pr_curve_frame(
+    y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None = None
+) -> pd.DataFrame:
     """Precision-recall curve: columns class, recall (rising), precision, threshold (falling).
 
-    A class without a row has no such curve and is left out. y_true: Shape (n,), codes; y_prob: Shape (n, K).
+    A class without a row has no such curve and is left out. y_true: Shape (n,), codes; y_prob: Shape (n, K);
+    weight: Shape (n,).
 
     Raises
     ------
@@ -58,7 +79,8 @@ def pr_curve_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence
         The shapes do not match, a code is out of range or a probability is not one.
     """
     frames = []
-    for name, swept in _sweeps(y_true, y_prob, classes):
+    for rows in _one_against_rest(y_true, y_prob, classes, weight):
+        swept = sweep(rows.positive, rows.score, rows.weight)
         positives = swept.counts.actual[0, 1]
         if positives == 0:
             continue
@@ -68,14 +90,14 @@ def pr_curve_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence
             "precision": hits / swept.counts.predicted[:, 1],
             "threshold": swept.thresholds,
         }
-        frames.append(_thinned(name, points, along=["recall", "precision"]))
+        frames.append(_thinned(rows.name, points, along=["recall", "precision"]))
     return _joined(frames, ["class", "recall", "precision", "threshold"])
 
 
-def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any]) -> pd.DataFrame:
+def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any], weight: NDArray[Any] | None = None) -> pd.DataFrame:
     """Precision, recall and F1 of the positive class over the threshold: columns threshold (rising), precision, recall, f1.
 
-    For two classes only. Empty where no row is positive. y_true: Shape (n,), codes; y_prob: Shape (n, 2).
+    For two classes only. Empty where no row is positive. y_true: Shape (n,), codes; y_prob: Shape (n, 2); weight: Shape (n,).
 
     Raises
     ------
@@ -86,20 +108,28 @@ def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any]) -> pd.DataFrame:
     if y_prob.shape[1] != 2:
         raise ValueError(f"a threshold is for two classes, however: y_prob.shape={y_prob.shape}")
     columns = ["precision", "recall", "f1"]
-    if not (y_true == 1).any():
+    swept = sweep(y_true == 1, y_prob[:, 1], check_weight(weight, len(y_true)))
+    if swept.counts.actual[0, 1] == 0:
         return pd.DataFrame(columns=["threshold", *columns], dtype=np.float64)
-    swept = sweep(y_true == 1, y_prob[:, 1])
     points = {"threshold": swept.thresholds} | {name: COUNT_METRICS[name](swept.counts) for name in columns}
     thinned = _thinned("", points, along=list(points))
     return thinned[::-1].drop(columns="class").reset_index(drop=True)
 
 
-def calibration_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], *, bins: int = 10) -> pd.DataFrame:
+def calibration_frame(
+    y_true: NDArray[Any],
+    y_prob: NDArray[Any],
+    classes: Sequence[str],
+    weight: NDArray[Any] | None = None,
+    *,
+    bins: int = 10,
+) -> pd.DataFrame:
     """Predicted probability against the observed share, over bins of about equally many rows.
 
     Columns: class, predicted (mean probability of the bin's rows, rising), observed (share of the class among them), low, high
     (Wilson's 95 % interval of observed), rows. Rows of equal probability share a bin, so there may be fewer than `bins`.
-    y_true: Shape (n,), codes; y_prob: Shape (n, K).
+    Rows of unequal weight tell less: the interval is that of Kish's effective number of rows.
+    y_true: Shape (n,), codes; y_prob: Shape (n, K); weight: Shape (n,).
 
     Raises
     ------
@@ -107,22 +137,24 @@ def calibration_frame(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Seque
         The shapes do not match, a code is out of range or a probability is not one.
     """
     frames = []
-    for code, name, y_true_codes, scores in _one_against_rest(y_true, y_prob, classes):
-        edges = np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1])
-        _, bin_of_row = np.unique(np.searchsorted(edges, scores, side="left"), return_inverse=True)
+    for each in _one_against_rest(y_true, y_prob, classes, weight):
+        edges = np.quantile(each.score, np.linspace(0, 1, bins + 1)[1:-1])
+        _, bin_of_row = np.unique(np.searchsorted(edges, each.score, side="left"), return_inverse=True)
+        mass = np.bincount(bin_of_row, weights=each.weight)
+        observed = np.bincount(bin_of_row, weights=each.weight * each.positive) / mass
+        low, high = wilson_interval(observed, mass**2 / np.bincount(bin_of_row, weights=each.weight**2))
+        predicted = np.bincount(bin_of_row, weights=each.weight * each.score) / mass
         rows = np.bincount(bin_of_row)
-        hits = np.bincount(bin_of_row, weights=y_true_codes == code)
-        low, high = wilson_interval(hits, rows)
-        predicted = np.bincount(bin_of_row, weights=scores) / rows
-        columns = {"class": name, "predicted": predicted, "observed": hits / rows, "low": low, "high": high, "rows": rows}
+        columns = {"class": each.name, "predicted": predicted, "observed": observed, "low": low, "high": high, "rows": rows}
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 
 def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
-    """Confusion matrix in long form: columns actual, predicted (names of classes), rows (a count); K * K lines.
+    """Confusion matrix in long form: columns actual, predicted (names of classes), rows (a count); a line for each pair.
 
-    y_true, y_pred: Shape (n,), codes.
+    Of more than 30 classes the commonest have lines of their own, and the rest is one more, "(970 others)".
+    Rows are counted, whatever they weigh. y_true, y_pred: Shape (n,), codes.
 
     Raises
     ------
@@ -133,33 +165,42 @@ def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequenc
     y_true, y_pred = (
         check_codes(name, codes, n=len(y_true), n_classes=n_classes) for name, codes in (("y_true", y_true), ("y_pred", y_pred))
     )
-    rows = np.bincount(y_true * n_classes + y_pred, minlength=n_classes**2)
-    names = np.asarray(classes, dtype=object)
-    return pd.DataFrame({"actual": np.repeat(names, n_classes), "predicted": np.tile(names, n_classes), "rows": rows})
+    shown = commonest(y_true, n_classes)
+    names = [classes[code] for code in shown]
+    place = np.full(n_classes, len(shown))
+    place[shown] = np.arange(len(shown))
+    if len(shown) < n_classes:
+        names.append(f"({n_classes - len(shown):,} others)")
+    rows = np.bincount(place[y_true] * len(names) + place[y_pred], minlength=len(names) ** 2)
+    texts = np.asarray(names, dtype=object)
+    return pd.DataFrame({"actual": np.repeat(texts, len(names)), "predicted": np.tile(texts, len(names)), "rows": rows})
 
 
-def wilson_interval(hits: NDArray[Any], rows: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+def wilson_interval(share: FloatArray, rows: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
     """The 95 % score interval of a share, Wilson (1927): stays within 0 to 1 and is never empty. Any one shape."""
-    share = hits / rows
     spread = 1 + _Z**2 / rows
     centre = (share + _Z**2 / (2 * rows)) / spread
     half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / spread
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def _sweeps(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str]) -> list[tuple[str, Sweep]]:
-    return [(name, sweep(codes == code, scores)) for code, name, codes, scores in _one_against_rest(y_true, y_prob, classes)]
+def commonest(y_true: NDArray[Any], n_classes: int) -> list[int]:
+    """Codes of the classes that are drawn, in their order: all, or the 30 with the most rows."""
+    by_rows = np.argsort(-np.bincount(y_true, minlength=n_classes), kind="stable")
+    return sorted(by_rows[:MOST_CLASSES].tolist())
 
 
 def _one_against_rest(
-    y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str]
-) -> list[tuple[int, str, NDArray[np.intp], FloatArray]]:
-    """Code and name of each class that has curves, with all rows' codes and their probabilities of that class."""
+    y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None
+) -> Iterator[_Rows]:
+    """Each class that has curves, with the rows of any weight."""
     y_true, y_prob = check_rows(y_true, y_prob)
     if len(classes) != y_prob.shape[1]:
         raise ValueError(f"classes must name the {y_prob.shape[1]} columns of y_prob, however: {len(classes)} classes")
-    codes = [1] if len(classes) == 2 else range(len(classes))
-    return [(code, classes[code], y_true, y_prob[:, code]) for code in codes]
+    weight = check_weight(weight, len(y_true))
+    weighty = np.flatnonzero(weight)
+    for code in [1] if len(classes) == 2 else commonest(y_true, len(classes)):
+        yield _Rows(classes[code], y_true[weighty] == code, y_prob[weighty, code], weight[weighty])
 
 
 def _thinned(name: str, points: dict[str, FloatArray], *, along: list[str]) -> pd.DataFrame:

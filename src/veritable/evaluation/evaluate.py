@@ -1,51 +1,63 @@
 """Judge the network and the simple models by the same code on the same rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from veritable.evaluation import curves
-from veritable.evaluation.metrics import compute_metrics
+from veritable.evaluation.metrics import compute_metrics, row_losses
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.verdict import judge
+from veritable.evaluation.progress import progress
+from veritable.evaluation.verdict import Judged, judge
 
 
 def compare_models(
-    network: PartPredictions, baselines: Mapping[str, PartPredictions], params: EvaluateParams
+    network: PartPredictions, baselines: Iterable[tuple[str, PartPredictions]], params: EvaluateParams
 ) -> dict[str, Any]:
     """Metrics with intervals of each model, and whether the network earns its place.
 
     Parameters
     ----------
     network, baselines
-        Predictions of the same part, in the same order of rows.
+        Predictions of the same part, in the same order of rows. Baselines by name, each asked for after the last was done
+        with: with many classes, the probabilities of one model fill gigabytes.
     """
+    metrics, judged = {}, {}
+    with progress() as bar:
 
-    def measure(predictions: PartPredictions) -> dict[str, Any]:
-        intervals = compute_metrics(
-            predictions.y_true,
-            predictions.y_prob,
-            predictions.y_pred,
-            resamples=params.resamples,
-            seed=params.seed,
-            confidence=params.confidence,
-        )
-        return {name: asdict(interval) for name, interval in intervals.items()}
+        def measure(name: str, predictions: PartPredictions) -> None:
+            task = bar.add_task(f"resampling {name.replace('_', ' ')}", total=params.resamples)
+            intervals = compute_metrics(
+                predictions.y_true,
+                predictions.y_prob,
+                predictions.y_pred,
+                weight=network.weight,
+                resamples=params.resamples,
+                seed=params.seed,
+                confidence=params.confidence,
+                advance=lambda resamples: bar.advance(task, resamples),
+            )
+            metrics[name] = {key: asdict(interval) for key, interval in intervals.items()}
+            losses = row_losses(predictions.y_true, predictions.y_prob)["log_loss"]
+            judged[name] = Judged(losses, intervals["roc_auc"].value)
 
+        measure("network", network)
+        for name, predictions in baselines:
+            measure(name, predictions)
     verdict = judge(
-        network.y_true,
-        network.y_prob,
-        {name: each.y_prob for name, each in baselines.items()},
+        judged.pop("network"),
+        judged,
+        weight=network.weight,
         resamples=params.resamples,
         seed=params.seed,
         confidence=params.confidence,
     )
     return {
-        "network": measure(network),
-        "baselines": {name: measure(each) for name, each in baselines.items()},
+        "network": metrics.pop("network"),
+        "baselines": metrics,
         "verdict": asdict(verdict),
         "confidence": params.confidence,
     }
@@ -53,11 +65,11 @@ def compare_models(
 
 def draw_curves(network: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
     """The points of every curve by name: roc, pr, calibration, confusion, and for two classes thresholds."""
-    y, p = network.y_true, network.y_prob
+    y, p, weight = network.y_true, network.y_prob, network.weight
     frames = {
-        "roc": curves.roc_curve_frame(y, p, classes),
-        "pr": curves.pr_curve_frame(y, p, classes),
-        "calibration": curves.calibration_frame(y, p, classes),
+        "roc": curves.roc_curve_frame(y, p, classes, weight),
+        "pr": curves.pr_curve_frame(y, p, classes, weight),
+        "calibration": curves.calibration_frame(y, p, classes, weight),
         "confusion": curves.confusion_frame(y, network.y_pred, classes),
     }
-    return frames | ({"thresholds": curves.threshold_frame(y, p)} if len(classes) == 2 else {})
+    return frames | ({"thresholds": curves.threshold_frame(y, p, weight)} if len(classes) == 2 else {})

@@ -7,8 +7,12 @@ of one against the rest, and the Brier score is the sum over classes of the squa
 A class without a row among those evaluated is left out of every such mean, and a metric that is then undefined is None:
 precision, recall, F1 and average precision without a positive row, ROC AUC and MCC with only one class. As in scikit-learn,
 precision is 0 for a class that is never predicted, and MCC is 0 when one class is always predicted.
+
+Where rows have weights, each counts by its weight in every metric, and a class has rows where it has weight. Resamples draw
+every row equally often, whatever its weight: the weight says what a row stands for, not how often it was seen.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,8 +21,12 @@ from numpy.typing import NDArray
 from veritable.evaluation.counts import COUNT_METRICS, Counts, mean_where
 from veritable.evaluation.intervals import FloatArray, Interval, percentile_interval, resample_weights, weighted_mean
 from veritable.evaluation.ranking import Ranking
+from veritable.evaluation.sums import GroupSums
+from veritable.evaluation.weights import check_weight
 
 __all__ = ["METRICS", "Interval", "Predictions", "compute_metrics", "row_losses"]
+
+_CELLS_PER_BLOCK = 2**22  # 32 MB of probabilities are copied at once
 
 METRICS = (
     "accuracy",
@@ -39,9 +47,11 @@ def compute_metrics(
     y_prob: NDArray[Any],
     y_pred: NDArray[Any],
     *,
+    weight: NDArray[Any] | None = None,
     resamples: int = 1000,
     seed: int,
     confidence: float = 0.95,
+    advance: Callable[[int], object] = lambda resamples: None,
 ) -> dict[str, Interval]:
     """Compute every metric of `METRICS` with its percentile interval from a bootstrap over rows.
 
@@ -53,18 +63,29 @@ def compute_metrics(
         Codes of the classes, 0 to K - 1. Shape (n,).
     y_prob
         Probabilities; each row sums to 1. Shape (n, K).
+    weight
+        How much each row counts; None: all the same. Shape (n,).
     resamples
         Bootstrap resamples; those in which a metric is undefined are left out of its interval.
+    advance
+        Called with a number of resamples whenever so many are done.
 
     Raises
     ------
     ValueError
         The shapes do not match, there is no row, a code is out of range or a probability is not one.
+    UserError
+        A weight is below 0 or not finite, or all are 0.
     """
     predictions = Predictions(y_true, y_prob, y_pred)
     n = predictions.n
-    values = predictions.measure(np.ones((1, n)))
-    chunks = [predictions.measure(weights) for weights in resample_weights(n, resamples, seed)]
+    weight = check_weight(weight, n)
+    values = predictions.measure(weight[None])
+    chunks = []
+    for times in resample_weights(n, resamples, seed):
+        times *= weight
+        chunks.append(predictions.measure(times))
+        advance(len(times))
     return {
         name: percentile_interval(
             float(values[name][0]), np.concatenate([chunk[name] for chunk in chunks]), n=n, confidence=confidence
@@ -90,9 +111,8 @@ def row_losses(y_true: NDArray[Any], y_prob: NDArray[Any]) -> dict[str, FloatArr
     if y_prob.shape[1] == 2:
         brier = np.square(y_prob[:, 1] - y_true)
     else:
-        error = y_prob.copy()
-        error[rows, y_true] -= 1
-        brier = np.square(error).sum(axis=1)
+        blocks = np.array_split(rows, -(-y_prob.size // _CELLS_PER_BLOCK))
+        brier = np.concatenate([_squared_error(y_true[block], y_prob[block]) for block in blocks])
     return {"log_loss": log_loss, "brier": brier}
 
 
@@ -105,19 +125,21 @@ class Predictions:
     def __init__(self, y_true: NDArray[Any], y_prob: NDArray[Any], y_pred: NDArray[Any]) -> None:
         y_true, y_prob = check_rows(y_true, y_prob)
         y_pred = check_codes("y_pred", y_pred, n=y_true.size, n_classes=y_prob.shape[1])
-        n_classes = y_prob.shape[1]
-        self.n = y_true.size
-        self._actual = _Groups(y_true, np.arange(self.n), n_classes)
-        self._predicted = _Groups(y_pred, np.arange(self.n), n_classes)
-        self._hits = _Groups(y_true, np.flatnonzero(y_true == y_pred), n_classes)
+        self.n, n_classes = y_prob.shape
+        self._n_classes = n_classes
+        self._actual = GroupSums(y_true, n_classes)
+        self._predicted = GroupSums(y_pred, n_classes)
+        self._hits = GroupSums(np.where(y_true == y_pred, y_true, n_classes), n_classes + 1)
         ranked = [1] if n_classes == 2 else range(n_classes)
         self._rankings = [Ranking(y_true == code, y_prob[:, code]) for code in ranked]
         self._losses = row_losses(y_true, y_prob)
 
     def measure(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Every metric under each row of weights, Shape (m, n): Shape (m,) each, NaN where undefined."""
-        counts = Counts(self._hits.sums(weights), self._actual.sums(weights), self._predicted.sums(weights))
-        ranked = [ranking.measure(weights) for ranking in self._rankings]
+        by_row = np.ascontiguousarray(weights.T)
+        sums = (groups.of(by_row)[: self._n_classes] for groups in (self._hits, self._actual, self._predicted))
+        counts = Counts(*(np.ascontiguousarray(each.T) for each in sums))
+        ranked = [ranking.measure(by_row) for ranking in self._rankings]
         metrics = {name: metric(counts) for name, metric in COUNT_METRICS.items()}
         for name, per_class in zip(("roc_auc", "average_precision"), zip(*ranked, strict=True), strict=True):
             stacked = np.stack(per_class, axis=1)
@@ -127,20 +149,12 @@ class Predictions:
         return metrics
 
 
-class _Groups:
-    """Some rows grouped by a code, so that a group's weights are summed by one pass."""
-
-    def __init__(self, codes: NDArray[np.intp], rows: NDArray[np.intp], n_groups: int) -> None:
-        self._order = rows[np.argsort(codes[rows], kind="stable")]
-        self._present, self._starts = np.unique(codes[self._order], return_index=True)
-        self._n_groups = n_groups
-
-    def sums(self, weights: FloatArray) -> FloatArray:
-        """Weights of each group. Shape (m, n) -> (m, n_groups)."""
-        sums = np.zeros((len(weights), self._n_groups))
-        if self._order.size:
-            sums[:, self._present] = np.add.reduceat(weights[:, self._order], self._starts, axis=1)
-        return sums
+def _squared_error(y_true: NDArray[np.intp], y_prob: FloatArray) -> FloatArray:
+    """Each row's squared error, summed over the classes. Shape (n, K) -> (n,)."""
+    error = y_prob.copy()
+    error[np.arange(y_true.size), y_true] -= 1
+    total: FloatArray = np.square(error, out=error).sum(axis=1)
+    return total
 
 
 def check_rows(y_true: NDArray[Any], y_prob: NDArray[Any]) -> tuple[NDArray[np.intp], FloatArray]:

@@ -13,6 +13,7 @@ ThresholdMetric = Literal["f1", "balanced_accuracy", "accuracy", "mcc"]
 class BaselineParams(Section):
     """Section `baselines`."""
 
+    rows: Annotated[int, Field(ge=10)] | None
     seed: Seed
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from veritable.evaluation.counts import COUNT_METRICS, Counts
 from veritable.evaluation.intervals import FloatArray
 from veritable.evaluation.params import ThresholdMetric
+from veritable.evaluation.weights import check_weight
 
 _SAME = 1e-12  # values nearer than this differ by rounding alone
 
@@ -20,7 +21,7 @@ class Sweep:
     Attributes
     ----------
     thresholds
-        The distinct scores, falling; rows with score >= threshold are predicted positive. Shape (m,).
+        The distinct scores of rows with weight, falling; rows with score >= threshold are predicted positive. Shape (m,).
     counts
         Of the negative (0) and the positive class (1). Shape (m, 2) each.
     """
@@ -29,24 +30,28 @@ class Sweep:
     counts: Counts
 
 
-def sweep(positive: NDArray[np.bool_], score: FloatArray) -> Sweep:
-    """Count hits and misses at every distinct score at once. Shape (n,) both."""
+def sweep(positive: NDArray[np.bool_], score: FloatArray, weight: FloatArray) -> Sweep:
+    """Count hits and misses at every distinct score at once, by weight, of which some row has some. Shape (n,) each."""
+    weighty = weight > 0
+    if not weighty.all():
+        positive, score, weight = positive[weighty], score[weighty], weight[weighty]
     order = np.argsort(-score, kind="stable")
-    falling = score[order]
+    falling, weight = score[order], weight[order]
     last = np.flatnonzero(np.r_[falling[1:] != falling[:-1], True])  # of each group of equal scores
-    hits = np.cumsum(positive[order], dtype=np.float64)[last]
-    predicted = last + 1.0
-    positives, n = float(hits[-1]), float(score.size)
-    negative_hits = (n - positives) - (predicted - hits)
+    hits, false_hits = (np.cumsum(weight * chosen)[last] for chosen in (positive[order], ~positive[order]))
+    positives, negatives = float(hits[-1]), float(false_hits[-1])
+    predicted = hits + false_hits
     counts = Counts(
-        hits=np.stack([negative_hits, hits], axis=1),
-        actual=np.broadcast_to([n - positives, positives], (last.size, 2)).copy(),
-        predicted=np.stack([n - predicted, predicted], axis=1),
+        hits=np.stack([negatives - false_hits, hits], axis=1),
+        actual=np.broadcast_to([negatives, positives], (last.size, 2)).copy(),
+        predicted=np.stack([negatives + positives - predicted, predicted], axis=1),
     )
     return Sweep(falling[last], counts)
 
 
-def choose_threshold(y_true: NDArray[Any], y_score: NDArray[Any], metric: ThresholdMetric) -> float:
+def choose_threshold(
+    y_true: NDArray[Any], y_score: NDArray[Any], metric: ThresholdMetric, *, weight: NDArray[Any] | None = None
+) -> float:
     """Find the threshold with the highest value of the metric on these rows, those of the valid part.
 
     Tried are the midpoints between neighbours among 0, the distinct scores and 1; of equally good ones the nearest
@@ -58,11 +63,15 @@ def choose_threshold(y_true: NDArray[Any], y_score: NDArray[Any], metric: Thresh
         1 for the positive class, else 0. Shape (n,).
     y_score
         Probability of the positive class. Shape (n,).
+    weight
+        How much each row counts; None: all the same. Shape (n,).
 
     Raises
     ------
     ValueError
         There is no row, the shapes differ, a score lies outside 0 to 1 or the metric is unknown.
+    UserError
+        A weight is below 0 or not finite, or all are 0.
     """
     y_true, y_score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
     if y_true.shape != y_score.shape or y_score.ndim != 1 or y_score.size == 0:
@@ -72,7 +81,7 @@ def choose_threshold(y_true: NDArray[Any], y_score: NDArray[Any], metric: Thresh
     if metric not in COUNT_METRICS:
         raise ValueError(f"metric must be one of {', '.join(COUNT_METRICS)}, however: metric={metric!r}")
 
-    swept = sweep(y_true == 1, y_score)
+    swept = sweep(y_true == 1, y_score, check_weight(weight, y_true.size))
     values = np.nan_to_num(COUNT_METRICS[metric](_with_none_predicted(swept.counts)), nan=-np.inf)
     above, below = np.r_[1.0, swept.thresholds], np.r_[swept.thresholds, 0.0]
     candidates = (above + below) / 2

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veritable.evaluation.intervals import Interval, paired_difference
-from veritable.evaluation.metrics import Predictions, row_losses
 
 Outcome = Literal["earns", "tied", "loses"]
 
@@ -45,11 +44,27 @@ class Verdict:
     difference: Interval
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the verdict needs to know of a model.
+
+    Attributes
+    ----------
+    losses
+        Each test row's log loss. Shape (n,).
+    roc_auc
+        None where it is undefined.
+    """
+
+    losses: NDArray[Any]
+    roc_auc: float | None
+
+
 def judge(
-    y_true: NDArray[Any],
-    network_prob: NDArray[Any],
-    baselines: Mapping[str, NDArray[Any]],
+    network: Judged,
+    baselines: Mapping[str, Judged],
     *,
+    weight: NDArray[Any] | None = None,
     resamples: int = 1000,
     seed: int,
     confidence: float = 0.95,
@@ -60,32 +75,32 @@ def judge(
 
     Parameters
     ----------
-    y_true
-        Codes of the classes of the test part. Shape (n,).
-    network_prob
-        Shape (n, K).
     baselines
-        Name -> probabilities, Shape (n, K).
+        By name; the same rows in the same order.
+    weight
+        How much each row counts; None: all the same. Shape (n,).
 
     Raises
     ------
     ValueError
-        There is no baseline, shapes do not match, a code is out of range or a probability is not one.
+        There is no baseline, or the rows differ.
     """
     if not baselines:
         raise ValueError("baselines must hold at least one simple model, however it is empty")
-    network_losses = row_losses(y_true, network_prob)["log_loss"]
-    baseline_losses = {name: row_losses(y_true, y_prob)["log_loss"] for name, y_prob in baselines.items()}
-    best = min(baseline_losses, key=lambda name: float(baseline_losses[name].mean()))
-    difference = paired_difference(network_losses, baseline_losses[best], resamples=resamples, seed=seed, confidence=confidence)
+    mean = {name: float(np.average(each.losses, weights=weight)) for name, each in baselines.items()}
+    best = min(mean, key=lambda name: mean[name])
+    rival = baselines[best]
+    difference = paired_difference(
+        network.losses, rival.losses, weight=weight, resamples=resamples, seed=seed, confidence=confidence
+    )
     ends = (float(difference.low or 0), float(difference.high or 0))
     outcome: Outcome = "earns" if ends[0] > 0 else "loses" if ends[1] < 0 else "tied"
     sentence = _sentence(
         outcome,
         best,
-        losses=(float(network_losses.mean()), float(baseline_losses[best].mean())),
+        losses=(float(np.average(network.losses, weights=weight)), mean[best]),
         gap=(float(difference.value or 0), *ends),
-        aucs=(_roc_auc(y_true, network_prob), _roc_auc(y_true, baselines[best])),
+        aucs=(network.roc_auc, rival.roc_auc),
         rows=difference.n,
     )
     return Verdict(sentence, outcome, best, difference)
@@ -97,7 +112,7 @@ def _sentence(
     *,
     losses: tuple[float, float],
     gap: tuple[float, float, float],
-    aucs: tuple[float, float],
+    aucs: tuple[float | None, float | None],
     rows: int,
 ) -> str:
     if outcome == "loses":
@@ -105,7 +120,7 @@ def _sentence(
     digits = _digits(outcome, *gap[1:])
     words = {key: f"{round(number, digits) + 0:.{digits}f}" for key, number in zip(("gap", "low", "high"), gap, strict=True)}
     network, other = (f"{loss:.{digits}f}" for loss in losses)
-    auc = "" if np.isnan(aucs).any() else f"; its ROC AUC is {aucs[0]:.3f} against {aucs[1]:.3f}"
+    auc = "" if None in aucs else f"; its ROC AUC is {aucs[0]:.3f} against {aucs[1]:.3f}"
     return _SENTENCES[outcome].format(
         network=network,
         other=other,
@@ -121,8 +136,3 @@ def _digits(outcome: Outcome, low: float, high: float) -> int:
     """Three decimals, or as many as it takes to see how far the interval lies from 0 or, around 0, how wide it is."""
     smallest = high - low if outcome == "tied" else min(abs(low), abs(high))
     return next((digits for digits in range(3, 7) if smallest >= 0.5 * 10.0**-digits), 6)
-
-
-def _roc_auc(y_true: NDArray[Any], y_prob: NDArray[Any]) -> float:
-    predictions = Predictions(y_true, y_prob, np.asarray(y_prob).argmax(axis=1))
-    return float(predictions.measure(np.ones((1, predictions.n)))["roc_auc"][0])

@@ -1,4 +1,7 @@
-"""Explain rows of the test part against a background from train: the numbers, the facts and the figures."""
+"""Explain rows of the test part against a background from train: the numbers, the facts and the figures.
+
+A column of the table may be several encoded ones: they come and go together, so that it gets one value.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ import pandas as pd
 from veritable.explanation import figures
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
-from veritable.explanation.shapley import additivity_error, attribute, importance
+from veritable.explanation.shapley import additivity_error, attribute, importance, mix, origins
 from veritable.networks.classifier import Classifier
 from veritable.tables.parts import Part
 
@@ -48,17 +51,18 @@ class Explained:
 def explain_rows(classifier: Classifier, train: Part, test: Part, params: ExplainParams) -> Explained:
     """Explain up to `params.rows` rows of the test part, by what each raw column adds to the class probabilities."""
     encoder, classes = classifier.encoder, classifier.classes
-    rows, background = (  # parts stand in random order: their first rows are a fair sample, another seed takes another
+    rows, background = (
         np.random.default_rng(params.seed).permutation(len(part.y))[:count]
         for part, count in ((test, params.rows), (train, params.background_rows))
     )
-    compact = encoder.collapse(test.X[rows])
+    pool = np.concatenate([test.X[rows], train.X[background]])
 
-    def predict(compact: np.ndarray) -> np.ndarray:
-        return classifier.predict_encoded(encoder.expand(compact))
+    def predict(taken_from: np.ndarray) -> np.ndarray:
+        return classifier.predict_encoded(mix(taken_from, pool, encoder.blocks.values()))
 
-    explanation = attribute(predict, compact, encoder.collapse(train.X[background]), rounds=params.rounds, seed=params.seed)
-    predicted = predict(compact)
+    explained, behind = origins(len(rows), len(background), len(encoder.columns))
+    explanation = attribute(predict, explained, behind, rounds=params.rounds, seed=params.seed)
+    predicted = predict(explained)
     names = [column.name for column in encoder.columns]
     code = 1 if len(classes) == 2 else int(np.bincount(predicted.argmax(axis=1)).argmax())
     mean_absolute = importance(explanation)
@@ -68,8 +72,8 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
         values=shap.Explanation(
             explanation.values[:, :, code],
             explanation.base_values[:, code],
-            data=compact,
-            display_data=encoder.decode(compact).to_numpy(dtype=object),
+            data=test.X[rows][:, [block.start for block in encoder.blocks.values()]],
+            display_data=encoder.decode(test.X[rows]).to_numpy(dtype=object),
             feature_names=names,
         ),
         attributions=_long(explanation.values, test.row[rows], classes, names),

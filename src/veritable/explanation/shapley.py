@@ -4,7 +4,7 @@ Strumbelj & Kononenko 2014, "Explaining prediction models and individual predict
 antithetic permutations (Mitchell et al. 2022). Its values add up to the prediction by construction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -26,9 +26,9 @@ def attribute(
     Parameters
     ----------
     predict
-        Compact rows to probabilities. Shape: (n, columns) -> (n, classes)
+        Rows of one number a column to probabilities. Shape: (n, columns) -> (n, classes)
     rows, background
-        Compact rows (see `tables.encoder`). Shape: (n, columns), (m, columns)
+        Shape: (n, columns), (m, columns)
     rounds
         Pairs of a random order of the columns and its reverse; the error falls with its square root.
 
@@ -52,6 +52,40 @@ def attribute(
             "This is an error in veritable.explanation, please report it."
         )
     return explanation
+
+
+def origins(rows: int, background_rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and background as places in a pool that holds both, the background from its end on; the same place for each column.
+
+    Counted from the end a place is negative: shap takes two numbers that are nearly equal (100,000 and 100,001) for one.
+
+    Shape: (rows, columns), (background_rows, columns)
+    """
+    places = np.arange(rows, dtype=np.float64), -1.0 - np.arange(background_rows)
+    explained, behind = (np.repeat(each[:, None], columns, axis=1) for each in places)
+    return explained, behind
+
+
+def mix(taken_from: np.ndarray, pool: np.ndarray, blocks: Iterable[slice]) -> np.ndarray:
+    """Rows whose columns come from several rows of a pool, all encoded columns of one column together.
+
+    Parameters
+    ----------
+    taken_from
+        Of each column the row of the pool. Shape: (n, columns)
+    pool
+        Encoded rows. Shape: (m, width)
+    blocks
+        Where each column stands among the encoded ones.
+
+    Returns
+    -------
+    Shape: (n, width)
+    """
+    mixed = np.empty((len(taken_from), pool.shape[1]), dtype=pool.dtype)
+    for place, block in zip(taken_from.T.astype(np.int64), blocks, strict=True):
+        mixed[:, block] = pool[place, block]
+    return mixed
 
 
 def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> float:

@@ -5,6 +5,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -31,6 +32,22 @@ class OneHot(nn.Module):
         return torch.where(level < 0, wide, (wide == level).to(X.dtype))
 
 
+class Linear(nn.Linear):
+    """nn.Linear whose rows, once it is trained, do not depend on where they stand.
+
+    The processor's library adds a row's products in an order that hangs on how the row lies in memory. Inputs filled up with
+    zeros to a multiple of 16 lie alike, all of them: docs/decisions/0005-tables.md.
+
+    Shape: (n, in_features) -> (n, out_features)
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        gap = -self.in_features % 16
+        if self.training or not gap:
+            return super().forward(input)
+        return functional.linear(functional.pad(input, (0, gap)), functional.pad(self.weight, (0, gap)), self.bias)
+
+
 class MLP(nn.Sequential):
     """One-hot, then hidden layers of linear, activation and dropout, then the logits.
 
@@ -49,6 +66,6 @@ class MLP(nn.Sequential):
         layers: list[nn.Module] = [one_hot]
         size = one_hot.out_features
         for hidden in hidden_sizes:
-            layers += [nn.Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)]
+            layers += [Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)]
             size = hidden
-        super().__init__(*layers, nn.Linear(size, classes))
+        super().__init__(*layers, Linear(size, classes))

@@ -47,7 +47,8 @@ def _shown(summary: Mapping[str, Any]) -> list[str]:
     if summary["positive"] is not None:
         return [summary["positive"]]
     by_rows = sorted(summary["table"]["classes"], key=lambda each: -each["rows"])
-    return [each["name"] for each in by_rows[:MAX_CLASSES]]
+    drawn = set(summary["curves"]["calibration"]["class"])
+    return [each["name"] for each in by_rows if each["name"] in drawn][:MAX_CLASSES]
 
 
 def _of(frame: pd.DataFrame, classes: list[str]) -> pd.DataFrame:

@@ -10,6 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veritable.reporting import charts
+from veritable.reporting.summary import MOST_CLASSES, MOST_COLUMNS, MOST_FINDINGS
+
+_LIMITS = {"most_classes": MOST_CLASSES, "most_columns": MOST_COLUMNS, "most_findings": MOST_FINDINGS}
 
 
 def render_html(summary: Mapping[str, Any], templates: Path) -> str:
@@ -19,13 +22,13 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
     return (
         _environment(templates, escape=True)
         .get_template("report.html.j2")
-        .render(summary, charts=drawn, images=figures, shown_classes=charts.MAX_CLASSES)
+        .render(summary, charts=drawn, images=figures, shown_classes=charts.MAX_CLASSES, **_LIMITS)
     )
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
     """A text for git, code review and mail."""
-    return _environment(templates, escape=False).get_template("report.md.j2").render(summary)
+    return _environment(templates, escape=False).get_template("report.md.j2").render(summary, **_LIMITS)
 
 
 def _environment(templates: Path, *, escape: bool) -> Environment:

@@ -1,6 +1,7 @@
 """All facts of a run as one dict: the page, the text and the metrics are thin views of it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,14 @@ MODELS = {
     "logistic_regression": "logistic regression",
     "majority": "class shares",
 }
+CARDS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
+CARDS_OF_A_RARE_CLASS = ("average_precision", "roc_auc", "recall", "precision", "log_loss")  # always "no" is accurate there
+RARE = 0.1  # a share of rows below it
+MOST_CLASSES, MOST_COLUMNS, MOST_FINDINGS = 30, 500, 100  # are listed
+_CHECKED = (
+    "Looked for: columns that give the target away, name the rows, are constant or empty; texts that hide missing values; "
+    "rare categories and classes; values that stand for another; duplicates across parts; drift from train to test."
+)
 _SHOWN_VERSIONS = ("python", "torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy")
 
 
@@ -37,40 +46,43 @@ def summarise(
     figures: Mapping[str, bytes],
     params: Mapping[str, Any],
     versions: Mapping[str, str],
+    findings: Sequence[Mapping[str, Any]],
+    groups: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Gather what the stages wrote; nothing is computed here that a stage could have computed."""
+    """Gather what the stages wrote; nothing is computed here that a stage could have computed.
+
+    Parameters
+    ----------
+    findings
+        What preprocess found, errors first: `level`, `code`, `sentence` and more.
+    groups
+        Metrics by group of each sensitive column; empty where there is none.
+    """
     classes = results["classes"]
+    positive = classes[1] if len(classes) == 2 else None
     models = {"network": results["network"], **results["baselines"]}
-    counts = curves["confusion"]["rows"].to_numpy().reshape(len(classes), len(classes))
     kept = history.iloc[int(history["valid_loss"].argmin())]
     return {
         "table": table,
         "classes": classes,
-        "positive": classes[1] if len(classes) == 2 else None,
+        "positive": positive,
         "threshold": results["threshold"],
         "confidence": results["confidence"],
         "rows": results["network"]["accuracy"]["n"],
+        "weight": params["data"]["weight"] if results["weighted"] else None,
+        "fitted": results["fitted"],
         "verdict": results["verdict"],
-        "metrics": [
-            {
-                "key": key,
-                "label": label,
-                "help": help_,
-                "models": {name: models[name][key] for name in MODELS if name in models},
-            }
+        "findings": findings,
+        "checked": _CHECKED,
+        "cards": list(CARDS_OF_A_RARE_CLASS if _is_rare(positive, table) else CARDS),
+        "metrics": {
+            key: {"label": label, "help": help_, "models": {name: models[name][key] for name in MODELS if name in models}}
             for key, (label, help_) in LABELS.items()
-        ],
+        },
         "models": {name: label for name, label in MODELS.items() if name in models},
-        "confusion": [
-            {
-                "actual": name,
-                "cells": [
-                    {"rows": int(n), "share": float(n / row.sum()) if row.sum() else 0.0, "right": i == j}
-                    for j, n in enumerate(row)
-                ],
-            }
-            for i, (name, row) in enumerate(zip(classes, counts, strict=True))
-        ],
+        "confusion": _confusion(curves["confusion"], classes),
+        "groups": groups,
+        "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MOST_CLASSES],
         "curves": curves,
         "history": history,
         "best": {"epoch": int(kept["epoch"]), "epochs": len(history), "valid_loss": float(kept["valid_loss"])},
@@ -82,9 +94,36 @@ def summarise(
     }
 
 
+def _is_rare(positive: str | None, table: Mapping[str, Any]) -> bool:
+    rows = {each["name"]: each["rows"] for each in table["classes"]}
+    return positive is not None and rows[positive] < RARE * sum(rows.values())
+
+
+def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """A line per actual class; of many classes the last line, and the last cell of each, are all that have none."""
+    size = math.isqrt(len(frame))
+    names, counts = frame["predicted"].tolist()[:size], frame["rows"].to_numpy().reshape(size, size)
+
+    def kind(actual: int, predicted: int) -> str:
+        if actual != predicted:
+            return "wrong"
+        return "right" if names[actual] in classes else "mixed"
+
+    return [
+        {
+            "actual": name,
+            "cells": [
+                {"rows": int(n), "share": float(n / row.sum()) if row.sum() else 0.0, "kind": kind(i, j)}
+                for j, n in enumerate(row)
+            ],
+        }
+        for i, (name, row) in enumerate(zip(names, counts, strict=True))
+    ]
+
+
 def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     """What git holds and `dvc metrics diff` compares: every metric of the network with its interval, and the simple models'."""
-    metrics = {metric["key"]: metric["models"] for metric in summary["metrics"]}
+    metrics = {key: metric["models"] for key, metric in summary["metrics"].items()}
     rivals = [name for name in summary["models"] if name != "network"]
     return {
         "rows": summary["rows"],

@@ -1,11 +1,12 @@
 """The knobs of `generate` and `preprocess`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from veritable.params import Section
 
+DECLARABLE = ("number", "category", "boolean", "date", "identifier", "text", "constant")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -13,11 +14,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class GenerateParams(Section):
     """Section `generate`: scikit-learn's make_classification."""
 
-    rows: Annotated[int, Field(ge=10)]
-    features: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=10, le=100_000_000)]
+    features: Annotated[int, Field(ge=1, le=100_000)]
     informative: Annotated[int, Field(ge=1)]
     redundant: Annotated[int, Field(ge=0)]
-    classes: Annotated[int, Field(ge=2)]
+    classes: Annotated[int, Field(ge=2, le=1000)]
     seed: Seed
 
     @model_validator(mode="after")
@@ -35,18 +36,44 @@ class GenerateParams(Section):
         return self
 
 
-class DataParams(Section):
-    """Section `data`: the table and how it is split."""
+Name = Annotated[str, Field(min_length=1)]
+Code = int | float | str
+_FORMATS = "number, category, boolean, date, identifier, text, constant, or a date's format such as '%d.%m.%Y'"
 
-    path: Annotated[str, Field(min_length=1)]
-    columns: Annotated[list[str], Field(min_length=1)] | None
+
+class DataParams(Section):
+    """Section `data`: the table, what its columns are, and how it is split."""
+
+    path: Name
+    test_file: Name | None
+    allow_outside: bool
+    columns: Annotated[list[Name], Field(min_length=1)] | None
+    header: bool | None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
+    encoding: Name
+    database: Name | None
+    query: Name | None
+    max_rows: Annotated[int, Field(ge=1)]
+    max_bytes: Annotated[int, Field(ge=1)]
     missing: list[str]
-    target: Annotated[str, Field(min_length=1)]
-    positive: str | int | float | bool | None
-    drop: list[str]
+    missing_codes: dict[Name, list[Code]]
+    types: dict[Name, Name]
     max_categories: Annotated[int, Field(ge=1)]
+    target: Name
+    positive: str | int | float | bool | None
+    labels: dict[str, str]
+    drop: list[Name]
+    id: Name | None
+    group: Name | None
+    time: Name | None
+    weight: Name | None
+    sensitive: list[Name]
+    withhold_sensitive: bool
+    part: Name | None
     valid: Share
     test: Share
+    duplicates: Literal["together", "drop"]
+    strict: bool
     shard_rows: Annotated[int, Field(ge=1)]
     seed: Seed
 
@@ -56,6 +83,34 @@ class DataParams(Section):
             raise ValueError(
                 f"data.valid + data.test must be below 1 to leave rows to train on, however they are {self.valid} + {self.test}"
             )
-        if self.target in self.drop:
-            raise ValueError(f"data.drop must not name the target, however it names '{self.target}'")
+        return self
+
+    @model_validator(mode="after")
+    def _roles_do_not_clash(self) -> "DataParams":
+        roles: dict[str, str] = {self.target: "data.target"}
+        single = {key: getattr(self, key) for key in ("id", "group", "time", "weight", "part")}
+        named = [(f"data.{key}", name) for key, name in single.items() if name is not None]
+        for key, name in [
+            *named,
+            *(("data.drop", name) for name in self.drop),
+            *(("data.sensitive", n) for n in self.sensitive),
+        ]:
+            if name in roles:
+                what = "the target" if roles[name] == "data.target" else f"what {roles[name]} names"
+                raise ValueError(f"{key} must not name {what}, however it names '{name}'")
+            roles[name] = key
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_split(self) -> "DataParams":
+        given = [f"data.{key}" for key in ("part", "test_file", "time", "group") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"only one of {' and '.join(given)} may decide the split, however all of them are set")
+        return self
+
+    @model_validator(mode="after")
+    def _types_are_known(self) -> "DataParams":
+        for name, kind in self.types.items():
+            if kind not in DECLARABLE and "%" not in kind:
+                raise ValueError(f"data.types must give each column one of {_FORMATS}, however '{name}' has '{kind}'")
         return self

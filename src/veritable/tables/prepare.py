@@ -1,66 +1,228 @@
-"""From a table to encoded parts: type, split, fit the encoder on the train part alone, encode."""
+"""From a table to encoded parts on disk, in memory that does not grow with its rows.
+
+The table is read once into a spool of numbers (again where its first rows misled); the spool is walked to split, to learn
+the encoder from the train part alone, and to write the parts.
+"""
 
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from veritable.tables.encoder import Encoder, clean, infer_kind
+from veritable.tables import hashing, inference, parse
+from veritable.tables.ahead import ahead
+from veritable.tables.assign import Assigned, assign
+from veritable.tables.contract import Contract
+from veritable.tables.encoder import Encoder
 from veritable.tables.errors import TableError
+from veritable.tables.finding import Finding
+from veritable.tables.findings import find
+from veritable.tables.learner import Learner, look_up, places, truth_tables
 from veritable.tables.params import DataParams
-from veritable.tables.parts import KEYS, Part
-from veritable.tables.read import classes_of
-from veritable.tables.split import split_rows
+from veritable.tables.parts import CLASS, ROW, SENSITIVE, WEIGHT, Part, PartWriter
+from veritable.tables.reading import Reading, Source
+from veritable.tables.sample import Sample
+from veritable.tables.scan import Scan, scan
+from veritable.tables.split import PARTS, TEST, TRAIN
+from veritable.tables.spool import Spool
+from veritable.tables.survey import LARGEST
+from veritable.tables.target import class_codes, find_classes
+
+_SAMPLE_CELLS = 2**22  # values kept of train and of test for the findings: 32 MB each
+_SAMPLE_ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table ready to train on; `facts` says what it is like, for the report."""
+    """What was made of a table; the parts lie on disk.
 
+    Attributes
+    ----------
+    facts
+        Rows, classes, parts and columns, for the report.
+    """
+
+    contract: Contract
     encoder: Encoder
-    classes: list[str]
-    parts: dict[str, Part]
     facts: dict[str, Any]
+    findings: list[Finding]
 
 
-def prepare(frame: pd.DataFrame, params: DataParams) -> Prepared:
-    """Split before anything is fitted, so that nothing of valid and test is known to the encoder.
+def prepare(source: Source, params: DataParams, folder: Path, *, test_source: Source | None = None) -> Prepared:
+    """Write the parts train, valid and test as folders below `folder`, an existing one.
 
     Raises
     ------
     TableError
-        No feature column, two columns of one encoded name, an unusable target, a value that is not what its column is.
+        The table cannot be read or split as asked, or has nothing to learn from.
     """
-    target, features = frame[params.target], frame.drop(columns=params.target)
-    if features.columns.empty:
-        raise TableError(
-            "the table must have a feature column beside its target, however it has none. Check data.drop in params.yaml."
+    with Spool(columns=len(source.names), keys=2) as spool:
+        scanned = scan(source, test_source, params, spool)
+        target = scanned.surveys[params.target]
+        classes, codes = find_classes(target, lambda: scanned.column(params.target), params)
+        columns = tuple(
+            inference.describe(survey, params, categories=params.max_categories) for survey in scanned.surveys.values()
         )
-    classes = classes_of(target, params)
-    y = target.astype("str").map({label: code for code, label in enumerate(classes)}).to_numpy(np.int64)
-    rows = split_rows(y, valid=params.valid, test=params.test, seed=params.seed)
-    kinds = {name: infer_kind(clean(features[name], params.missing)) for name in features.columns}
-    encoder = Encoder.fit(features.iloc[rows["train"]], kinds, max_categories=params.max_categories, missing=params.missing)
-    if doubles := [name for name, count in Counter([*KEYS, *encoder.names]).items() if count > 1]:
+        contract = Contract(columns, params.target, tuple(classes), Reading.of(params))
+        _check_columns(contract, scanned, params)
+
+        def y() -> Iterator[np.ndarray]:
+            return (class_codes(places, codes) for places in scanned.column(params.target))
+
+        assigned = assign(scanned, y, classes, params)
+        encoder, train, test = _learn(contract, scanned, assigned, codes, params)
+        _write(folder, contract, encoder, scanned, assigned, codes, params)
+    findings = find(contract, scanned.surveys, assigned, train, test, params)
+    return Prepared(contract, encoder, _facts(contract, scanned, assigned), findings)
+
+
+def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> None:
+    if not contract.features:
+        raise TableError(
+            "the table must have a feature column beside its target, however none is left: all are dropped, constant, "
+            "identifiers or free text. Check data.drop and data.types in params.yaml."
+        )
+    for column in contract.columns:
+        survey = scanned.surveys[column.name]
+        is_number = (column.type == "number" and column.used) or column.role in ("weight", "time")
+        if is_number and survey.present and max(-survey.minimum, survey.maximum) > LARGEST:
+            value = survey.maximum if survey.maximum > LARGEST else survey.minimum
+            infinite = "an infinite value" if survey.infinite == 1 else f"{survey.infinite:,} infinite values"
+            has = infinite if survey.infinite else parse.number_text(value)
+            raise TableError(
+                f"column '{column.name}' must hold numbers of at most {LARGEST:g} in size, however it has {has}. Correct the "
+                "table, name the value under data.missing_codes, or drop the column in params.yaml."
+            )
+        if column.type == "boolean" and survey.levels and len(survey.levels) > 2:
+            raise TableError(
+                f"column '{column.name}' must have two values to be a boolean, however it has {len(survey.levels)}. "
+                "Change data.types in params.yaml."
+            )
+        if column.role == "weight" and (survey.present < survey.rows or survey.minimum < 0 or survey.maximum <= 0):
+            raise TableError(
+                f"the weight column '{column.name}' must be a number of 0 or more in every row, and not always 0, however "
+                f"{survey.rows - survey.present:,} rows lack one and it ranges from {survey.minimum:g} to {survey.maximum:g}. "
+                "Correct the table."
+            )
+
+
+def _learn(
+    contract: Contract, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams
+) -> tuple[Encoder, Sample, Sample]:
+    """Fit the encoder to the train part; on the way, keep a sample of train and of test."""
+    names, features = list(scanned.surveys), contract.features
+    target = names.index(params.target)
+    place = {name: i for i, name in enumerate(names)}
+    chosen = [place[column.name] for column in features]
+    tables = truth_tables(features, scanned.surveys)
+    levels = {each.name: list(scanned.surveys[each.name].levels) for each in features if each.type == "category"}
+    learner = Learner(features, levels)
+    most = min(_SAMPLE_ROWS, max(100, _SAMPLE_CELLS // len(features)))
+    samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, TEST)}
+    start = 0
+    for batch in ahead(scanned.spool.batches()):
+        classes = class_codes(batch[target], codes)
+        parts = assigned.parts[start : start + len(classes)]
+        for part, sample in samples.items():
+            rows = np.flatnonzero(parts == part)
+            if part == TRAIN or len(rows):
+                values = [look_up(table, batch[i][rows]) for i, table in zip(chosen, tables, strict=True)]
+                if part == TRAIN:
+                    learner.update(values)
+                sample.add(values, classes[rows], rows + start)
+        start += len(classes)
+    encoder = learner.fit(params.max_categories)
+    keys = [ROW, CLASS, WEIGHT, *(SENSITIVE + name for name in params.sensitive)]
+    if doubles := [name for name, count in Counter([*keys, *encoder.names]).items() if count > 1]:
         raise TableError(
             f"encoded columns must have different names, however '{doubles[0]}' stands twice. Rename it in the table."
         )
-    parts = {name: Part(rows[name], y[rows[name]], encoder.encode(features.iloc[rows[name]])) for name in rows}
-    facts = {
-        "rows": len(frame),
-        "target": params.target,
-        "classes": [{"name": label, "rows": int((y == code).sum())} for code, label in enumerate(classes)],
-        "parts": {name: len(part.y) for name, part in parts.items()},
+    return encoder, samples[TRAIN], samples[TEST]
+
+
+def _write(
+    folder: Path, contract: Contract, encoder: Encoder, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams
+) -> None:
+    names, surveys = list(scanned.surveys), scanned.surveys
+    target = names.index(params.target)
+    place = {name: i for i, name in enumerate(names)}
+    chosen = [place[column.name] for column in contract.features]
+    tables = [
+        places(list(surveys[column.name].levels), column) if column.kind == "category" else table
+        for column, table in zip(encoder.columns, truth_tables(contract.features, surveys), strict=True)
+    ]
+    types = {column.name: column.type for column in contract.columns}
+    sensitive = {
+        name: (names.index(name), np.array([*surveys[name].levels, "other"], dtype=object), types[name] == "date")
+        for name in params.sensitive
+    }
+    weight = names.index(params.weight) if params.weight else None
+    sizes = np.bincount(assigned.parts, minlength=len(PARTS))[: len(PARTS)]
+    shards = [-(-int(size) // params.shard_rows) for size in sizes]
+    coded = encoder.cardinalities > 0
+    writers = [PartWriter(folder / name, encoder.names, coded=coded, shards=n) for name, n in zip(PARTS, shards, strict=True)]
+    start = 0
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        for batch in ahead(scanned.spool.batches()):
+            classes = class_codes(batch[target], codes)
+            X = encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)])
+            part = Part(
+                np.arange(start, start + len(classes)),
+                classes,
+                X,
+                None if weight is None else batch[weight],
+                {name: _texts(batch[i], levels, date=date) for name, (i, levels, date) in sensitive.items()},
+            )
+            list(pool.map(partial(_write_own, part, assigned.parts, params.seed), writers, range(len(PARTS))))
+            start += len(classes)
+        list(pool.map(PartWriter.close, writers))
+
+
+def _write_own(rows: Part, parts: np.ndarray, seed: int, writer: PartWriter, code: int) -> None:
+    """Of some rows those of one part, dealt to its shards by their numbers."""
+    own = np.flatnonzero(parts[rows.row] == code)
+    if len(own):
+        drawn = hashing.mix(rows.row[own].astype(np.uint64) ^ np.uint64(seed))
+        writer.write(rows.take(own), (drawn % np.uint64(writer.shards)).astype(np.int64))
+
+
+def _texts(stored: np.ndarray, levels: np.ndarray, *, date: bool) -> np.ndarray:
+    """Stored values as people wrote them. Shape: (n,) object, None where missing"""
+    if len(levels) > 1:
+        return np.asarray(np.where(np.isnan(stored), None, levels[np.nan_to_num(stored).astype(np.int64)]))
+    unique, inverse = np.unique(stored, return_inverse=True)
+    text = parse.date_text if date else parse.number_text
+    labels = np.array([None if np.isnan(each) else text(each) for each in unique.tolist()], dtype=object)
+    return np.asarray(labels[inverse])
+
+
+def _facts(contract: Contract, scanned: Scan, assigned: Assigned) -> dict[str, Any]:
+    counts = assigned.counts
+    return {
+        "rows": scanned.spool.rows,
+        "target": contract.target,
+        "classes": [{"name": name, "rows": int(n)} for name, n in zip(contract.classes, counts.sum(axis=0), strict=True)],
+        "parts": {name: int(n) for name, n in zip(PARTS, counts.sum(axis=1), strict=True)},
+        "left_out": {
+            "without_target": assigned.without_target,
+            "unplaced": assigned.unplaced,
+            "duplicates": assigned.dropped,
+        },
         "columns": [
             {
-                "name": name,
-                "kind": kinds[name],
-                "missing": int(features[name].isna().sum()),
-                "distinct": int(features[name].nunique()),
+                "name": column.name,
+                "kind": column.type,
+                "role": column.role,
+                "used": column.used,
+                "missing": scanned.surveys[column.name].rows - scanned.surveys[column.name].present,
+                "distinct": column.distinct,
             }
-            for name in features.columns
+            for column in contract.columns
+            if column.role != "target"
         ],
     }
-    return Prepared(encoder, classes, parts, facts)

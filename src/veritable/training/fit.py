@@ -33,23 +33,27 @@ class TrainingError(UserError):
     """Training cannot go on, or cannot start."""
 
 
-def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, scratch: Path) -> pd.DataFrame:
+def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, n_classes: int, scratch: Path) -> pd.DataFrame:
     """Train `network` in place and leave it with the weights of its best epoch.
 
     Parameters
     ----------
+    n_classes
+        How many logits the network has; a class may be absent from either part.
     scratch
         An existing folder that outlives a killed run. Found again, training goes on after the last whole epoch and ends with
         the same weights, bit for bit, as an undisturbed run.
 
     Returns
     -------
-    The history, a row an epoch: epoch (from 1), train_loss, valid_loss.
+    The history, a row an epoch: epoch (from 1), train_loss, valid_loss; weighted means where rows have weights.
 
     Raises
     ------
     TrainingError
         The loss is no longer finite, or a GPU is asked for where there is none.
+    UserError
+        No row of a part has a weight above 0.
     """
     if params.accelerator == "gpu" and not torch.cuda.is_available():
         raise TrainingError(
@@ -72,7 +76,7 @@ def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, sc
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    module = ClassifierModule(network, params, train, valid)
+    module = ClassifierModule(network, params, train, valid, n_classes)
     with warnings.catch_warnings():
         for message in _EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)

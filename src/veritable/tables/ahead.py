@@ -1,0 +1,17 @@
+"""Read ahead: the next batch is made ready in the background while this one is worked on."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def ahead(batches: Iterable[T]) -> Iterator[T]:
+    """The same, one ahead. What goes wrong in the background is raised here, in its turn."""
+    iterator, end = iter(batches), object()
+    with ThreadPoolExecutor(1) as background:
+        coming = background.submit(next, iterator, end)
+        while (batch := coming.result()) is not end:
+            coming = background.submit(next, iterator, end)
+            yield batch  # type: ignore[misc]

@@ -1,0 +1,180 @@
+"""Texts to numbers and dates, the same way in `preprocess` and in `predict`.
+
+Everything here takes an Arrow array of texts without blanks around them, null where missing, and gives back float64
+with NaN where missing, or None where a text is not what it should be.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Storage = Literal["number", "date", "text"]
+
+NUMBER_STYLES = ("plain", "thousands", "decimal comma", "percent")  # "1234.5", "1,234.5", "1.234,5", "12 %"
+_STYLE_PATTERNS = {  # RE2, whole text; a style is taken only where every value of the column has it
+    "thousands": r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$",
+    "decimal comma": r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$",
+    "percent": r"^[+-]?\d+(\.\d+)?\s*%$",
+}
+_CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+_DAYS = (
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%d.%m.%Y",
+    "%Y/%m/%d",
+    "%d-%m-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%d-%b-%Y",
+    "%d %B %Y",
+    "%B %d, %Y",
+)
+ISO, ISO_ZONED = "ISO 8601", "ISO 8601 with zone"  # 2026-11-24, 2026-11-24 10:00:00, and with Z or +02:00 behind it
+DATE_FORMATS = (ISO, ISO_ZONED, *(day + clock for day in _DAYS for clock in _CLOCKS))
+_EARLIEST = -62135596800.0 + 365.2425 * 86400 * 999  # year 1000: "01/02/20" is no date of the year 20
+_HEAD = 16
+_MICROSECONDS = 1_000_000
+
+
+def numbers(values: pa.Array, style: str) -> np.ndarray | None:
+    """Texts as numbers. Shape: (n,). None where one is no number of the style, or has leading zeros ("007" is a code)."""
+    if style != "plain":
+        if not _all(pc.match_substring_regex(values, _STYLE_PATTERNS[style])):
+            return None
+        if style == "decimal comma":
+            values = pc.replace_substring(pc.replace_substring(values, ".", ""), ",", ".")
+        else:
+            values = pc.replace_substring_regex(values, r"[,%\s]", "")
+    try:
+        parsed = pc.cast(values, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    zeros = pc.starts_with(values, "0")
+    if pc.any(zeros).as_py() and pc.any(pc.match_substring_regex(values.filter(zeros), r"^0\d")).as_py():
+        return None
+    out = parsed.to_numpy(zero_copy_only=False)
+    return None if np.isnan(out).sum() > values.null_count else out  # "nan" is no number unless it is named as missing
+
+
+def dates(values: pa.Array, form: str) -> np.ndarray | None:
+    """Texts as seconds since 1970-01-01, UTC where nothing else is said. Shape: (n,)
+
+    Parameters
+    ----------
+    form
+        One of DATE_FORMATS or another strptime format.
+    """
+    if len(values) > _HEAD and dates(values[:_HEAD], form) is None:  # most formats do not fit, and show it soon
+        return None
+    try:
+        if form in (ISO, ISO_ZONED):
+            parsed = pc.cast(values, pa.timestamp("us", "UTC" if form == ISO_ZONED else None))
+        else:
+            parsed = pc.strptime(values, format=form, unit="us", error_is_null=True)
+    except pa.ArrowInvalid:
+        return None
+    if parsed.null_count > values.null_count:
+        return None
+    if form not in (ISO, ISO_ZONED) and not _exist(values, parsed, form):
+        return None
+    seconds = timestamps(parsed)
+    return None if (seconds < _EARLIEST).any() else seconds
+
+
+def timestamps(values: pa.Array) -> np.ndarray:
+    """Arrow's dates and timestamps as seconds since 1970-01-01. Shape: (n,)"""
+    zone = "UTC" if getattr(values.type, "tz", None) else None
+    micros = pc.cast(pc.cast(values, pa.timestamp("us", zone), safe=False), pa.int64())
+    return np.asarray(pc.cast(micros, pa.float64(), safe=False).to_numpy(zero_copy_only=False) / _MICROSECONDS)
+
+
+def _exist(values: pa.Array, parsed: pa.Array, form: str) -> bool:
+    """strptime takes February 30th for March 1st or 2nd: look again at the first three days of months."""
+    late = pc.match_substring_regex(values, r"(^|\D)(29|30|31)(\D|$)")
+    suspects = pc.fill_null(pc.and_(pc.less_equal(pc.day(parsed), 3), late), False)
+    return all(_exists(text, form) for text in values.filter(suspects).to_pylist())
+
+
+def _exists(text: str, form: str) -> bool:
+    for each in (form, form.replace("%B", "%b"), form.replace("%b", "%B")):
+        try:
+            datetime.strptime(text, each)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def looks_like_date(text: str) -> bool:
+    """Whether it is worth trying: no format is shorter, and each has a digit and one of these between its parts."""
+    return len(text) >= 8 and any(c.isdigit() for c in text) and any(c in "-/. " for c in text)
+
+
+def storage_of(kind: pa.DataType) -> Storage:
+    """What values of a type are; truth values count as texts, times of day and durations as numbers."""
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "date"
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return "number" if numeric or pa.types.is_time(kind) or pa.types.is_duration(kind) else "text"
+
+
+def native_numbers(array: pa.Array) -> np.ndarray:
+    """An array whose `storage_of` is number, as float64, NaN where missing. Shape: (n,)"""
+    if pa.types.is_temporal(array.type):
+        array = pc.cast(array, pa.int32() if array.type.bit_width == 32 else pa.int64())
+    return np.asarray(pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+def without(values: np.ndarray, codes: Collection[str]) -> np.ndarray:
+    """NaN where a number is one of the codes that stand for a missing value. Shape: (n,)"""
+    known = [parsed[0] for code in codes if (parsed := numbers(pa.array([code]), "plain")) is not None]
+    return np.where(np.isin(values, known), np.nan, values) if known else values
+
+
+def number_text(number: float) -> str:
+    """A number as a label: 1.0 is "1"."""
+    return str(int(number)) if float(number).is_integer() and abs(number) < 2**63 else repr(float(number))
+
+
+def date_text(seconds: float) -> str:
+    """Seconds since 1970 as a label: the day, and the minute where it is not midnight."""
+    moment = np.datetime64(int(seconds), "s")
+    return str(np.datetime_as_string(moment, unit="D" if seconds % 86400 == 0 else "m"))
+
+
+def texts(array: pa.Array) -> pa.Array:
+    """Any array of single values as texts: whole numbers without ".0", true and false in small letters."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+        return texts(array)
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_floating(kind):
+        numbers = array.to_numpy(zero_copy_only=False).astype(np.float64)
+        unique, inverse = np.unique(numbers, return_inverse=True)
+        labels = np.array([None if np.isnan(each) else number_text(each) for each in unique.tolist()], dtype=object)
+        return pa.array(labels[inverse], pa.string())
+    return pc.cast(array, pa.string())
+
+
+def from_pandas(values: pd.Series) -> pa.Array:
+    """A frame's column as an Arrow array; a column of mixed types becomes texts."""
+    try:
+        array = pa.Array.from_pandas(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        array = pa.array([None if _absent(each) else str(each) for each in values], pa.string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _absent(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+def _all(mask: pa.Array) -> bool:
+    return pc.all(mask, min_count=0).as_py() is not False

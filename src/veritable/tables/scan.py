@@ -1,0 +1,106 @@
+"""Read a table once, column by column learning what it holds, into a spool of numbers."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from veritable.tables import inference
+from veritable.tables.ahead import ahead
+from veritable.tables.errors import TableError
+from veritable.tables.params import DataParams
+from veritable.tables.reading import Source
+from veritable.tables.spool import Spool
+from veritable.tables.survey import ColumnSurvey
+from veritable.tables.target import shown
+
+ROW_KEY, UNIT_KEY = 0, 1  # the spool's keys: of the whole row, and of what must not be torn apart
+_THREADS = 2
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A table as numbers.
+
+    Attributes
+    ----------
+    first_test_row
+        Where the rows of a given test file begin; None without one.
+    """
+
+    surveys: dict[str, ColumnSurvey]
+    spool: Spool
+    first_test_row: int | None
+
+    def column(self, name: str) -> Iterator[np.ndarray]:
+        """One column, batch by batch. Shape: (n,) float64 each"""
+        return self.spool.column(list(self.surveys).index(name))
+
+
+def scan(source: Source, test_source: Source | None, params: DataParams, spool: Spool) -> Scan:
+    """Read until every row of every column is of the form that the column is taken to have.
+
+    Raises
+    ------
+    TableError
+        A role names a column that is absent, the test file has other columns, or a value is not of its declared type.
+    """
+    _check_names(source, test_source, params)
+    surveys = [inference.start(name, params) for name in source.names]
+    first_test_row = _read(surveys, source, test_source, params, spool)
+    while any(survey.changed for survey in surveys):  # at most thrice: see ColumnSurvey.again
+        spool.clear()
+        surveys = [survey.again() for survey in surveys]
+        first_test_row = _read(surveys, source, test_source, params, spool)
+    return Scan({survey.name: survey for survey in surveys}, spool, first_test_row)
+
+
+def _read(
+    surveys: Sequence[ColumnSurvey], source: Source, test_source: Source | None, params: DataParams, spool: Spool
+) -> int | None:
+    names = [survey.name for survey in surveys]
+    unit = names.index(params.group or params.id or names[0]) if params.group or params.id else None
+    equal = [i for i, name in enumerate(names) if name != params.part]  # a row of another part can be equal too
+    first_test_row = None
+    with ThreadPoolExecutor(_THREADS) as pool:  # Arrow and numpy let go of the interpreter
+        for each in filter(None, (source, test_source)):
+            if each is test_source:
+                first_test_row = spool.rows
+            for batch in ahead(each.batches()):
+                columns = [batch.column(name) for name in names]
+                found = list(pool.map(ColumnSurvey.update, surveys, columns))
+                stored, keys = [one for one, _ in found], [key for _, key in found]
+                spool.write(stored, _row_and_unit_keys(stored, keys, equal, unit))
+    return first_test_row
+
+
+def _row_and_unit_keys(
+    stored: list[np.ndarray], keys: list[np.ndarray], equal: list[int], unit: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row a hash of the columns `equal`, and one of its group or id; where that is missing, the row stands alone."""
+    row = np.zeros(len(keys[0]), dtype=np.uint64)
+    for i in equal:
+        row *= _ODD
+        row += keys[i]
+    return row, row if unit is None else np.where(np.isnan(stored[unit]), row, keys[unit])
+
+
+def _check_names(source: Source, test_source: Source | None, params: DataParams) -> None:
+    roles = {key: getattr(params, key) for key in ("target", "id", "group", "time", "weight", "part")}
+    named = [(f"data.{key}", name) for key, name in roles.items() if name is not None]
+    named += [("data.sensitive", name) for name in params.sensitive]
+    named += [(f"data.{key}", name) for key in ("types", "missing_codes") for name in getattr(params, key)]
+    for key, name in named:
+        if name not in source.names and name not in params.drop:
+            raise TableError(
+                f"{key} names the column '{name}', however the table has: {shown(source.names)}. Check params.yaml."
+            )
+    if test_source is not None and set(test_source.names) != set(source.names):
+        odd = sorted(set(test_source.names) ^ set(source.names))
+        raise TableError(
+            f"data.test_file '{params.test_file}' must have the columns of the table, however only one of them has "
+            f"{shown(odd)}. "
+            "Name what you do not need under data.drop, or correct the file."
+        )

@@ -1,0 +1,253 @@
+"""Bad input: each is one clear sentence, or is handled as docs/tables.md says.
+
+A table goes the way it goes in stages/preprocess.py: `open_tables`, then `prepare`.
+"""
+
+import csv
+import gzip
+import io
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bad_tables import HANDLED, REFUSED, Content, Handled, column, label, lines
+from tests.conftest import Toy
+from tests.pipeline import change
+from tests.rooms import HOSTILE, params
+from veritable.errors import UserError
+from veritable.tables.findings import refuse_errors
+from veritable.tables.open import open_tables
+from veritable.tables.params import DataParams
+from veritable.tables.parts import read_part
+from veritable.tables.prepare import Prepared, prepare
+
+
+def bring(folder: Path, content: Content, name: str = "table.csv", **knobs: Any) -> Prepared:
+    """Prepare a table that lies in the repository `folder`; what is put out can be written as JSON."""
+    if callable(content):
+        path = content(folder)
+    else:
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    data = params(DataParams, "data", **{"target": "t", "path": str(path)} | knobs)
+    out = folder / "prepared"
+    out.mkdir()
+    source, test_source = open_tables(path, data, top=folder)
+    made = prepare(source, data, out, test_source=test_source)
+    for plain in (made.contract.to_json(), made.encoder.to_json(), made.facts, [each.to_json() for each in made.findings]):
+        json.dumps(plain, allow_nan=False)
+    if data.strict:
+        refuse_errors(made.findings)
+    return made
+
+
+def sentence(act: Callable[[], object]) -> str:
+    """The refusal: one or two sentences on one line that nobody's traceback stands behind."""
+    with pytest.raises(UserError) as caught:
+        act()
+    said = str(caught.value)
+    assert said.isprintable()
+    assert said.endswith(".")
+    assert "however" in said
+    assert len(said) < 2100
+    assert caught.value.__cause__ is None
+    return said
+
+
+@pytest.mark.parametrize(("content", "knobs", "words"), REFUSED.values(), ids=REFUSED)
+def test_refused(tmp_path: Path, content: Content, knobs: dict[str, Any], words: tuple[str, ...]) -> None:
+    """One sentence names the thing, the rule, the value and the way out, and no part was written."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    said = sentence(lambda: bring(folder, content, **knobs))
+    assert [] == [word for word in words if word not in said], said
+    if not knobs.get("strict"):
+        assert not list(folder.glob("prepared/*/*.parquet"))
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "a\u2028b", "\u202eevil", "tab\there", "x" * 3000])
+def test_a_hostile_name_is_one_line(tmp_path: Path, name: str) -> None:
+    """Whatever a column or a class is called, the sentence that names it stays one printable line."""
+    rows = [{name: value, "y": i, "t": label(i)} for i, value in enumerate(["1", "line\nbreak"] * 20)]
+    content = lines(40, lambda i: json.dumps(rows[i]))
+    cases: list[dict[str, Any]] = [
+        {"types": {name: "number"}},
+        {"time": name},
+        {"part": name},
+        {"target": f"{name} "},
+        {"positive": name},
+    ]
+    for i, knobs in enumerate(cases):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        sentence(lambda folder=folder, knobs=knobs: bring(folder, content, "t.jsonl", **knobs))  # type: ignore[misc]
+    (tmp_path / "one").mkdir()
+    sentence(lambda: bring(tmp_path / "one", lines(9, lambda i: json.dumps({"x": i, "t": name})), "t.jsonl"))
+
+
+def test_hostile_names_survive(tmp_path: Path) -> None:
+    """Names with quotes, line ends, emoji, markup or a leading = stand in the contract to the letter, each with its column."""
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows(
+        [[*HOSTILE, "t"], *([*(i % (13 + j) for j in range(len(HOSTILE))), label(i)] for i in range(80))]
+    )
+    made = bring(tmp_path, written.getvalue())
+    assert [*HOSTILE, "t"] == [each["name"] for each in made.contract.to_json()["columns"]]
+    assert [12 + j for j in range(len(HOSTILE))] == [column.maximum for column in made.contract.columns[:-1]]
+    assert HOSTILE == list(made.encoder.names)
+
+
+@pytest.mark.parametrize("case", HANDLED.values(), ids=HANDLED)
+def test_handled(tmp_path: Path, case: Handled) -> None:
+    """What can be used is used: the column has the type and range that a person would give it, and what was done is found."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    made = bring(folder, case.content, case.name, **case.knobs or {})
+    found = {each.name: each for each in made.contract.columns}
+    name = next((each for each in ("x", "column_1") if each in found), None)
+    assert case.type == (found[name].type if name else "absent")
+    if case.span:
+        assert name
+        assert case.span == (found[name].minimum, found[name].maximum)
+    assert case.finding is None or case.finding in {each.code for each in made.findings}
+    sizes = [len(read_part(folder / "prepared" / part)) for part in ("train", "valid", "test")]
+    assert sizes == list(made.facts["parts"].values())
+
+
+def sqlite(values: list[Any]) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        with sqlite3.connect(folder / "t.db") as base:
+            base.execute("create table t (x, t)")
+            base.executemany("insert into t values (?, ?)", [(i * 7 % 13, values[i % len(values)]) for i in range(60)])
+        base.close()
+        return folder / "t.db"
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "content", [sqlite([1, "1", 0, "0"]), lines(60, lambda i: json.dumps({"x": i % 13, "t": [1, "1", 0, "0"][i % 4]}))]
+)
+def test_labels_of_two_types(tmp_path: Path, content: Content) -> None:
+    """The number 1 and the text "1" are one class, as a CSV file could not tell them apart."""
+    assert ("0", "1") == bring(tmp_path, content, "t.jsonl", query="select * from t").contract.classes
+
+
+def memory_of(act: Callable[[], object]) -> int:
+    """By how many bytes the process grew at its largest."""
+
+    def largest() -> int:
+        return (
+            next(int(each.split()[1]) for each in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in each) * 1024
+        )
+
+    Path("/proc/self/clear_refs").write_text("5")  # forgets how large it once was
+    before = largest()
+    act()
+    return largest() - before
+
+
+def test_thousand_classes(tmp_path: Path) -> None:
+    """1,000 classes are fine, and the many findings about their few rows are summed up."""
+    made = bring(tmp_path, "x,t\n" + lines(4000, lambda i: f"{i * 7 % 13},c{i % 1000}"))
+    assert 1000 == len(made.contract.classes)
+    assert len(made.findings) < 50
+
+
+@pytest.mark.parametrize("cap", [{"max_bytes": 10**6}, {"max_rows": 1000}], ids=str)
+def test_gzip_bomb(tmp_path: Path, cap: dict[str, int]) -> None:
+    """A small file that unpacks to a large one is refused at data.max_bytes or data.max_rows, in no time."""
+    bomb = gzip.compress(b"x,t\n" + b"1,a\n2,b\n" * 10_000_000)
+    started = time.monotonic()
+    said = sentence(lambda: bring(tmp_path, bomb, "t.csv.gz", **cap))
+    assert time.monotonic() - started < 3
+    (key, most), *_ = cap.items()
+    assert f"at most {most:,}" in said
+    assert f"Raise data.{key}" in said
+
+
+@pytest.mark.parametrize(("head", "name"), [(b"x,t\n1,", "t.csv.gz"), (b'{"x": "', "t.jsonl.gz")])
+def test_one_endless_line(tmp_path: Path, head: bytes, name: str) -> None:
+    """A gigabyte without a line end is refused, and not held in memory."""
+    path = tmp_path / name
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(head)
+        for _ in range(1000):
+            file.write(b"1" * 10**6)
+    assert memory_of(lambda: sentence(lambda: bring(tmp_path, lambda top: path))) < 700e6
+
+
+@pytest.mark.parametrize("word", ["", "level "], ids=["numbers", "categories"])
+def test_ten_thousand_columns(tmp_path: Path, word: str) -> None:
+    """10,000 columns take seconds, not minutes: nothing looks through all of them for each."""
+    names = ",".join(f"c{i}" for i in range(10_000))
+    rows = lines(200, lambda i: ",".join(f"{word}{(i * 31 + j * 17) % 7}" for j in range(10_000)) + f",{label(i)}")
+    started = time.monotonic()
+    made = bring(tmp_path, f"{names},t\n{rows}")
+    assert 10_000 == len(made.encoder.columns)
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.slow
+def test_a_million_levels(tmp_path: Path) -> None:
+    """A category of a million levels is told as what it is, and memory stays bounded: levels beyond the first are not kept."""
+    different = column(lambda i: f"level{i * 7919 % 1_000_003}", rows=1_000_000)
+    repeated = column(lambda i: f"level{i * 7919 % 400_009}", rows=1_000_000)
+    made: list[Prepared] = []
+    for content, types in ((different, {}), (repeated, {"x": "category"})):
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        assert memory_of(lambda f=folder, c=content, t=types: made.append(bring(f, c, types=t))) < 600e6  # type: ignore[misc]
+    assert made[0].contract.columns[0].type in ("identifier", "text")
+    assert 0.95e6 < made[0].contract.columns[0].distinct <= 1e6
+    assert params(DataParams, "data").max_categories == len(made[1].encoder.columns[0].levels)
+
+
+BOMB = "z0: &z0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"z{i}: &z{i} [{', '.join([f'*z{i - 1}'] * 9)}]\n" for i in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "knobs", "words"),
+    [
+        ("x,y\n1,a\n2,b\n3,b,4\n", {}, "line 4 has 3 and its first line names 2"),
+        ("x,z,y\n" + lines(90, lambda i: f"{label(i)},{i * 7 % 31},{label(i)}"), {"data.strict": "true"}, "with data.strict"),
+    ],
+    ids=["ragged", "strict"],
+)
+def test_the_stage_refuses(demo: Toy, table: str, knobs: dict[str, str], words: str) -> None:
+    """Through the real stage: the sentence, exit code 1, no traceback, and nothing half-written is left."""
+    demo.write("data/bad.csv", table)
+    for key, value in {"data.path": "data/bad.csv", "data.target": "y", **knobs}.items():
+        change(demo, key, value)
+    done = demo.run("python", "-m", "veritable", "repro", timeout=300)
+    assert 1 == done.status
+    assert words in done.text
+    assert "Traceback" not in done.text
+    assert not (demo.root / "data/prepared").exists()
+
+
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [
+        (BOMB, "params.yaml must hold at most 100,000 values, however it unfolds into more"),
+        ("x: !!python/object/apply:os.system ['touch hacked']\n", "could not determine a constructor for the tag"),
+        ("data: {}\n", 'found duplicate key "data"'),
+    ],
+    ids=["alias bomb", "tag", "key twice"],
+)
+def test_params_are_refused_before_anything_runs(demo: Toy, tail: str, words: str) -> None:
+    """What is wrong in params.yaml is told before DVC removes an output."""
+    demo.write("params.yaml", demo.read("params.yaml") + tail)
+    done = demo.run("python", "-m", "veritable", "repro")
+    assert 1 == done.status
+    assert words in done.text
+    assert "Traceback" not in done.text
+    assert (demo.root / "data/prepared/contract.json").is_file()
+    assert not (demo.root / "hacked").exists()

@@ -1,0 +1,213 @@
+"""A database query: rows from SQLite and PostgreSQL, read once and never changed, and no password in sight."""
+
+import datetime
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.sources import refused, rows, write
+from veritable.tables import database
+from veritable.tables.reading import Reading, open_table
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+SECRET = "p%40ss w:rd/secret"
+
+
+@pytest.fixture
+def lite(tmp_path: Path) -> Path:
+    """An SQLite file."""
+    path = tmp_path / "da%ta?.db"
+    with sqlite3.connect(path) as base:
+        base.execute("create table t (x, y real, name text, blob blob)")
+        base.executemany(
+            "insert into t values (?, ?, ?, ?)", [(1, 0.5, "a", b"1"), (None, None, "b%", None), (3, 2.0, None, None)]
+        )
+    base.close()
+    return path
+
+
+def test_sqlite_file(lite: Path) -> None:
+    """A path that is an SQLite file is the database, and data.query is asked."""
+    assert {"x": [1, None, 3], "name": ["a", "b%", None]} == rows(lite, query="select x, name from t;")
+    assert {"x": [None]} == rows(lite, query="select x from t where name like '%\\%' escape '\\' or name = ':b'")
+    assert {"name": ["a", "b%", None]} == rows(lite, frozenset(["blob", "x", "y"]), query="select * from t")
+
+
+def test_query_in_a_file(tmp_path: Path, lite: Path) -> None:
+    """A path that ends in .sql is the query."""
+    path = write(tmp_path, "-- ä\nselect y\nfrom t;\n", "ask.sql")
+    shutil.move(lite, tmp_path / "lite.db")
+    url = f"sqlite:///{tmp_path / 'lite.db'}"
+    assert {"y": [0.5, None, 2.0]} == rows(path, database=url)
+    assert "data.database must name the database" in refused(path)
+    assert "must be a text file" in refused(tmp_path / "none.sql", database=url)
+    assert "the query must be SQL, however it is empty" in refused(write(tmp_path, ";\n", "ask.sql"), database=url)
+
+
+def test_mixed_types(tmp_path: Path, lite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column whose values in a batch are of several types becomes texts there; integers beyond 64 bits cannot be."""
+    query = "select 1 as m, 2.5 as n, 9223372036854775807 as b union all select 'one', 3, 1"
+    assert {"m": ["1", "one"], "n": [2.5, 3.0], "b": [2**63 - 1, 1]} == rows(lite, query=query)
+    monkeypatch.setattr(database, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(database, "_BATCH_CELLS", 3)
+    assert {"m": [1, "one"], "n": [2.5, 3], "b": [2**63 - 1, 1]} == rows(lite, query=query)
+
+
+def test_read_once(lite: Path) -> None:
+    """The query runs once: what changes in the database afterwards does not change the table."""
+    source = open_table(lite, Reading(query="select x from t"))
+    first = [batch.to_pydict() for batch in source.batches()]
+    with sqlite3.connect(lite) as base:
+        base.execute("delete from t")
+    base.close()
+    assert first == [batch.to_pydict() for batch in source.batches()]
+
+
+def test_never_written(tmp_path: Path, lite: Path) -> None:
+    """A query that changes something is refused, and a database that does not exist is not made."""
+    before = lite.read_bytes()
+    assert "readonly database" in refused(lite, query="delete from t")
+    assert "must give rows, however it is no select" in refused(lite, query="pragma foreign_keys = on")
+    assert before == lite.read_bytes()
+    missing = tmp_path / "missing.db"
+    assert "there is no" in refused(tmp_path / "t", database=f"sqlite:///{missing}", query="select 1")
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({}, "data.query must be SQL where the table is in a database, however it is null."),
+        ({"query": " ;"}, "the query must be SQL, however it is empty."),
+        ({"query": "select"}, "the database must answer the query, however: incomplete input."),
+        ({"query": "select * from nowhere"}, "no such table: nowhere."),
+        ({"query": "select x from t where x > 10"}, "must have rows, however it has none."),
+        ({"query": "select x, x from t"}, "'x' stands twice"),
+        ({"query": "select * from t"}, "column 'blob' of the query must hold single values, however it holds bytes"),
+        ({"query": "select x from t", "max_rows": 2}, "at most 2 rows"),
+        ({"query": "select 1", "database": "nonsense"}, "data.database must be an SQLAlchemy URL"),
+        ({"query": "select 1", "database": "postgresql://h:port/x"}, "data.database must be an SQLAlchemy URL"),
+        ({"query": "select 1", "database": "oracle://h/x"}, "must name a database that a driver is installed for, however:"),
+        ({"query": "select 1", "database": "klingon://h/x"}, "must name a database that a driver is installed for, however:"),
+        ({"query": "select 1", "database": "sqlite://"}, "data.database must name an SQLite file"),
+        (
+            {"query": "select 1", "database": "postgresql+psycopg://u@127.0.0.1:1/x"},
+            "the database must answer the query, however: ",
+        ),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_refused(lite: Path, how: dict[str, str], words: str) -> None:
+    """What cannot be asked or answered is one sentence."""
+    assert words in refused(lite, **how)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://u:{}@h/x", "postgresql+psycopg://u@h/x?password={}", "sqlite:///{}?passwd=1&PassWord={}"]
+)
+def test_password_in_the_url(tmp_path: Path, url: str) -> None:
+    """A password belongs into the environment: in the URL it is refused, and not repeated."""
+    said = refused(tmp_path, database=url.format("geheim", "geheim"), query="select 1")
+    assert "data.database must not hold a password, however it does." in said
+    assert "geheim" not in said
+    assert "VERITABLE_DATABASE_PASSWORD" in said
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server that asks for a password."""
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    # Not in pytest's folder, which every run of pytest closes to other users: as root the server must run as another one.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        secret = write(folder, SECRET + "\n", "secret")
+        user: dict[str, str] = {}
+        if os.geteuid() == 0:
+            user = {"user": "postgres", "group": "postgres"}
+            for each in (folder, secret):
+                shutil.chown(each, "postgres", "postgres")
+
+        def run(*command: str) -> None:
+            subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder, **user)
+
+        tool, data = BINARIES[-1].parent, folder / "data"
+        run(str(tool / "initdb"), "-D", str(data), "-U", "reader", "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8")
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        run(str(tool / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        yield f"postgresql+psycopg://reader@/postgres?host={folder}"
+        run(str(tool / "pg_ctl"), "-D", str(data), "-w", "-m", "immediate", "stop")
+
+
+def test_postgresql(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, decimals, dates and times, booleans and texts come from a real server, more rows than one batch."""
+    monkeypatch.setenv(database.PASSWORD, SECRET)
+    query = """
+        select i, i / 4.0 as price, i::float8 as x, i % 2 = 0 as even, 'ä%:b' as name, null as nothing,
+               timestamp '2020-01-01' + i * interval '1 hour' as local, timestamptz '2020-01-01 01:00+01' as exact,
+               date '2020-02-03' as day, time '12:30' as noon, '5b0a1a3e-0000-0000-0000-000000000000'::uuid as id
+        from generate_series(1, 200000) as i order by i;"""
+    found = rows(tmp_path / "any", database=postgres, query=query)
+    numbers = list(range(1, 200_001))
+    assert numbers == found["i"]
+    assert [float(Decimal(i) / 4) for i in numbers] == found["price"]
+    assert [float(i) for i in numbers] == found["x"]
+    assert [False, True] == found["even"][:2]
+    utc = datetime.UTC
+    expected = {
+        "name": "ä%:b", "nothing": None, "local": datetime.datetime(2020, 1, 1, 1),
+        "exact": datetime.datetime(2020, 1, 1, tzinfo=utc),
+        "day": datetime.date(2020, 2, 3), "noon": "12:30:00", "id": "5b0a1a3e-0000-0000-0000-000000000000",
+    }  # fmt: skip
+    assert expected == {name: found[name][0] for name in expected}
+
+
+def test_postgresql_refused(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password, wrong SQL, bytes and arrays are one sentence without the password."""
+
+    def said(query: str, password: str) -> str:
+        monkeypatch.setenv(database.PASSWORD, password)
+        words = refused(tmp_path, database=postgres, query=query)
+        assert password not in words
+        return words
+
+    assert "password authentication failed" in said("select 1", "wrong-one")
+    assert 'relation "nothing" does not exist' in said("select * from nothing", SECRET)
+    assert "must hold single values, however it holds bytes" in said("select 'a'::bytea as b", SECRET)
+    assert "must hold single values, however it holds list" in said("select array[1, 2] as b", SECRET)
+    assert "syntax error" in said("create table made (x int)", SECRET)
+    assert "***" in said(f"select '{SECRET}'::int", SECRET)
+
+
+def test_no_password_from_elsewhere(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password comes from one variable alone: those places in which PostgreSQL's own library looks do not count."""
+    passwords = write(tmp_path, f"*:*:*:*:{SECRET.replace(':', chr(92) + ':')}\n", "passwords")
+    passwords.chmod(0o600)
+    monkeypatch.delenv(database.PASSWORD, raising=False)
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    assert "no password supplied" in refused(tmp_path, database=postgres, query="select 1 as x")
+    monkeypatch.setenv(database.PASSWORD, SECRET)
+    assert {"x": [1]} == rows(tmp_path, database=postgres, query="select 1 as x")
+
+
+def test_query_is_no_pipe(tmp_path: Path, lite: Path) -> None:
+    """A query file that is a pipe is refused, and nothing waits for it."""
+    os.mkfifo(tmp_path / "ask.sql")
+    assert "must be a text file, however: it is no file" in refused(tmp_path / "ask.sql", database=f"sqlite:///{lite}")
+
+
+def test_sqlite_file_of_a_url() -> None:
+    """The file of an SQLite URL can be told without opening it."""
+    assert Path("../shop.db") == database.sqlite_file("sqlite:///../shop.db")
+    assert Path("/srv/shop.db") == database.sqlite_file("sqlite+pysqlite:////srv/shop.db")
+    assert (
+        None is database.sqlite_file("postgresql://host/shop") is database.sqlite_file("sqlite://") is database.sqlite_file("x")
+    )

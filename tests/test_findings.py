@@ -1,0 +1,163 @@
+"""Findings: each check finds what it is for, and is silent about a table without it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.rooms import HOSTILE, ROOT, mixed_table, prepare_frame
+from tests.sources import refusal
+from veritable.tables.finding import LEVELS, Finding
+from veritable.tables.findings import CODES, refuse_errors, speak
+
+ROWS = 600
+DRAW = np.random.default_rng(5)
+CLEAN = mixed_table(ROWS)
+Y = CLEAN["target"].eq("class 1").to_numpy().astype(int)
+SORTED = CLEAN.sort_values("target", ignore_index=True)
+UNIFORM = DRAW.random(ROWS)
+
+
+def with_column(values: Any, name: str = "x") -> pd.DataFrame:
+    return CLEAN.assign(**{name: values})
+
+
+def without_target(rows: int) -> pd.DataFrame:
+    frame = CLEAN.copy()
+    frame.loc[: rows - 1, "target"] = None
+    return frame
+
+
+def gaps(values: Any, every: int) -> np.ndarray:
+    return np.where(np.arange(ROWS) % every == 0, None, values)
+
+
+BIG = np.where(UNIFORM < 0.5, 2**60 + 5, 12)
+DAYS = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(DRAW.integers(0, 12, ROWS) * 31, unit="D"))
+WORDY = [f"the {i % 97} of them went {i % 89} miles {i} times" for i in range(ROWS)]
+ASKED = with_column(np.resize(["1", "2", "?"], ROWS))
+MINUS_ONE = with_column(np.where(UNIFORM < 0.1, -1, np.floor(UNIFORM * 30)))
+COMMAS = with_column([f"{i * 7919 % 10007:,}" for i in range(ROWS)])
+TWICE = pd.concat([CLEAN, CLEAN.head(50)]).assign(t=["train"] * 300 + ["valid"] * 300 + ["test"] * 50)
+HEAD = CLEAN.head(1).assign(target="class 9")
+
+# code, level, column, a table that has it, params, and a table that all but has it
+CASES: list[tuple[str, str, str | None, pd.DataFrame, dict[str, Any], pd.DataFrame]] = [
+    ("gives_target_away", "error", "x", with_column(Y * 3.5), {}, with_column(np.where(UNIFORM < 0.7, Y * 3.5, 1))),
+    ("gives_target_away", "error", "x", with_column(np.where(Y, "p", "q")), {}, with_column(np.where(UNIFORM < 0.5, "p", "q"))),
+    ("gives_target_away", "warning", "x", with_column(np.where(UNIFORM < 0.97, Y, 1 - Y)), {}, CLEAN),
+    ("gives_target_away", "error", "x", SORTED.assign(x=np.arange(ROWS) * 2), {}, with_column(DRAW.permutation(ROWS) * 2)),
+    ("time_order", "warning", "x", with_column(np.arange(ROWS) // 3), {}, with_column(DRAW.permutation(ROWS) // 3)),
+    ("identifier", "warning", "x", with_column(np.arange(ROWS)), {}, with_column(DRAW.permutation(ROWS))),
+    ("identifier", "warning", "id", with_column(DRAW.permutation(ROWS), "id"), {}, with_column(np.arange(ROWS) // 2, "id")),
+    ("identifier", "warning", "x", with_column([f"A{i}" for i in range(ROWS)]), {}, with_column(np.resize(["A", "B"], ROWS))),
+    ("free_text", "warning", "x", with_column(WORDY), {}, with_column(np.resize(["a text of five words", "b"], ROWS))),
+    ("constant", "warning", "x", with_column("same"), {}, with_column(gaps("same", 2))),
+    ("all_missing", "warning", "x", with_column(None), {}, with_column(gaps("same", 2))),
+    ("hidden_missing", "note", "x", ASKED, {}, with_column(np.resize(["1", "2", None], ROWS))),
+    ("mixed", "warning", "x", with_column(["oops", *map(str, range(ROWS - 1))]), {}, with_column(np.resize(["1", "b"], ROWS))),
+    ("mixed", "warning", "x", with_column(np.resize(["oops", *map(str, range(50))], ROWS)), {}, with_column(UNIFORM)),
+    ("many_categories", "warning", "x", with_column(np.resize(list("abcdefg"), ROWS)), {"max_categories": 6}, CLEAN),
+    ("many_categories", "warning", "x", with_column(np.arange(ROWS) % 101), {"types": {"x": "category"}}, with_column(UNIFORM)),
+    ("rare_categories", "note", "x", with_column(["odd"] * 9 + ["a"] * 591), {}, with_column(["odd"] * 300 + ["a"] * 300)),
+    ("sentinel", "warning", "x", with_column(np.where(UNIFORM < 0.1, -999, UNIFORM)), {}, with_column(np.floor(UNIFORM * 999))),
+    ("sentinel", "warning", "x", MINUS_ONE, {}, with_column(UNIFORM * 40 - 1)),
+    ("rounded", "warning", "x", with_column(BIG), {}, with_column(BIG // 2**10)),
+    ("number_format", "note", "x", COMMAS, {}, with_column((UNIFORM * 9).astype(str))),
+    ("ambiguous_date", "warning", "x", with_column(np.resize(["01/02/2020", "03/04/2020"], ROWS)), {}, with_column(DAYS)),
+    ("duplicates", "note", None, pd.concat([CLEAN, CLEAN.head(3)]), {}, CLEAN),
+    ("duplicates", "warning", None, pd.concat([CLEAN, CLEAN.head(30)]), {"duplicates": "drop"}, CLEAN),
+    ("class_rare", "warning", None, pd.concat([CLEAN, HEAD, HEAD.assign(age=1.0)]), {}, CLEAN),
+    ("imbalance", "note", None, CLEAN.assign(target=np.where(UNIFORM < 0.05, "a", "b")), {}, CLEAN),
+    ("target_missing", "warning", None, without_target(3), {}, CLEAN),
+    ("drift", "warning", "x", with_column(UNIFORM + np.arange(ROWS) / ROWS), {"time": "t"}, with_column(UNIFORM)),
+    ("drift", "note", "x", pd.concat([CLEAN.assign(x=UNIFORM), *[CLEAN.head(1).assign(x=9.0)] * 400]), {}, CLEAN),
+    ("unplaced", "warning", None, with_column(gaps(np.arange(ROWS), 100).astype(float), "t"), {"time": "t"}, CLEAN),
+    ("duplicates_across_parts", "error", None, TWICE, {"part": "t"}, CLEAN),
+]  # fmt: skip
+
+
+def found(frame: pd.DataFrame, **changes: Any) -> list[Finding]:
+    if "t" in changes.values() and "t" not in frame:
+        frame = frame.assign(t=np.arange(len(frame)))
+    return prepare_frame(frame.reset_index(drop=True), **changes).prepared.findings
+
+
+def test_clean() -> None:
+    """A table without faults has no findings."""
+    assert [] == found(CLEAN)
+
+
+@pytest.mark.parametrize(("code", "level", "column", "frame", "changes", "innocent"), CASES, ids=[case[0] for case in CASES])
+def test_found(
+    code: str, level: str, column: str | None, frame: pd.DataFrame, changes: dict[str, Any], innocent: pd.DataFrame
+) -> None:
+    """Each code is found where it is due, at its level, in one sentence about its column, and not in a table beside it."""
+    own = [each for each in found(frame, **changes) if (each.code, each.column) == (code, column)]
+    assert [level] == [each.level for each in own]
+    assert own[0].sentence.endswith(".")
+    assert column is None or f"'{column}'" in own[0].sentence
+    assert (code, column) not in [(each.code, each.column) for each in found(innocent)]
+
+
+def test_every_code_has_a_case() -> None:
+    """No code is left without a test."""
+    assert set(CODES) == {case[0] for case in CASES}
+
+
+def test_declared_columns_are_not_disputed() -> None:
+    """What params.yaml says a column is, no finding disputes."""
+    frame = with_column(np.arange(ROWS)).assign(c="same")
+    types = {"x": "identifier", "c": "constant"}
+    assert [] == [each for each in found(frame, types=types) if each.column in types]
+
+
+def test_named_time_is_no_finding() -> None:
+    """Rows in order of the column that data.time names are no finding."""
+    frame = with_column(np.arange(ROWS) // 3)
+    assert "time_order" not in [each.code for each in found(frame, time="x")]
+
+
+def test_errors_first() -> None:
+    """Findings stand with the errors first, and each is plain JSON."""
+    frame = with_column(Y * 3.5).assign(a="same", b=np.resize(["1", "?"], ROWS))
+    some = found(frame)
+    assert ["error", "warning", "note"] == [each.level for each in some] == list(LEVELS)
+    assert {"code", "level", "sentence", "column", "numbers"} == set(some[0].to_json())
+
+
+def test_strict() -> None:
+    """With data.strict an error fails the run with its sentence; warnings do not."""
+    some = found(with_column(Y * 3.5))
+    assert "with data.strict no finding may be an error, however 1 is: 'x' alone gives the target away" in refusal(
+        lambda: refuse_errors(some)
+    )
+    refuse_errors([each for each in some if each.level != "error"])
+
+
+def test_many_of_one_kind() -> None:
+    """Twenty findings of one code are said, the others counted."""
+    frame = CLEAN.assign(**{f"c{i}": "same" for i in range(50)})
+    own = [each for each in found(frame) if each.code == "constant"]
+    assert 21 == len(own)
+    assert (None, {"more": 30}) == (own[-1].column, own[-1].numbers)
+    assert "30 more of the kind" in own[-1].sentence
+
+
+def test_spoken() -> None:
+    """In the terminal each finding is a line of printable characters, whatever its column is called."""
+    frame = CLEAN.assign(**dict.fromkeys([*HOSTILE, "\x1b[31mred"], "same"))
+    some = found(frame)
+    lines = speak(some).split("\n")
+    assert f"{len(HOSTILE) + 1} findings:" == lines[0]
+    assert len(HOSTILE) + 2 == len(lines)
+    assert all(line.isprintable() for line in lines)
+    assert "No findings." == speak([])
+    assert "1 finding:" == speak(some[:1]).split("\n")[0]
+
+
+def test_the_documentation_lists_every_code() -> None:
+    """docs/tables.md has each code with what it says."""
+    text = (ROOT / "docs/tables.md").read_text()
+    assert [] == [code for code, words in CODES.items() if f"| `{code}` | {words} |" not in text]

@@ -1,0 +1,106 @@
+"""JSON lines: each object is a row, its values texts as a CSV file would have them."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.rooms import HOSTILE
+from tests.sources import refused, rows, write
+from veritable.tables import stream
+
+VALUE = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.text(min_size=1)
+
+
+def as_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    table=st.lists(st.fixed_dictionaries({"x": VALUE}, optional={"y": VALUE}), min_size=1, max_size=6), ascii_only=st.booleans()
+)
+def test_round_trip(table: list[dict[str, Any]], ascii_only: bool, tmp_path: Path) -> None:
+    """Numbers, booleans and texts become the texts that JSON writes; null and a key that is not there are missing."""
+    safe = json.loads(json.dumps(table).encode("utf-8", "replace"))
+    try:
+        written = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in safe).encode()
+    except UnicodeEncodeError:
+        return
+    found = rows(write(tmp_path, written, "t.jsonl"))
+    for name in found:
+        assert [as_text(row.get(name)) for row in safe] == found[name]
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.ndjson", "t.json", "t.jsonl.gz"])
+def test_values(tmp_path: Path, name: str) -> None:
+    """Shortest decimals, true and false, infinities; blank lines do not count; the keys of all first lines are columns."""
+    text = (
+        '\n{"a": 1, "b": 0.1, "c": true}\r\n\n{"c": null, "a": "?", "d": "x\\ny"}\n'
+        '{"a": 12345678901234567890, "b": NaN}\n{"b": Infinity}\n{"b": -Infinity, "c": false, "a": 1e400}'
+    )
+    content = gzip.compress(text.encode()) if name.endswith(".gz") else text
+    expected = {
+        "a": ["1", "?", "12345678901234567890", None, "inf"],
+        "b": ["0.1", None, None, "inf", "-inf"],
+        "c": ["true", None, None, None, "false"],
+        "d": [None, "x\ny", None, None, None],
+    }
+    assert expected == rows(write(tmp_path, content, name), missing=("?",))
+
+
+def test_hostile_names(tmp_path: Path) -> None:
+    """Keys with quotes, line ends, emoji or markup are kept to the letter."""
+    text = json.dumps({name: i for i, name in enumerate(HOSTILE)})
+    assert {name: [str(i)] for i, name in enumerate(HOSTILE)} == rows(write(tmp_path, text, "t.jsonl"))
+
+
+def test_skipped(tmp_path: Path) -> None:
+    """What is dropped may be nested, and may come late."""
+    text = '{"a": {"b": 1}, "t": "x"}\n' + '{"t": "y"}\n' * 2000 + '{"late": 1, "t": "z"}\n'
+    assert ["x", "z"] == rows(write(tmp_path, text, "t.jsonl"), frozenset(["a", "late"]))["t"][::2001]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1}\n{"a": }\n', "line 2 is none: Expecting value."),
+        ('{"a": 1}\n' * 2000 + '{"a": 1', "line 2,001 is none:"),
+        ("[1, 2]\n", "line 1 is a list."),
+        ("1\n", "line 1 is a int."),
+        ("x,t\n1,a\n", "line 1 is none: Expecting value."),
+        ("[" * 100_000, "line 1 is none: "),
+        ('{"a": 1, "a": 2}\n', "line 1 is none: it has a key twice."),
+        ('{"a": 1}\n' * 2000 + '{"b": 1}\n', "line 2,001 has the new key 'b' beside 'a'."),
+        ('{"a": 1}\n{"a": [1]}\n', "line 2 has a list in it."),
+        ('{"a": 1}\n{"a": {"b": 1}}\n', "line 2 has a dict in it."),
+        ('{"a": ' + "9" * 5000 + "}\n", "line 1 is none: "),
+        ('{"": 1}\n', "has an empty key or none."),
+        ("{}\n", "has an empty key or none."),
+        ("\n\n", "must have rows, however it has none."),
+        ('{"a": "\\ud800"}\n', "line 1 is none: it has half a character."),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_refused(tmp_path: Path, text: str, words: str) -> None:
+    """A line that is no object of single values is refused with its number."""
+    assert words in refused(write(tmp_path, text, "t.jsonl"))
+
+
+def test_bad_bytes(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are named with their line, a file that ends too early too."""
+    assert "line 2 has the bytes ff" in refused(write(tmp_path, b'{"a": 1}\n{"a": "\xff"}\n', "t.jsonl"))
+    content = gzip.compress(b"".join(b'{"a": %d}\n' % i for i in range(10_000)))
+    assert "undamaged gzip file" in refused(write(tmp_path, content[:-20], "t.jsonl.gz"))
+    assert "at most 50 bytes" in refused(write(tmp_path, '{"a": 1}\n' * 10, "t.jsonl"), max_bytes=50)
+    assert "at most 5 rows" in refused(write(tmp_path, '{"a": 1}\n' * 10, "t.jsonl"), max_rows=5)
+
+
+def test_endless_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that never ends is refused, and not held."""
+    monkeypatch.setattr(stream, "MAX_LINE", 100)
+    assert "must have lines of at most 100 characters" in refused(write(tmp_path, '{"a": "' + "1" * 100 + '"}\n', "t.jsonl"))

@@ -1,0 +1,191 @@
+"""Texts to numbers and dates."""
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veritable.tables import parse
+
+
+def numbers(style: str, *texts: str | None) -> list[float] | None:
+    found = parse.numbers(pa.array(texts, pa.string()), style)
+    return None if found is None else found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("style", "text", "number"),
+    [
+        ("plain", "12", 12.0),
+        ("plain", "-1.5e-3", -0.0015),
+        ("plain", "+.5", 0.5),
+        ("plain", "0.5", 0.5),
+        ("plain", "0", 0.0),
+        ("plain", "inf", np.inf),
+        ("plain", "1e999", np.inf),
+        ("thousands", "1,234,567.5", 1234567.5),
+        ("thousands", "12", 12.0),
+        ("decimal comma", "1.234,5", 1234.5),
+        ("decimal comma", "0,5", 0.5),
+        ("percent", "12 %", 12.0),
+        ("percent", "-0.5%", -0.5),
+    ],
+)
+def test_numbers(style: str, text: str, number: float) -> None:
+    """A text of a style is the number that a person reads, and a missing one is NaN."""
+    found = numbers(style, text, None)
+    assert found is not None
+    assert number == found[0]
+    assert np.isnan(found[1])
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        *(
+            ("plain", text)
+            for text in ("007", "00.5", "1,234", "0x10", "1_000", "nan", "NaN", "-nan", "", "abc", "12 %", "1 2")
+        ),
+        *(("thousands", text) for text in ("12,34", "1,2345", "1.5,3", "007", "0,123", "1e5")),
+        *(("decimal comma", text) for text in ("1.5", "1,234.5", "1.2345,0")),
+        *(("percent", text) for text in ("12", "%", "12 %%")),
+    ],
+)
+def test_no_numbers(style: str, text: str) -> None:
+    """One text that is no number of the style, or a code with leading zeros, and none is parsed."""
+    assert numbers(style, "1", text) is None
+
+
+@given(st.lists(st.floats(allow_nan=False)))
+def test_numbers_like_python(values: list[float]) -> None:
+    """A plain number is what Python takes its text for, to the last bit."""
+    assert values == numbers("plain", *map(repr, values))
+
+
+@given(st.datetimes(datetime.datetime(1000, 1, 1), datetime.datetime(9000, 1, 1)))
+def test_dates_like_python(at: datetime.datetime) -> None:
+    """Every format gives the second that Python writes in it."""
+    at = at.replace(microsecond=0)
+    for form in parse.DATE_FORMATS:
+        text = at.isoformat() + "Z" if form == parse.ISO_ZONED else at.isoformat() if form == parse.ISO else at.strftime(form)
+        text = text.replace(f" {at.year} ", f" {at.year:04} ")
+        read = at if form.startswith("ISO") else datetime.datetime.strptime(text, form)
+        found = parse.dates(pa.array([text]), form)
+        assert found is not None, (form, text)
+        assert (read - datetime.datetime(1970, 1, 1)).total_seconds() == found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("31/02/2020", "%d/%m/%Y"),
+        ("30.02.2021 03:00", "%d.%m.%Y %H:%M"),
+        ("Feb 29, 2021", "%b %d, %Y"),
+        ("2021-02-29", parse.ISO),
+        ("13/13/2020", "%d/%m/%Y"),
+        ("1/2/20", "%m/%d/%Y"),
+        ("1/2/2020 10:00", "%m/%d/%Y"),
+        ("20200101", parse.ISO),
+        ("2020-01-01T00:00:00Z", parse.ISO),
+        ("2020-01-01", parse.ISO_ZONED),
+        ("yesterday", parse.ISO),
+    ],
+)
+def test_no_dates(text: str, form: str) -> None:
+    """A day that no calendar has, a year of two digits, or anything left over, and none is parsed."""
+    assert parse.dates(pa.array(["2020-01-01", text]) if form == parse.ISO else pa.array([text]), form) is None
+
+
+def test_zones() -> None:
+    """A zone is heeded: ten o'clock two hours east of Greenwich is eight."""
+    found = parse.dates(pa.array(["1970-01-01T10:00:00+02:00", "1970-01-01T08:00:00Z", None]), parse.ISO_ZONED)
+    assert found is not None
+    assert [28800, 28800] == found[:2].tolist()
+    assert np.isnan(found[2])
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("us"), pa.timestamp("ns", "Asia/Tokyo")])
+def test_timestamps(kind: pa.DataType) -> None:
+    """Arrow's timestamps of any unit and zone are seconds since 1970; so are its dates."""
+    array = pa.array([datetime.datetime(2020, 5, 17, 12), None], pa.timestamp("s")).cast(kind)
+    assert [1589716800.0] == parse.timestamps(array)[:1].tolist()
+    assert np.isnan(parse.timestamps(array)[1])
+    assert [86400.0, 86400.0] == [
+        parse.timestamps(pa.array([datetime.date(1970, 1, 2)], each))[0] for each in (pa.date32(), pa.date64())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("array", "texts"),
+    [
+        (pa.array([1.0, 2.5, None, -0.0, 1e300, float("nan")]), ["1", "2.5", None, "0", "1e+300", None]),
+        (pa.array([1, 2**63 - 1, None]), ["1", "9223372036854775807", None]),
+        (pa.array([True, False, None]), ["true", "false", None]),
+        (pa.array(["a", None, "a"]).dictionary_encode(), ["a", None, "a"]),
+        (pa.array(["a"], pa.large_string()), ["a"]),
+        (pa.nulls(2), [None, None]),
+    ],
+    ids=str,
+)
+def test_texts(array: pa.Array, texts: list[str | None]) -> None:
+    """Values of any type as texts: whole numbers without ".0", so that the code 1 is "1" however it is stored."""
+    assert pa.string() == parse.texts(array).type
+    assert texts == parse.texts(array).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("array", "storage", "numbers"),
+    [
+        (pa.array([1, None], pa.int64()), "number", [1, np.nan]),
+        (pa.array([2**64 - 1], pa.uint64()), "number", [2.0**64]),
+        (pa.array([1.5], pa.float16()), "number", [1.5]),
+        (pa.array(["1.25"]).cast(pa.decimal128(5, 2)), "number", [1.25]),
+        (pa.array([datetime.time(1, 0)], pa.time32("s")), "number", [3600]),
+        (pa.array([datetime.time(0, 0, 1)], pa.time64("us")), "number", [1e6]),
+        (pa.array([datetime.timedelta(seconds=5), None], pa.duration("s")), "number", [5, np.nan]),
+        (pa.array([True]), "text", None),
+        (pa.array(["1"]), "text", None),
+        (pa.array([0], pa.date32()), "date", None),
+        (pa.array([0], pa.timestamp("us")), "date", None),
+    ],
+    ids=str,
+)
+def test_storage(array: pa.Array, storage: str, numbers: list[float] | None) -> None:
+    """Arrow's types are numbers, dates or texts; times of day and durations count as numbers of their own unit."""
+    assert storage == parse.storage_of(array.type)
+    if numbers is not None:
+        np.testing.assert_array_equal(numbers, parse.native_numbers(array))
+
+
+def test_without_codes() -> None:
+    """Numbers that are codes of missing values are NaN, however the code is written; a text is no code of a number."""
+    np.testing.assert_array_equal([np.nan, 1, np.nan], parse.without(np.array([-9.0, 1.0, 99.0]), {"-9", "99.0", "-", "E"}))
+
+
+@pytest.mark.parametrize(("number", "text"), [(1.0, "1"), (-3, "-3"), (0.1, "0.1"), (1e22, "1e+22"), (float("inf"), "inf")])
+def test_number_text(number: float, text: str) -> None:
+    """A number as a label."""
+    assert text == parse.number_text(number)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pd.Series([1.0, None]), [1.0, None]),
+        (pd.Series(["a", None]), ["a", None]),
+        (pd.Series([1, "a", None, 2.5, float("nan"), pd.NA], dtype=object), ["1", "a", None, "2.5", None, None]),
+        (pd.Series(pd.Categorical(["a", None])), ["a", None]),
+        (pd.Series(pd.array([1, None], dtype="Int64")), [1, None]),
+    ],
+    ids=str,
+)
+def test_from_pandas(values: pd.Series, expected: list[Any]) -> None:
+    """A frame's column is an Arrow array with its gaps; mixed values become texts."""
+    array = parse.from_pandas(values)
+    assert isinstance(array, pa.Array)
+    assert expected == array.to_pylist()

@@ -1,0 +1,185 @@
+"""`python -m veritable predict`: new rows get exactly the treatment that the table got, and what is odd is counted."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+import pytest
+
+from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
+from tests.test_classifier import SPEC, classifier
+from veritable.__main__ import main
+from veritable.networks.classifier import Classifier, build_network
+from veritable.predict import safe_in_spreadsheets
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A classifier of `mixed_table`, saved."""
+    classifier().save(tmp_path / "classifier")
+    return tmp_path / "classifier"
+
+
+def new_rows(path: Path, frame: pd.DataFrame) -> Path:
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+def scored(folder: Path, table: Path, output: str = "scored.parquet", *more: str) -> pd.DataFrame:
+    """The scores of a run that ends well."""
+    path = table.parent / output
+    assert 0 == main(["predict", str(folder), str(table), "-o", str(path), *more])
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pc_csv.read_csv(path).to_pandas()
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one sentence of a run that does not."""
+    capsys.readouterr()
+    assert 1 == main(["predict", *map(str, arguments)])
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("output", ["scored.csv", "scored.parquet"])
+def test_scores(folder: Path, tmp_path: Path, kind: str, output: str) -> None:
+    """A row each, in order: the predicted class at the threshold and a probability per class, those of the classifier."""
+    rows = mixed_table(300)
+    found = scored(folder, new_rows(tmp_path / f"new.{kind}", rows), output)
+    expected = classifier().predict_proba(rows)
+    assert ["predicted", "p class 0", "p class 1"] == list(found.columns)
+    np.testing.assert_array_equal(expected, found[["p class 0", "p class 1"]].to_numpy())
+    assert [f"class {int(p >= 0.4)}" for p in expected[:, 1]] == found["predicted"].tolist()
+
+
+def test_the_parts_own_rows(finished: Path, tmp_path: Path) -> None:
+    """The rows of the test part, scored from the raw table, have the probabilities of `evaluate` to the last bit."""
+    judged = pd.read_parquet(finished / "reports/evaluation/predictions.parquet")
+    table = shutil.copy(finished / "data/raw/demo.csv", tmp_path / "new.csv")
+    found = scored(finished / "models/classifier", Path(table)).iloc[judged["row"]].reset_index(drop=True)
+    for column in ("predicted", "p 0", "p 1"):
+        assert judged[column].tolist() == found[column].tolist()
+
+
+def test_nothing_but_the_folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A classifier's folder is all it needs: moved elsewhere, without the repository around it, it scores alike."""
+    table = Path(shutil.copy(finished / "data/raw/demo.csv", tmp_path / "new.csv"))
+    expected = scored(finished / "models/classifier", table)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(finished / "models/classifier", tmp_path / "elsewhere/classifier")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    pd.testing.assert_frame_equal(expected, scored(Path("classifier"), table, "again.parquet"))
+
+
+def test_oddities_are_counted(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unreadable values count as missing, unseen levels as other, far values stay; more columns in any order do not matter."""
+    rows = mixed_table(50).drop(columns="target")
+    expected = rows.copy()
+    expected.loc[[0, 1], "age"] = np.nan
+    odd = expected.astype({"age": object})
+    odd.loc[0, "age"], odd.loc[1, "age"] = "forty", "1e999"
+    for frame in (expected, odd):
+        frame.loc[2, "age"], frame.loc[3, "colour"] = 1e6, "purple"
+    odd = odd.assign(extra=1)[["score", "extra", "member", "colour", "age"]]
+    found = scored(folder, new_rows(tmp_path / "odd.csv", odd))
+    closing = capsys.readouterr().out.strip().splitlines()[-1]
+    assert "Scored 50 rows into" in closing
+    for words in (
+        "1 column unknown and ignored ('extra')",
+        "columns in another order",
+        "2 values unreadable, taken as missing (age 2)",
+        "1 value outside the range of the table, taken as it is (age 1)",
+        "1 value of a category that train did not have, taken as other (colour 1)",
+    ):
+        assert words in closing
+    np.testing.assert_array_equal(classifier().predict_proba(expected), found[["p class 0", "p class 1"]].to_numpy())
+
+
+def test_nothing_odd(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table's own rows are not odd, with the target and without."""
+    for name, rows in {"with": mixed_table(300), "without": mixed_table(300).drop(columns="target")}.items():
+        scored(folder, new_rows(tmp_path / f"{name}.csv", rows), f"{name}.parquet", "--strict")
+        assert "nothing odd about them" in capsys.readouterr().out
+
+
+def test_strict(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --strict anything odd fails the run, and an earlier output stays as it was."""
+    table = new_rows(tmp_path / "odd.csv", mixed_table(20).assign(extra=1))
+    output = tmp_path / "scored.csv"
+    output.write_text("earlier")
+    said = fails(capsys, folder, table, "-o", output, "--strict")
+    assert "with --strict nothing may be odd about the rows, however: 1 column unknown and ignored ('extra')" in said
+    assert "earlier" == output.read_text()
+    assert ["classifier", "odd.csv", "scored.csv"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_absent_columns(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A column that train never lacked must be there; one that it lacked at times counts as missing in all rows."""
+    said = fails(capsys, folder, new_rows(tmp_path / "a.csv", mixed_table(9).drop(columns="score")), "-o", tmp_path / "x.csv")
+    assert "the classifier needs the column 'score'" in said
+    scored(folder, new_rows(tmp_path / "b.csv", mixed_table(9).drop(columns="colour")))
+    assert "1 column absent and taken as missing ('colour')" in capsys.readouterr().out
+
+
+def test_without_a_header(tmp_path: Path) -> None:
+    """Where the table had no header line, new rows need none: columns in its order, with or without the target."""
+    frame = mixed_table(200)
+    frame.to_csv(tmp_path / "table.csv", index=False, header=False)
+    done = prepare_file(tmp_path / "table.csv", tmp_path / "prepared", columns=list(frame.columns))
+    Classifier(build_network(done.encoder, 2, SPEC), SPEC, done.encoder, done.contract, 0.5).save(tmp_path / "classifier")
+    found = []
+    for name, rows, header in (("a", frame, True), ("b", frame, False), ("c", frame.drop(columns="target"), False)):
+        rows.to_csv(tmp_path / f"{name}.csv", index=False, header=header)
+        found.append(scored(tmp_path / "classifier", tmp_path / f"{name}.csv", f"{name}.parquet"))
+    pd.testing.assert_frame_equal(found[0], found[1])
+    pd.testing.assert_frame_equal(found[0], found[2])
+
+
+def test_the_id_comes_along(tmp_path: Path) -> None:
+    """The table's id, where the new rows have it, stands before the scores."""
+    frame = mixed_table(200).assign(customer=[f"c{i:04d}" for i in range(200)])
+    done = prepare_frame(frame, id="customer")
+    Classifier(build_network(done.encoder, 2, SPEC), SPEC, done.encoder, done.contract, 0.5).save(tmp_path / "classifier")
+    found = scored(tmp_path / "classifier", new_rows(tmp_path / "new.csv", frame), "scored.csv")
+    assert frame["customer"].tolist() == found["customer"].tolist()
+    assert "customer" == found.columns[0]
+
+
+def test_mistakes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence each: no classifier, no table, an output of another format, in no folder, or the table itself."""
+    table = new_rows(tmp_path / "new.csv", mixed_table(9))
+    for arguments, words in (
+        ((tmp_path / "none", table, "-o", tmp_path / "x.csv"), "must hold a classifier, however it has no classifier.json"),
+        ((folder, tmp_path / "none.csv", "-o", tmp_path / "x.csv"), "must be a file, however there is none"),
+        ((folder, table, "-o", tmp_path / "x.txt"), "must end in .csv or .parquet, however it is"),
+        ((folder, table, "-o", tmp_path / "no/x.csv"), "must exist, however it does not"),
+        ((folder, table, "-o", table), "must be another file than the table"),
+    ):
+        said = fails(capsys, *arguments)
+        assert words in said
+        assert 1 == said.count("\n")
+
+
+def test_formulas_are_disarmed() -> None:
+    """In CSV a text that a spreadsheet would run begins with an apostrophe; numbers do not."""
+    table = pa.table({"=name": ["=1+1", "@sum", "-1", "+5e3", "-x", "plain", None, "\tx"], "number": [1.0] * 8})
+    safe = safe_in_spreadsheets(table)
+    assert ["'=name", "number"] == safe.column_names
+    assert ["'=1+1", "'@sum", "-1", "+5e3", "'-x", "plain", None, "'\tx"] == safe.column(0).to_pylist()
+
+
+def test_other_arguments_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt flag is no silence."""
+    with pytest.raises(SystemExit):
+        main(["predict", str(folder), "x.csv", "-o", "y.csv", "--strickt"])
+    assert "unrecognized arguments: --strickt" in capsys.readouterr().err
+
+
+def test_prepared_has_gaps() -> None:
+    """The rows of these tests have gaps where they need them."""
+    assert prepared().encoder.columns[0].indicator

@@ -1,0 +1,127 @@
+"""Any table: what kind it is, where it lies, and folders whose files are one table."""
+
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.rooms import params
+from tests.sources import refusal, refused, rows, write
+from veritable.tables.errors import TableError
+from veritable.tables.inside import check_inside
+from veritable.tables.params import DataParams
+from veritable.tables.reading import Reading, folder_files, open_table
+
+
+def test_of_params() -> None:
+    """Reading takes its fields from section `data`, and what is stored of it says nothing about where the table lies."""
+    given = params(DataParams, "data", columns=["x", "t"], missing=["?"], database="sqlite:///x", query="select 1", target="t")
+    reading = Reading.of(given)
+    assert (("x", "t"), ("?",), "select 1") == (reading.columns, reading.missing, reading.query)
+    stored = reading.to_json()
+    assert {"columns", "header", "delimiter", "encoding", "missing", "max_rows", "max_bytes"} == set(stored)
+    assert stored == Reading.from_json(stored).to_json()
+    assert Reading() == Reading.from_json(Reading().to_json())
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A file that is not there, a link to nothing or to itself is named."""
+    assert refused(tmp_path / "none.csv").endswith(
+        "none.csv' must be a file, however there is none. Check data.path in params.yaml."
+    )
+    (tmp_path / "link.csv").symlink_to("gone.csv")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    assert "it is a link to nothing" in refused(tmp_path / "link.csv")
+    assert "however" in refused(tmp_path / "loop.csv")
+    assert "must be a file, however: File name too long." in refused(tmp_path / ("x" * 300))
+    assert "must be a file" in refused(Path("a\0b"))
+    assert "must not be empty" in refused(write(tmp_path, ""))
+
+
+def test_no_regular_file(tmp_path: Path) -> None:
+    """A pipe, a socket or a device is refused at once, and nothing waits for it."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "to_pipe.csv").symlink_to("pipe.csv")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket.csv"))
+        for path in (tmp_path / "pipe.csv", tmp_path / "to_pipe.csv", tmp_path / "socket.csv", Path("/dev/zero")):
+            assert "it is a pipe, a socket or a device" in refused(path)
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    """A file without the right to read it is named."""
+    path = write(tmp_path, "x,t\n1,a\n")
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read everything")
+    assert "must be readable, however: Permission denied." in refused(path)
+
+
+def test_folder(tmp_path: Path) -> None:
+    """The files of a folder are one table, in the order of their names; hidden ones and _SUCCESS do not count."""
+    write(tmp_path, "t,x\nb,2\n", "b.csv")
+    write(tmp_path, "x;t\n1;a\n", "a.csv")
+    for name in (".hidden", "_SUCCESS"):
+        write(tmp_path, "nonsense", name)
+    assert {"x": ["1", "2"], "t": ["a", "b"]} == rows(tmp_path)
+    assert [tmp_path / "a.csv", tmp_path / "b.csv"] == folder_files(tmp_path)
+    source = open_table(tmp_path, Reading(), files=[Path("b.csv")])
+    assert (("t", "x"), 1) == (source.names, sum(batch.num_rows for batch in source.batches()))
+
+
+def test_folder_of_parquet(tmp_path: Path) -> None:
+    """Types that differ from file to file are brought to one that holds both."""
+    pq.write_table(pa.table({"x": pa.array([1, 2]), "k": pa.nulls(2)}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"k": ["a"], "x": [0.5]}), tmp_path / "1.parquet")
+    assert {"x": [1.0, 2.0, 0.5], "k": [None, None, "a"]} == rows(tmp_path)
+    assert {pa.float64()} == {batch.schema.field("x").type for batch in open_table(tmp_path, Reading()).batches()}
+
+
+def test_folder_refused(tmp_path: Path) -> None:
+    """A folder that is empty, holds folders, or files of other columns or types is refused with the file's name."""
+    assert "must be a folder with files, however it has none" in refused(tmp_path)
+    write(tmp_path, "x,t\n1,a\n", "a.csv")
+    write(tmp_path, "x,y\n1,a\n", "b.csv")
+    assert "'b.csv' adds 'y' and lacks 't' against 'a.csv'" in refused(tmp_path)
+    (tmp_path / "b.csv").unlink()
+    pq.write_table(pa.table({"x": np.arange(3), "t": [1, 2, 3]}), tmp_path / "c.parquet")
+    assert "must have the same types" in refused(tmp_path)
+    (tmp_path / "c.parquet").unlink()
+    assert "at most 1 rows" in [write(tmp_path, "x,t\n1,a\n", "d.csv"), refused(tmp_path, max_rows=1)][1]
+    (tmp_path / "sub").mkdir()
+    assert "'sub' in it is a folder" in refused(tmp_path)
+
+
+def test_file_of_folder_that_is_not_there(tmp_path: Path) -> None:
+    """A file that is named in a folder and is not there is a sentence."""
+    write(tmp_path, "x,t\n1,a\n")
+    assert "must be a file" in refusal(lambda: open_table(tmp_path, Reading(), files=[Path("none.csv")]))
+
+
+def test_inside(tmp_path: Path) -> None:
+    """A table must lie in the repository: a path with .., a link and a folder's file that lead out do not."""
+    top = tmp_path / "top"
+    (top / "data/folder").mkdir(parents=True)
+    outside = write(tmp_path, "x", "outside.csv")
+    inside = write(top / "data", "x", "inside.csv")
+    (top / "data/link.csv").symlink_to(outside)
+    (top / "data/loop.csv").symlink_to("loop.csv")
+    (top / "data/folder/link.csv").symlink_to(outside)
+    (top / "data/good.csv").symlink_to(inside)
+    for name in ("inside.csv", "good.csv", "new.csv"):
+        check_inside(top / "data" / name, top)
+    for path in (outside, top / "../outside.csv", top / "data/link.csv", top / "data/folder", Path("/etc/passwd"), tmp_path):
+        said = refusal(lambda path=path: check_inside(path, top))  # type: ignore[misc]
+        assert said.endswith("set data.allow_outside: true in params.yaml.")
+
+
+def test_a_query_needs_a_database(tmp_path: Path) -> None:
+    """A query beside a file that is no database is refused: it would have no effect."""
+    path = tmp_path / "t.csv"
+    path.write_text("x,t\n1,a\n2,b\n")
+    with pytest.raises(TableError, match=r"data\.query is for a database, however table '.*t\.csv' is a file of another kind"):
+        open_table(path, Reading(query="SELECT 1"))
