@@ -21,7 +21,7 @@ repro: setup
 
 test: setup
 	@.ci/system-packages
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST)
 
 check: setup
 	$(BIN)/ruff check

@@ -131,11 +131,15 @@ def sqlite(values: list[Any]) -> Callable[[Path], Path]:
 
 
 @pytest.mark.parametrize(
-    "content", [sqlite([1, "1", 0, "0"]), lines(60, lambda i: json.dumps({"x": i % 13, "t": [1, "1", 0, "0"][i % 4]}))]
+    ("content", "query"),
+    [
+        (sqlite([1, "1", 0, "0"]), "select * from t"),
+        (lines(60, lambda i: json.dumps({"x": i % 13, "t": [1, "1", 0, "0"][i % 4]})), None),
+    ],
 )
-def test_labels_of_two_types(tmp_path: Path, content: Content) -> None:
+def test_labels_of_two_types(tmp_path: Path, content: Content, query: str | None) -> None:
     """The number 1 and the text "1" are one class, as a CSV file could not tell them apart."""
-    assert ("0", "1") == bring(tmp_path, content, "t.jsonl", query="select * from t").contract.classes
+    assert ("0", "1") == bring(tmp_path, content, "t.jsonl", query=query).contract.classes
 
 
 def memory_of(act: Callable[[], object]) -> int:

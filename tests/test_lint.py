@@ -5,9 +5,9 @@ import pytest
 from tests.conftest import Toy
 from veritable.stage.lint import findings
 
-TRAIN = "      - code/train.txt\n      - data/prepared/encoder.json\n"
+TRAIN = "      - code/train.txt\n      - data/prepared/contract.json\n"
 FAULTS = {
-    "a stage without its code": (TRAIN, "      - data/prepared/encoder.json\n", "    + code/train.txt"),
+    "a stage without its code": (TRAIN, "      - data/prepared/contract.json\n", "    + code/train.txt"),
     "a dep that nobody provides": (TRAIN, f"{TRAIN}      - data/none.csv\n", "reads data/none.csv, which no stage makes"),
     "a dep that only the lock has": (
         "      - models/baselines\n      - models/classifier\n",

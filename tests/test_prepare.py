@@ -201,3 +201,14 @@ def test_csv_as_databases_export_it(tmp_path: Path) -> None:
     assert ("date", "%d.%m.%Y") == kinds["Tag"]
     assert ("category", "") == kinds["Kunde"]
     assert 0.333333 == next(column.missing for column in done.contract.columns if column.name == "Kunde")
+
+
+def test_a_test_file_of_a_folder_by_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the stage names it: the folder's other files train and choose, the file judges."""
+    frame = mixed_table(200)
+    (tmp_path / "data/both").mkdir(parents=True)
+    frame.head(150).to_csv(tmp_path / "data/both/a.csv", index=False)
+    frame.tail(50).to_csv(tmp_path / "data/both/b.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    done = prepare_file(Path("data/both"), tmp_path / "prepared", test_file="b.csv")
+    assert list(range(150, 200)) == sorted(done.parts["test"].row.tolist())

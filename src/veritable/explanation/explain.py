@@ -68,12 +68,13 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
     mean_absolute = importance(explanation)
     order = np.argsort(-mean_absolute, kind="stable")
     shown = _most_wrong(predicted, test.y[rows])
+    shown_values = encoder.decode(test.X[rows]).astype(object)
     return Explained(
         values=shap.Explanation(
             explanation.values[:, :, code],
             explanation.base_values[:, code],
             data=test.X[rows][:, [block.start for block in encoder.blocks.values()]],
-            display_data=encoder.decode(test.X[rows]).to_numpy(dtype=object),
+            display_data=shown_values.where(shown_values.notna(), "missing").to_numpy(dtype=object),
             feature_names=names,
         ),
         attributions=_long(explanation.values, test.row[rows], classes, names),

@@ -40,10 +40,10 @@ def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, S
     names = [file.name for file in folder_files(path)]
     if params.test_file not in names:
         raise TableError(f"data.test_file must be a file of '{path}', however '{params.test_file}' is none of: {shown(names)}.")
-    others = [path / name for name in names if name != params.test_file]
+    others = [Path(name) for name in names if name != params.test_file]
     if not others:
         raise TableError(f"'{path}' must hold files to train on beside data.test_file, however it holds none.")
-    return _open(path, reading, skip, others), _open(path, reading, skip, [path / params.test_file])
+    return _open(path, reading, skip, others), _open(path, reading, skip, [Path(params.test_file)])
 
 
 def _open(path: Path, reading: Reading, skip: frozenset[str], files: list[Path] | None = None) -> Source:

@@ -115,10 +115,8 @@ def _learn(
     contract: Contract, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams
 ) -> tuple[Encoder, Sample, Sample]:
     """Fit the encoder to the train part; on the way, keep a sample of train and of test."""
-    names, features = list(scanned.surveys), contract.features
-    target = names.index(params.target)
-    place = {name: i for i, name in enumerate(names)}
-    chosen = [place[column.name] for column in features]
+    features, place = contract.features, {name: i for i, name in enumerate(scanned.surveys)}
+    chosen, target = [place[column.name] for column in features], place[params.target]
     tables = truth_tables(features, scanned.surveys)
     levels = {each.name: list(scanned.surveys[each.name].levels) for each in features if each.type == "category"}
     learner = Learner(features, levels)
@@ -148,20 +146,18 @@ def _learn(
 def _write(
     folder: Path, contract: Contract, encoder: Encoder, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams
 ) -> None:
-    names, surveys = list(scanned.surveys), scanned.surveys
-    target = names.index(params.target)
-    place = {name: i for i, name in enumerate(names)}
-    chosen = [place[column.name] for column in contract.features]
+    surveys, place = scanned.surveys, {name: i for i, name in enumerate(scanned.surveys)}
+    chosen, target = [place[column.name] for column in contract.features], place[params.target]
     tables = [
         places(list(surveys[column.name].levels), column) if column.kind == "category" else table
         for column, table in zip(encoder.columns, truth_tables(contract.features, surveys), strict=True)
     ]
     types = {column.name: column.type for column in contract.columns}
     sensitive = {
-        name: (names.index(name), np.array([*surveys[name].levels, "other"], dtype=object), types[name] == "date")
+        name: (place[name], np.array([*surveys[name].levels, "other"], dtype=object), types[name] == "date")
         for name in params.sensitive
     }
-    weight = names.index(params.weight) if params.weight else None
+    weight = place[params.weight] if params.weight else None
     sizes = np.bincount(assigned.parts, minlength=len(PARTS))[: len(PARTS)]
     shards = [-(-int(size) // params.shard_rows) for size in sizes]
     coded = encoder.cardinalities > 0
