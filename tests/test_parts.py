@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE
 from veritable.tables import parts
-from veritable.tables.parts import Part, PartWriter, read_part
+from veritable.tables.parts import Part, ShardWriter, read_part
 
 
 def some_part(rows: int, width: int, extra: bool = True) -> Part:
@@ -25,12 +25,14 @@ def some_part(rows: int, width: int, extra: bool = True) -> Part:
 
 def write(folder: Path, part: Part, names: tuple[str, ...], shards: int = 1, piece: int = 10**6) -> Path:
     """Write in pieces; row i goes to shard i % shards."""
-    writer = PartWriter(folder, names, coded=np.arange(len(names)) == 0, shards=shards)
-    for start in range(0, len(part), piece):
-        rows = np.arange(start, min(start + piece, len(part)))
-        writer.write(part.take(rows), rows % shards)
-    writer.close()
-    assert len(part) == writer.rows
+    folder.mkdir()
+    held = parts.group_rows(len(names), shards)
+    for shard in range(shards):
+        writer = ShardWriter(folder / f"{shard:05d}.parquet", names, coded=np.arange(len(names)) == 0, group_rows=held)
+        for start in range(0, len(part), piece):
+            rows = np.arange(start, min(start + piece, len(part)))
+            writer.write(part.take(rows[rows % shards == shard]))
+        writer.close()
     return folder
 
 
@@ -62,7 +64,7 @@ def test_round_trip(
 
 def test_more_than_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than a row group is held back, and a file has several of them."""
-    monkeypatch.setattr(parts, "_ROW_GROUP_CELLS", 1)
+    monkeypatch.setattr(parts, "_HELD_CELLS", 1)
     part = some_part(5000, 2)
     folder = write(tmp_path / "train", part, ("a", "b"), piece=100)
     assert 5 == pq.read_metadata(folder / "00000.parquet").num_row_groups

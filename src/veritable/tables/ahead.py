@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+THREADS = 2  # at work on one table; Arrow and numpy let go of the interpreter
 T = TypeVar("T")
 
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 ROW, CLASS, WEIGHT = "(row)", "(class)", "(weight)"  # in brackets, as a column "row" is nothing rare in a table
 SENSITIVE = "(sensitive) "
-_ROW_GROUP_CELLS = 2**23  # 32 MB of float32 are held back before they are written
+_HELD_CELLS = 2**23  # of all shards together: 32 MB of float32 are held back before they are written
+_FEWEST_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class Part:
         return type(self)(
             self.row[rows],
             self.y[rows],
-            self.X[rows],
+            np.take(self.X.T, rows, axis=1).T if self.X.flags.f_contiguous else self.X[rows],  # as it lies in memory
             None if self.weight is None else self.weight[rows],
             {name: values[rows] for name, values in self.sensitive.items()},
         )
 
 
-class PartWriter:
-    """Writes a new folder of shards from pieces, holding back no more than a row group of each shard.
+class ShardWriter:
+    """Writes one shard from pieces, holding back no more than a row group. Without a row there is no file.
 
     Parameters
     ----------
@@ -61,56 +62,48 @@ class PartWriter:
         Of X's columns.
     coded
         Which of them hold the codes of categories: few values, so Parquet writes a dictionary.
-    shards
-        How many files.
+    group_rows
+        Rows that are held back before they are written.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], *, coded: np.ndarray, shards: int):
-        folder.mkdir()
-        self._folder, self._names, self._coded, self.shards = folder, list(names), coded, shards
-        self._held: list[list[Part]] = [[] for _ in range(shards)]
-        self._writers: dict[int, pq.ParquetWriter] = {}
-        self._group_rows = max(1024, _ROW_GROUP_CELLS // max(1, len(names) * shards))
-        self.rows = 0
+    def __init__(self, path: Path, names: Sequence[str], *, coded: np.ndarray, group_rows: int):
+        self._path, self._names, self._coded, self._group_rows = path, list(names), coded, group_rows
+        self._held: list[pa.Table] = []
+        self._writer: pq.ParquetWriter | None = None
 
-    def write(self, part: Part, shard: np.ndarray) -> None:
-        """Add rows; `shard` says which file each goes to. Shape: shard (n,)"""
-        self.rows += len(part)
-        for number in range(self.shards):
-            chosen = np.flatnonzero(shard == number)
-            if len(chosen):
-                held = self._held[number]
-                held.append(part if len(chosen) == len(part) else part.take(chosen))
-                if sum(map(len, held)) >= self._group_rows:
-                    self._flush(number)
+    def write(self, part: Part) -> None:
+        """Add rows."""
+        if len(part):
+            self._held.append(self._table(part))
+        if sum(table.num_rows for table in self._held) >= self._group_rows:
+            self._flush()
 
     def close(self) -> None:
         """Write what is held back."""
-        for number in range(self.shards):
-            self._flush(number)
-        for writer in self._writers.values():
-            writer.close()
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
 
-    def _flush(self, number: int) -> None:
-        if not self._held[number]:
+    def _flush(self) -> None:
+        if not self._held:
             return
-        table = pa.concat_tables([self._table(part) for part in self._held[number]])
-        self._held[number] = []
-        if number not in self._writers:
+        table = pa.concat_tables(self._held)
+        self._held = []
+        if self._writer is None:
             dictionary = [name for name, coded in zip(self._names, self._coded, strict=True) if coded]
             dictionary += [field.name for field in table.schema if pa.types.is_string(field.type)]
-            plain = sorted(set(self._names) - set(dictionary))
-            self._writers[number] = pq.ParquetWriter(
-                self._folder / f"{number:05d}.parquet",
+            coded_names = set(dictionary)
+            self._writer = pq.ParquetWriter(
+                self._path,
                 table.schema,
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=dictionary,
-                use_byte_stream_split=plain,
+                use_byte_stream_split=[name for name in self._names if name not in coded_names],
                 write_statistics=False,
                 store_schema=False,
             )
-        self._writers[number].write_table(table, row_group_size=table.num_rows)
+        self._writer.write_table(table, row_group_size=table.num_rows)
 
     def _table(self, part: Part) -> pa.Table:
         keys = {ROW: pa.array(part.row, pa.int64()), CLASS: pa.array(part.y, pa.int64())}
@@ -119,6 +112,11 @@ class PartWriter:
         keys |= {SENSITIVE + name: pa.array(values, pa.string()) for name, values in part.sensitive.items()}
         columns = [pa.array(column) for column in np.ascontiguousarray(part.X.T)]
         return pa.Table.from_arrays([*keys.values(), *columns], names=[*keys, *self._names])
+
+
+def group_rows(width: int, shards: int) -> int:
+    """Rows in a row group of each of so many shards, so that what they hold back together is bounded."""
+    return max(_FEWEST_ROWS, _HELD_CELLS // max(1, width * shards))
 
 
 def read_part(folder: Path) -> Part:

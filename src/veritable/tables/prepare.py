@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from veritable.tables import hashing, inference, parse
-from veritable.tables.ahead import ahead
+from veritable.tables.ahead import THREADS, ahead
 from veritable.tables.assign import Assigned, assign
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
@@ -24,11 +24,11 @@ from veritable.tables.finding import Finding
 from veritable.tables.findings import find
 from veritable.tables.learner import Learner, look_up, places, truth_tables
 from veritable.tables.params import DataParams
-from veritable.tables.parts import CLASS, ROW, SENSITIVE, WEIGHT, Part, PartWriter
+from veritable.tables.parts import CLASS, ROW, SENSITIVE, WEIGHT, Part, ShardWriter, group_rows
 from veritable.tables.reading import Reading, Source
 from veritable.tables.sample import Sample
 from veritable.tables.scan import Scan, scan
-from veritable.tables.split import PARTS, TEST, TRAIN
+from veritable.tables.split import LEFT_OUT, PARTS, TEST, TRAIN
 from veritable.tables.spool import Spool
 from veritable.tables.survey import LARGEST
 from veritable.tables.target import class_codes, find_classes
@@ -158,33 +158,42 @@ def _write(
         for name in params.sensitive
     }
     weight = place[params.weight] if params.weight else None
-    sizes = np.bincount(assigned.parts, minlength=len(PARTS))[: len(PARTS)]
-    shards = [-(-int(size) // params.shard_rows) for size in sizes]
-    coded = encoder.cardinalities > 0
-    writers = [PartWriter(folder / name, encoder.names, coded=coded, shards=n) for name, n in zip(PARTS, shards, strict=True)]
-    start = 0
-    with ThreadPoolExecutor(len(PARTS)) as pool:
+    shards = [-(-int(rows) // params.shard_rows) for rows in assigned.counts.sum(axis=1)]
+    first_shard = np.cumsum([0, *shards])
+    files = [folder / name / f"{i:05d}.parquet" for name, count in zip(PARTS, shards, strict=True) for i in range(count)]
+    held, coded = group_rows(len(encoder.names), len(files)), encoder.cardinalities > 0
+    for name in PARTS:
+        (folder / name).mkdir()
+    writers = [ShardWriter(file, encoder.names, coded=coded, group_rows=held) for file in files]
+
+    def encoded() -> Iterator[Part]:
+        start = 0
         for batch in ahead(scanned.spool.batches()):
             classes = class_codes(batch[target], codes)
-            X = encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)])
-            part = Part(
+            yield Part(
                 np.arange(start, start + len(classes)),
                 classes,
-                X,
+                encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)]),
                 None if weight is None else batch[weight],
                 {name: _texts(batch[i], levels, date=date) for name, (i, levels, date) in sensitive.items()},
             )
-            list(pool.map(partial(_write_own, part, assigned.parts, params.seed), writers, range(len(PARTS))))
             start += len(classes)
-        list(pool.map(PartWriter.close, writers))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for rows in ahead(encoded()):
+            shard = _shards(rows.row, assigned.parts[rows.row], first_shard, params.seed)
+            order = np.argsort(shard, kind="stable")
+            cuts = np.searchsorted(shard[order], np.arange(len(writers) + 1))
+            own = (order[start:end] for start, end in pairwise(cuts))
+            list(pool.map(lambda writer, chosen, rows=rows: writer.write(rows.take(chosen)), writers, own))
+        list(pool.map(ShardWriter.close, writers))
 
 
-def _write_own(rows: Part, parts: np.ndarray, seed: int, writer: PartWriter, code: int) -> None:
-    """Of some rows those of one part, dealt to its shards by their numbers."""
-    own = np.flatnonzero(parts[rows.row] == code)
-    if len(own):
-        drawn = hashing.mix(rows.row[own].astype(np.uint64) ^ np.uint64(seed))
-        writer.write(rows.take(own), (drawn % np.uint64(writer.shards)).astype(np.int64))
+def _shards(row: np.ndarray, parts: np.ndarray, first_shard: np.ndarray, seed: int) -> np.ndarray:
+    """The shard of each row, drawn from those of its part by its number; -1 where it is left out. Shape: (n,)"""
+    part = np.where(parts == LEFT_OUT, 0, parts)
+    drawn = hashing.mix(row.astype(np.uint64) ^ np.uint64(seed)) % np.diff(first_shard).astype(np.uint64)[part]
+    return np.where(parts == LEFT_OUT, -1, first_shard[part] + drawn.astype(np.int64))
 
 
 def _texts(stored: np.ndarray, levels: np.ndarray, *, date: bool) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from veritable.tables import inference
-from veritable.tables.ahead import ahead
+from veritable.tables.ahead import THREADS, ahead
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading import Source
@@ -16,7 +16,6 @@ from veritable.tables.survey import ColumnSurvey
 from veritable.tables.target import shown
 
 ROW_KEY, UNIT_KEY = 0, 1  # the spool's keys: of the whole row, and of what must not be torn apart
-_THREADS = 2
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -64,13 +63,13 @@ def _read(
     unit = names.index(params.group or params.id or names[0]) if params.group or params.id else None
     equal = [i for i, name in enumerate(names) if name != params.part]  # a row of another part can be equal too
     first_test_row = None
-    with ThreadPoolExecutor(_THREADS) as pool:  # Arrow and numpy let go of the interpreter
+    with ThreadPoolExecutor(THREADS) as pool:
         for each in filter(None, (source, test_source)):
             if each is test_source:
                 first_test_row = spool.rows
-            for batch in ahead(each.batches()):
-                columns = [batch.column(name) for name in names]
-                found = list(pool.map(ColumnSurvey.update, surveys, columns))
+            batches = ([batch.column(name) for name in names] for batch in each.batches())
+            surveyed = (list(pool.map(ColumnSurvey.update, surveys, columns)) for columns in ahead(batches))
+            for found in ahead(surveyed):
                 stored, keys = [one for one, _ in found], [key for _, key in found]
                 spool.write(stored, _row_and_unit_keys(stored, keys, equal, unit))
     return first_test_row

@@ -7,10 +7,12 @@ class, and rows added at the end of the table move no earlier one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from veritable.tables import hashing
+from veritable.tables.ahead import THREADS
 from veritable.tables.errors import TableError
 
 PARTS = ("train", "valid", "test")
@@ -33,17 +35,18 @@ def find_repeats(keys: Callable[[], Iterable[np.ndarray]], rows: int) -> tuple[n
     -------
     Shape: (repeats,), (repeats,) int64
     """
-    pieces = np.uint64(max(1, -(-rows // _KEYS_AT_ONCE)))
-    repeats: list[np.ndarray] = []
-    firsts: list[np.ndarray] = []
-    for piece in range(int(pieces)):
-        row, key = _chosen(keys(), pieces, piece)
+    pieces = max(1, -(-rows // _KEYS_AT_ONCE))
+
+    def find(piece: int) -> tuple[np.ndarray, np.ndarray]:
+        row, key = _chosen(keys(), np.uint64(pieces), piece)
         order = np.argsort(key, kind="stable")
         is_first = np.ones(len(order), dtype=bool)
         is_first[1:] = key[order[1:]] != key[order[:-1]]
         leader = row[order[np.flatnonzero(is_first)[np.cumsum(is_first) - 1]]] if len(order) else row
-        repeats.append(row[order[~is_first]])
-        firsts.append(leader[~is_first])
+        return row[order[~is_first]], leader[~is_first]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        repeats, firsts = zip(*pool.map(find, range(pieces)), strict=True)
     return np.concatenate(repeats), np.concatenate(firsts)
 
 
