@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from veritable.params import Section
+from veritable.progress import progress
 from veritable.tables import inference
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder, columns_of
@@ -153,7 +154,7 @@ def fitted(frame: pd.DataFrame, rows: int = 10**6, max_categories: int = 100, **
     with Spool(columns=len(frame.columns), keys=2) as spool:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("veritable.tables.scan._check_names", lambda *_: None)  # there is no target
-            surveys = scan(batched(frame, rows), None, params, spool).surveys
+            surveys = scan(batched(frame, rows), None, params, spool, progress()).surveys
         columns = [inference.describe(each, params, categories=max_categories) for each in surveys.values()]
         contract = Contract(tuple(columns), "(none)", ("a", "b"), Reading.of(params))
         levels = {each.name: list(surveys[each.name].levels) for each in contract.features if each.type == "category"}

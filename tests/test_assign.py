@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import InMemory, batched, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
+from veritable.progress import progress
 from veritable.tables.assign import Assigned, assign
 from veritable.tables.scan import scan
 from veritable.tables.split import LEFT_OUT, TEST, TRAIN, VALID
@@ -21,7 +22,7 @@ from veritable.tables.target import class_codes, find_classes
 def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:
     params = data_params(**changes)
     with Spool(columns=len(frame.columns), keys=2) as spool:
-        scanned = scan(batched(frame, rows), None if test is None else batched(test, rows), params, spool)
+        scanned = scan(batched(frame, rows), None if test is None else batched(test, rows), params, spool, progress())
         labels, codes = find_classes(scanned.surveys["target"], lambda: scanned.column("target"), params)
 
         def classes() -> Any:

@@ -43,7 +43,7 @@ def test_values_shown() -> None:
     frame = done.attributions
     expected = frame[frame["class"] == "class 1"]["attribution"].to_numpy().reshape(12, 4)
     np.testing.assert_array_equal(expected, done.values.values)
-    assert {"red", "green", "blue", "nan"} >= set(map(str, done.values.display_data[:, 1]))
+    assert {"red", "green", "blue", "missing"} >= set(done.values.display_data[:, 1])
     assert {"yes", "no"} >= set(done.values.display_data[:, 2])
 
 

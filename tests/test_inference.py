@@ -7,6 +7,7 @@ import pytest
 
 from tests.rooms import batched, data_params
 from tests.sources import refusal
+from veritable.progress import progress
 from veritable.tables import inference
 from veritable.tables.contract import Column
 from veritable.tables.scan import scan
@@ -21,7 +22,9 @@ def described(values: list[Any], kind: pa.DataType | None = None, *, name: str =
     table = pa.table({name: pa.array(values, kind), "target": [["a", "b"][i % 2] for i in range(len(values))]})
     params = data_params(**changes)
     with Spool(columns=2, keys=2) as spool:
-        return inference.describe(scan(batched(table, rows), None, params, spool).surveys[name], params, categories=100)
+        return inference.describe(
+            scan(batched(table, rows), None, params, spool, progress()).surveys[name], params, categories=100
+        )
 
 
 NUMBERS = [str(i % 7 + i % 3 / 2) for i in range(LONG)]

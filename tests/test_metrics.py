@@ -84,7 +84,7 @@ def test_weighted_metrics_are_those_of_scikit_learn(rows):
     """With row weights, every metric's value equals scikit-learn's with sample_weight; n is still the rows."""
     y_true, y_prob, y_pred, weights = rows
     expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
-    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, resamples=5, seed=0)
+    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, resamples=60, seed=0)  # else none may be defined
     for name in METRICS:
         value = np.nan if computed[name].value is None else computed[name].value
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)

@@ -26,7 +26,7 @@ TABLES = {
     "adult/adult.data": ({"columns": ADULT, "target": "income"}, [("sentinel", "capital-gain"), ("duplicates", None)], 0.88),
     "adult": (
         {"columns": ADULT, "target": "income", "test_file": "adult.test", "labels": "{'<=50K.': '<=50K', '>50K.': '>50K'}"},
-        [("duplicates_across_parts", None)],
+        [("sentinel", "capital-gain")],
         0.88,
     ),
     "electricity/electricity.csv": ({"target": "class"}, [("time_order", "date")], 0.8),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.rooms import batched, data_params
 from tests.sources import refusal
+from veritable.progress import progress
 from veritable.tables.scan import scan
 from veritable.tables.spool import Spool
 from veritable.tables.target import class_codes, find_classes, shown
@@ -18,7 +19,7 @@ def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) ->
     table = pa.table({"x": list(range(len(values))), "target": pa.array(values, kind)})
     params = data_params(**changes)
     with Spool(columns=2, keys=2) as spool:
-        scanned = scan(batched(table, 5), None, params, spool)
+        scanned = scan(batched(table, 5), None, params, spool, progress())
         classes, codes = find_classes(scanned.surveys["target"], lambda: scanned.column("target"), params)
         rows = np.concatenate([class_codes(places, codes) for places in scanned.column("target")])
     return classes, rows.tolist()

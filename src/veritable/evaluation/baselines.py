@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from veritable.errors import UserError
 from veritable.evaluation.intervals import FloatArray
-from veritable.evaluation.progress import progress
 from veritable.evaluation.weights import check_weight
+from veritable.progress import progress
 
 _MOST_LEVELS = 255  # of a categorical feature in HistGradientBoostingClassifier
 _L2_REGULARIZATION = 1.0  # without it, boosting on a table with a class of one row ended with a log loss of 18

@@ -10,8 +10,8 @@ from veritable.evaluation import curves
 from veritable.evaluation.metrics import compute_metrics, row_losses
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.progress import progress
 from veritable.evaluation.verdict import Judged, judge
+from veritable.progress import progress
 
 
 def compare_models(

@@ -12,8 +12,8 @@ from rich.markup import escape
 from veritable.evaluation.metrics import compute_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.progress import progress
 from veritable.evaluation.weights import check_weight
+from veritable.progress import progress
 
 MOST_GROUPS = 20  # of a column, the commonest; numbers of more values are cut at their quartiles
 FEWEST_ROWS = 30  # of a group: metrics of fewer rows, and their intervals even more so, say nothing

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.progress import Progress
 
+from veritable.progress import progress
 from veritable.tables import hashing, inference, parse
 from veritable.tables.ahead import THREADS, ahead
 from veritable.tables.assign import Assigned, assign
@@ -61,8 +63,8 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
     TableError
         The table cannot be read or split as asked, or has nothing to learn from.
     """
-    with Spool(columns=len(source.names), keys=2) as spool:
-        scanned = scan(source, test_source, params, spool)
+    with progress() as bar, Spool(columns=len(source.names), keys=2) as spool:
+        scanned = scan(source, test_source, params, spool, bar)
         target = scanned.surveys[params.target]
         classes, codes = find_classes(target, lambda: scanned.column(params.target), params)
         columns = tuple(
@@ -75,8 +77,8 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
             return (class_codes(places, codes) for places in scanned.column(params.target))
 
         assigned = assign(scanned, y, classes, params)
-        encoder, train, test = _learn(contract, scanned, assigned, codes, params)
-        _write(folder, contract, encoder, scanned, assigned, codes, params)
+        encoder, train, test = _learn(contract, scanned, assigned, codes, params, bar)
+        _write(folder, contract, encoder, scanned, assigned, codes, params, bar)
     findings = find(contract, scanned.surveys, assigned, train, test, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned), findings)
 
@@ -112,7 +114,7 @@ def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> Non
 
 
 def _learn(
-    contract: Contract, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams
+    contract: Contract, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams, bar: Progress
 ) -> tuple[Encoder, Sample, Sample]:
     """Fit the encoder to the train part; on the way, keep a sample of train and of test."""
     features, place = contract.features, {name: i for i, name in enumerate(scanned.surveys)}
@@ -123,7 +125,8 @@ def _learn(
     most = min(_SAMPLE_ROWS, max(100, _SAMPLE_CELLS // len(features)))
     samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, TEST)}
     start = 0
-    for batch in ahead(scanned.spool.batches()):
+    batches = bar.track(ahead(scanned.spool.batches()), len(scanned.spool.sizes), description="learning from train")
+    for batch in batches:
         classes = class_codes(batch[target], codes)
         parts = assigned.parts[start : start + len(classes)]
         for part, sample in samples.items():
@@ -144,7 +147,14 @@ def _learn(
 
 
 def _write(
-    folder: Path, contract: Contract, encoder: Encoder, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams
+    folder: Path,
+    contract: Contract,
+    encoder: Encoder,
+    scanned: Scan,
+    assigned: Assigned,
+    codes: np.ndarray,
+    params: DataParams,
+    bar: Progress,
 ) -> None:
     surveys, place = scanned.surveys, {name: i for i, name in enumerate(scanned.surveys)}
     chosen, target = [place[column.name] for column in contract.features], place[params.target]
@@ -180,7 +190,7 @@ def _write(
             start += len(classes)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for rows in ahead(encoded()):
+        for rows in bar.track(ahead(encoded()), len(scanned.spool.sizes), description="writing the parts"):
             shard = _shards(rows.row, assigned.parts[rows.row], first_shard, params.seed)
             order = np.argsort(shard, kind="stable")
             cuts = np.searchsorted(shard[order], np.arange(len(writers) + 1))

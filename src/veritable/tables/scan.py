@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from rich.markup import escape
+from rich.progress import Progress
 
 from veritable.tables import inference
 from veritable.tables.ahead import THREADS, ahead
@@ -38,7 +40,7 @@ class Scan:
         return self.spool.column(list(self.surveys).index(name))
 
 
-def scan(source: Source, test_source: Source | None, params: DataParams, spool: Spool) -> Scan:
+def scan(source: Source, test_source: Source | None, params: DataParams, spool: Spool, bar: Progress) -> Scan:
     """Read until every row of every column is of the form that the column is taken to have.
 
     Raises
@@ -48,16 +50,21 @@ def scan(source: Source, test_source: Source | None, params: DataParams, spool: 
     """
     _check_names(source, test_source, params)
     surveys = [inference.start(name, params) for name in source.names]
-    first_test_row = _read(surveys, source, test_source, params, spool)
+    first_test_row = _read(surveys, source, test_source, params, spool, bar)
     while any(survey.changed for survey in surveys):  # at most thrice: see ColumnSurvey.again
         spool.clear()
         surveys = [survey.again() for survey in surveys]
-        first_test_row = _read(surveys, source, test_source, params, spool)
+        first_test_row = _read(surveys, source, test_source, params, spool, bar)
     return Scan({survey.name: survey for survey in surveys}, spool, first_test_row)
 
 
 def _read(
-    surveys: Sequence[ColumnSurvey], source: Source, test_source: Source | None, params: DataParams, spool: Spool
+    surveys: Sequence[ColumnSurvey],
+    source: Source,
+    test_source: Source | None,
+    params: DataParams,
+    spool: Spool,
+    bar: Progress,
 ) -> int | None:
     names = [survey.name for survey in surveys]
     unit = names.index(params.group or params.id or names[0]) if params.group or params.id else None
@@ -69,7 +76,7 @@ def _read(
                 first_test_row = spool.rows
             batches = ([batch.column(name) for name in names] for batch in each.batches())
             surveyed = (list(pool.map(ColumnSurvey.update, surveys, columns)) for columns in ahead(batches))
-            for found in ahead(surveyed):
+            for found in bar.track(ahead(surveyed), description=f"reading {escape(each.path.name)}"):
                 stored, keys = [one for one, _ in found], [key for _, key in found]
                 spool.write(stored, _row_and_unit_keys(stored, keys, equal, unit))
     return first_test_row

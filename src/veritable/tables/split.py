@@ -35,10 +35,10 @@ def find_repeats(keys: Callable[[], Iterable[np.ndarray]], rows: int) -> tuple[n
     -------
     Shape: (repeats,), (repeats,) int64
     """
-    pieces = max(1, -(-rows // _KEYS_AT_ONCE))
+    bits = (rows // _KEYS_AT_ONCE).bit_length()  # of the keys, which say the piece that they are of
 
     def find(piece: int) -> tuple[np.ndarray, np.ndarray]:
-        row, key = _chosen(keys(), np.uint64(pieces), piece)
+        row, key = _chosen(keys(), bits, piece)
         order = np.argsort(key, kind="stable")
         is_first = np.ones(len(order), dtype=bool)
         is_first[1:] = key[order[1:]] != key[order[:-1]]
@@ -46,15 +46,15 @@ def find_repeats(keys: Callable[[], Iterable[np.ndarray]], rows: int) -> tuple[n
         return row[order[~is_first]], leader[~is_first]
 
     with ThreadPoolExecutor(THREADS) as pool:
-        repeats, firsts = zip(*pool.map(find, range(pieces)), strict=True)
+        repeats, firsts = zip(*pool.map(find, range(2**bits)), strict=True)
     return np.concatenate(repeats), np.concatenate(firsts)
 
 
-def _chosen(batches: Iterable[np.ndarray], pieces: np.uint64, piece: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and keys of one piece of the keys' range."""
+def _chosen(batches: Iterable[np.ndarray], bits: int, piece: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and keys of those keys whose lowest bits are the number of the piece."""
     rows, keys, start = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)], 0
     for batch in batches:
-        chosen = np.flatnonzero(batch % pieces == piece)
+        chosen = np.flatnonzero(batch & np.uint64(2**bits - 1) == piece)
         rows.append(chosen + start)
         keys.append(batch[chosen])
         start += len(batch)
@@ -184,8 +184,9 @@ def check_parts(parts: np.ndarray, classes: Callable[[], Iterator[np.ndarray]], 
     start = 0
     for batch in classes():
         part = parts[start : start + len(batch)]
-        for code in range(len(PARTS)):
-            counts[code] += np.bincount(batch[part == code], minlength=len(labels))
+        placed = part != LEFT_OUT
+        cells = part[placed].astype(np.int64) * len(labels) + batch[placed]
+        counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
         start += len(batch)
     sizes = dict(zip(PARTS, counts.sum(axis=1).tolist(), strict=True))
     if empty := [name for name, rows in sizes.items() if not rows]:

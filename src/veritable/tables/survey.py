@@ -97,16 +97,17 @@ class ColumnSurvey:
         stored = self._store(array)
         keys = hashing.of_numbers(stored)
         there = ~np.isnan(stored)
+        whole = bool(there.all())
         if self.form and self.form.storage == "text":
             beyond = stored == OTHER
             if beyond.any():
                 rest = parse.texts(array).filter(pa.array(beyond)).to_numpy(zero_copy_only=False)
                 keys[beyond] = pd.util.hash_array(rest, categorize=False)
         elif self.form:
-            self._measure(stored[there], gap=not there.all())
+            self._measure(stored if whole else stored[there], gap=not whole)
         self.rows += len(stored)
         self.present += int(there.sum())
-        self.sketch.update(keys[there] if not there.all() else keys)
+        self.sketch.update(keys if whole else keys[there])
         return stored, keys
 
     def _store(self, array: pa.Array) -> np.ndarray:
