@@ -10,8 +10,9 @@ from tests.rooms import batched, data_params
 from tests.sources import refusal
 from veritable.progress import progress
 from veritable.tables.scan import scan
+from veritable.tables.source import some
 from veritable.tables.spool import Spool
-from veritable.tables.target import class_codes, find_classes, shown
+from veritable.tables.target import class_codes, find_classes
 
 
 def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) -> tuple[list[str], list[int]]:
@@ -114,5 +115,5 @@ def test_class_codes() -> None:
 
 def test_shown() -> None:
     """Twelve names are listed, then their number."""
-    assert "'a', 'b'" == shown(["a", "b"])
-    assert shown([str(i) for i in range(1013)]).endswith("'11' and 1,001 more")
+    assert "'a', 'b'" == some(["a", "b"])
+    assert some([str(i) for i in range(1013)]).endswith("'11' and 1,001 more")

@@ -19,7 +19,7 @@ from veritable.evaluation.thresholds import predict_labels
 from veritable.networks.classifier import Classifier
 from veritable.tables.contract import Contract
 from veritable.tables.reading import Source, open_table
-from veritable.tables.target import shown
+from veritable.tables.source import some
 
 _SUFFIXES = (".csv", ".parquet")
 _WORDS = {
@@ -104,13 +104,13 @@ def _open(path: Path, contract: Contract) -> Source:
 
 
 def _odd_columns(source: Source, classifier: Classifier) -> list[str]:
-    wanted = [column.name for column in classifier.encoder.columns]
+    wanted = {column.name: None for column in classifier.encoder.columns}
     known = {column.name for column in classifier.contract.columns}
     said = []
     if absent := [name for name in wanted if name not in source.names]:
-        said.append(f"{_many(len(absent), 'column')} absent and taken as missing ({shown(absent)})")
+        said.append(f"{_many(len(absent), 'column')} absent and taken as missing ({some(absent)})")
     if extra := [name for name in source.names if name not in known]:
-        said.append(f"{_many(len(extra), 'column')} unknown and ignored ({shown(extra)})")
+        said.append(f"{_many(len(extra), 'column')} unknown and ignored ({some(extra)})")
     if [name for name in source.names if name in wanted] != [name for name in wanted if name in source.names]:
         said.append("columns in another order, found by their names")
     return said

@@ -6,7 +6,7 @@ from veritable.tables.errors import TableError
 from veritable.tables.inside import check_inside
 from veritable.tables.params import DataParams
 from veritable.tables.reading import Reading, Source, folder_files, open_table
-from veritable.tables.target import shown
+from veritable.tables.source import some
 
 
 def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, Source | None]:
@@ -39,7 +39,7 @@ def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, S
         )
     names = [file.name for file in folder_files(path)]
     if params.test_file not in names:
-        raise TableError(f"data.test_file must be a file of '{path}', however '{params.test_file}' is none of: {shown(names)}.")
+        raise TableError(f"data.test_file must be a file of '{path}', however '{params.test_file}' is none of: {some(names)}.")
     others = [Path(name) for name in names if name != params.test_file]
     if not others:
         raise TableError(f"'{path}' must hold files to train on beside data.test_file, however it holds none.")

@@ -13,9 +13,9 @@ from veritable.tables.ahead import THREADS, ahead
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading import Source
+from veritable.tables.source import some
 from veritable.tables.spool import Spool
 from veritable.tables.survey import ColumnSurvey
-from veritable.tables.target import shown
 
 ROW_KEY, UNIT_KEY = 0, 1  # the spool's keys: of the whole row, and of what must not be torn apart
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -101,12 +101,12 @@ def _check_names(source: Source, test_source: Source | None, params: DataParams)
     for key, name in named:
         if name not in source.names and name not in params.drop:
             raise TableError(
-                f"{key} names the column '{name}', however the table has: {shown(source.names)}. Check params.yaml."
+                f"{key} names the column '{name}', however the table has: {some(source.names)}. Check params.yaml."
             )
     if test_source is not None and set(test_source.names) != set(source.names):
         odd = sorted(set(test_source.names) ^ set(source.names))
         raise TableError(
             f"data.test_file '{params.test_file}' must have the columns of the table, however only one of them has "
-            f"{shown(odd)}. "
+            f"{some(odd)}. "
             "Name what you do not need under data.drop, or correct the file."
         )

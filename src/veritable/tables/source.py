@@ -1,6 +1,6 @@
 """How a table is read, and a table that can be read again and again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -124,7 +124,7 @@ def quoted(text: str) -> str:
     return f"'{plain[:120]}...'" if len(plain) > 120 else f"'{plain}'"
 
 
-def some(names: tuple[str, ...] | list[str]) -> str:
-    """A few names, and how many more there are."""
+def some(names: Sequence[str]) -> str:
+    """Names in quotes, the first twelve of many, and of a long one its head."""
     shown = ", ".join(map(quoted, names[:12]))
     return f"{shown} and {len(names) - 12:,} more" if len(names) > 12 else shown

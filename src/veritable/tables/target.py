@@ -44,7 +44,7 @@ def find_classes(
     _refuse_too_many(survey, name)
     if unknown := [label for label in params.labels if label not in survey.levels]:
         raise TableError(
-            f"data.labels in params.yaml must rename classes of '{name}', however '{unknown[0]}' is none of: {shown(levels)}."
+            f"data.labels in params.yaml must rename classes of '{name}', however '{unknown[0]}' is none of: {some(levels)}."
         )
     labels = [params.labels.get(level, level) for level in levels]
     classes = _ordered(sorted(set(labels)), name)
@@ -70,7 +70,7 @@ def find_classes(
     if len(classes) != 2 or positive not in classes:
         raise TableError(
             f"data.positive in params.yaml must be null or one of two classes, however it is '{positive}' and the classes "
-            f"of '{name}' are: {shown(classes)}."
+            f"of '{name}' are: {some(classes)}."
         )
     if classes[0] == positive:
         return classes[::-1], 1 - codes
@@ -88,11 +88,6 @@ def _as_label(value: str | float | bool, classes: Sequence[str]) -> str:
 def class_codes(places: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Places in the survey's levels as classes, -1 where the target is missing. Shape: (n,) float64 -> (n,) int64"""
     return np.where(np.isnan(places), -1, codes[np.nan_to_num(places).astype(np.int64)])
-
-
-def shown(names: Sequence[str]) -> str:
-    """Names in quotes, the first twelve of many, and of a long one its head."""
-    return some(tuple(names))
 
 
 def _refuse_too_many(survey: ColumnSurvey, name: str) -> None:
@@ -116,7 +111,7 @@ def _ordered(labels: list[str], name: str) -> list[str]:
     if (counts > 1).any():
         same = [label for label, number in zip(labels, numbers, strict=True) if number == unique[counts > 1][0]]
         raise TableError(
-            f"target column '{name}' must write each class in one way, however {shown(same)} are the same number. "
+            f"target column '{name}' must write each class in one way, however {some(same)} are the same number. "
             f'Rename one in params.yaml: data.labels: {{"{same[1]}": "{same[0]}"}}.'
         )
     return [labels[i] for i in np.argsort(numbers, kind="stable")]
