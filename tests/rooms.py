@@ -161,7 +161,7 @@ def fitted(frame: pd.DataFrame, rows: int = 10**6, max_categories: int = 100, **
         chosen = [list(surveys).index(each.name) for each in contract.features]
         tables = truth_tables(contract.features, surveys)
         learner = Learner(contract.features, levels)
-        batches = [[look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)] for batch in spool.batches()]
+        batches = [[look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)] for _, batch in spool.batches()]
     for batch in batches:
         learner.update(batch)
     encoder = learner.fit(max_categories)

@@ -16,19 +16,15 @@ from veritable.tables.assign import Assigned, assign
 from veritable.tables.scan import scan
 from veritable.tables.split import LEFT_OUT, TEST, TRAIN, VALID
 from veritable.tables.spool import Spool
-from veritable.tables.target import class_codes, find_classes
+from veritable.tables.target import find_classes
 
 
 def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:
     params = data_params(**changes)
     with Spool(columns=len(frame.columns), keys=2) as spool:
         scanned = scan(batched(frame, rows), None if test is None else batched(test, rows), params, spool, progress())
-        labels, codes = find_classes(scanned.surveys["target"], lambda: scanned.column("target"), params)
-
-        def classes() -> Any:
-            return (class_codes(places, codes) for places in scanned.column("target"))
-
-        return assign(scanned, classes, labels, params)
+        labels, y = find_classes(scanned.surveys["target"], scanned.column("target"), params)
+        return assign(scanned, y, labels, params)
 
 
 def table(rows: int = 300, seed: int = 0) -> pd.DataFrame:

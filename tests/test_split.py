@@ -24,10 +24,9 @@ def problems(draw: st.DrawFn) -> Problem:
     return y, valid, test, draw(st.integers(0, 2**32 - 1))
 
 
-def dealt(y: np.ndarray, valid: float = 0.2, test: float = 0.2, seed: int = 0, rows: int = 10**6) -> np.ndarray:
-    """All rows dealt, none a repeat, in batches of so many rows."""
-    batches = [y[start : start + rows] for start in range(0, len(y), rows)]
-    return deal(batches, LABELS, np.zeros(len(y), dtype=bool), valid=valid, test=test, seed=seed)
+def dealt(y: np.ndarray, valid: float = 0.2, test: float = 0.2, seed: int = 0) -> np.ndarray:
+    """All rows dealt, none a repeat."""
+    return deal(y, LABELS, np.zeros(len(y), dtype=bool), valid=valid, test=test, seed=seed)
 
 
 def shares(parts: np.ndarray) -> list[float]:
@@ -67,9 +66,12 @@ def test_rows_added_at_the_end_move_none(problem: Problem, first: int) -> None:
 
 @given(problems(), st.integers(1, 20))
 def test_batches_do_not_matter(problem: Problem, rows: int) -> None:
-    """The parts are the same in batches of any size."""
+    """The parts are the same however many rows are dealt at once."""
     y, valid, test, seed = problem
-    np.testing.assert_array_equal(dealt(y, valid, test, seed), dealt(y, valid, test, seed, rows=rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "_ROWS_AT_ONCE", rows)
+        piecemeal = dealt(y, valid, test, seed)
+    np.testing.assert_array_equal(dealt(y, valid, test, seed), piecemeal)
 
 
 @given(problems())
@@ -77,7 +79,7 @@ def test_a_new_class_moves_no_row_of_another(problem: Problem) -> None:
     """What is drawn hangs on a class's name: with another class before it in order its rows stay where they are."""
     y, valid, test, seed = problem
     more = np.concatenate([[0, 0, 0], y + 1])
-    after = deal([more], ["A", *LABELS], np.zeros(len(more), dtype=bool), valid=valid, test=test, seed=seed)
+    after = deal(more, ["A", *LABELS], np.zeros(len(more), dtype=bool), valid=valid, test=test, seed=seed)
     np.testing.assert_array_equal(dealt(y, valid, test, seed), after[3:])
 
 
@@ -110,7 +112,7 @@ def test_repeats_are_not_counted() -> None:
     repeats, firsts = find_repeats(lambda: [keys], len(keys))
     follows = np.zeros(len(keys), dtype=bool)
     follows[repeats] = True
-    parts = deal([np.zeros(3000, dtype=np.int64)], LABELS, follows, valid=0.2, test=0.2, seed=0)
+    parts = deal(np.zeros(3000, dtype=np.int64), LABELS, follows, valid=0.2, test=0.2, seed=0)
     assert 2000 == (parts == LEFT_OUT).sum()
     follow(parts, repeats, firsts)
     assert (parts.reshape(-1, 3) == parts[::3, None]).all()
@@ -173,13 +175,13 @@ def test_counts() -> None:
     """Rows are counted by part and class, without those left out."""
     parts = np.array([TRAIN, TRAIN, VALID, TEST, LEFT_OUT, TRAIN], dtype=np.uint8)
     classes = np.array([0, 1, 1, 0, 1, 1])
-    assert [[1, 2], [0, 1], [1, 0]] == check_parts(parts, lambda: iter([classes[:2], classes[2:]]), ["a", "b"], "x").tolist()
+    assert [[1, 2], [0, 1], [1, 0]] == check_parts(parts, classes, ["a", "b"], "x").tolist()
 
 
 def test_empty_part() -> None:
     """A part without rows is named."""
     said = refusal(
-        lambda: check_parts(np.array([0, 0, 1], np.uint8), lambda: iter([np.array([0, 1, 0])]), ["a", "b"], "the split")
+        lambda: check_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split")
     )
     assert said.startswith("the split must leave rows for every part, however test has none (train 2, valid 1, test 0).")
     assert ("train", "valid", "test") == PARTS
@@ -188,5 +190,5 @@ def test_empty_part() -> None:
 def test_one_class_in_train() -> None:
     """A train part of one class is refused."""
     y = np.array([1, 1, 0, 0])
-    said = refusal(lambda: check_parts(np.array([0, 0, 1, 2], np.uint8), lambda: iter([y]), ["a", "b"], "the split by time"))
+    said = refusal(lambda: check_parts(np.array([0, 0, 1, 2], np.uint8), y, ["a", "b"], "the split by time"))
     assert "the train part must have at least two classes, however the split by time leaves it 1: 'b' (2 rows)." in said

@@ -17,8 +17,10 @@ def test_round_trip(sizes: list[int], columns: int, seed: int) -> None:
             spool.write(stored, keys)
         assert sum(sizes) == spool.rows
         for _ in range(2):
-            for (stored, _keys), batch in zip(written, spool.batches(), strict=True):
+            for (stored, _keys), (rows, batch) in zip(written, spool.batches(), strict=True):
                 np.testing.assert_array_equal(np.stack(stored), batch)
+                assert rows.stop - rows.start == batch.shape[1]
+            assert [0, *np.cumsum(sizes)][:-1] == [rows.start for rows, _ in spool.batches()]
             for i in range(columns):
                 for (stored, _keys), column in zip(written, spool.column(i), strict=True):
                     np.testing.assert_array_equal(stored[i], column)
@@ -44,5 +46,5 @@ def test_two_walks_at_once() -> None:
         for i in range(5):
             spool.write([np.full(3, float(i))], [np.zeros(3, dtype=np.uint64)])
         assert [(i, i) for i in range(5)] == [
-            (int(a[0]), int(b[0, 0])) for a, b in zip(spool.column(0), spool.batches(), strict=True)
+            (int(a[0]), int(b[0, 0])) for a, (_, b) in zip(spool.column(0), spool.batches(), strict=True)
         ]

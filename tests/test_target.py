@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -12,7 +11,7 @@ from veritable.progress import progress
 from veritable.tables.scan import scan
 from veritable.tables.source import some
 from veritable.tables.spool import Spool
-from veritable.tables.target import class_codes, find_classes
+from veritable.tables.target import find_classes
 
 
 def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) -> tuple[list[str], list[int]]:
@@ -21,9 +20,8 @@ def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) ->
     params = data_params(**changes)
     with Spool(columns=2, keys=2) as spool:
         scanned = scan(batched(table, 5), None, params, spool, progress())
-        classes, codes = find_classes(scanned.surveys["target"], lambda: scanned.column("target"), params)
-        rows = np.concatenate([class_codes(places, codes) for places in scanned.column("target")])
-    return classes, rows.tolist()
+        classes, y = find_classes(scanned.surveys["target"], scanned.column("target"), params)
+    return classes, y.tolist()
 
 
 @pytest.mark.parametrize(
@@ -106,11 +104,6 @@ def test_no_classes(values: list[Any], changes: dict[str, Any], words: str) -> N
 def test_most_classes() -> None:
     """A thousand classes are classes."""
     assert 1000 == len(found([f"u{i}" for i in range(1000)] * 2)[0])
-
-
-def test_class_codes() -> None:
-    """Places in the list of levels become classes; what is missing is -1."""
-    assert [1, -1, 0] == class_codes(np.array([0.0, np.nan, 1.0]), np.array([1, 0])).tolist()
 
 
 def test_shown() -> None:

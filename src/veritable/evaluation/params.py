@@ -26,6 +26,6 @@ class ThresholdParams(Section):
 class EvaluateParams(Section):
     """Section `evaluate`."""
 
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Share
     seed: Seed

@@ -11,7 +11,7 @@ from veritable.tables.params import Seed
 class ExplainParams(Section):
     """Section `explain`."""
 
-    rows: Annotated[int, Field(ge=1)]
-    background_rows: Annotated[int, Field(ge=1)]
-    rounds: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=1, le=1_000_000)]
+    background_rows: Annotated[int, Field(ge=1, le=1_000_000)]
+    rounds: Annotated[int, Field(ge=1, le=100_000)]
     seed: Seed

@@ -11,8 +11,11 @@ T = TypeVar("T")
 def ahead(batches: Iterable[T]) -> Iterator[T]:
     """The same, one ahead. What goes wrong in the background is raised here, in its turn."""
     iterator, end = iter(batches), object()
-    with ThreadPoolExecutor(1) as background:
+    background = ThreadPoolExecutor(1)
+    try:
         coming = background.submit(next, iterator, end)
         while (batch := coming.result()) is not end:
             coming = background.submit(next, iterator, end)
             yield batch  # type: ignore[misc]
+    finally:  # never waits: what an error left behind is closed by the garbage collector, maybe amid the start of a thread
+        background.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,6 @@
 """Decide the part of every row: at random within each class, by group, by time, by a given column or a given test file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +43,13 @@ class Assigned:
     unplaced: int
 
 
-def assign(scanned: Scan, classes: Callable[[], Iterator[np.ndarray]], labels: Sequence[str], params: DataParams) -> Assigned:
+def assign(scanned: Scan, y: np.ndarray, labels: Sequence[str], params: DataParams) -> Assigned:
     """Split the table as data in params.yaml says.
 
     Parameters
     ----------
-    classes
-        Gives the class codes anew, batch by batch, -1 where the target is missing.
+    y
+        Class codes, -1 where the target is missing. Shape: (rows,)
     labels
         Of the classes.
 
@@ -67,22 +67,22 @@ def assign(scanned: Scan, classes: Callable[[], Iterator[np.ndarray]], labels: S
     if params.time:
         parts, how = _by_time(scanned, params), f"the split by time ('{params.time}')"
     elif params.part:
-        parts, how = _by_column(scanned, units, classes, labels, params), f"the column '{params.part}'"
+        parts, how = _by_column(scanned, units, y, labels, params), f"the column '{params.part}'"
     else:
         how = f"the split by '{params.group}'" if params.group else "the split"
         follows = np.zeros(rows, dtype=bool)
         follows[units[0]] = True
         given = scanned.first_test_row is not None
         shares = (params.valid, 0.0 if given else params.test)
-        parts = split.deal(classes(), labels, follows, valid=shares[0], test=shares[1], seed=params.seed)
+        parts = split.deal(y, labels, follows, valid=shares[0], test=shares[1], seed=params.seed)
         if params.group and len(np.unique(parts[~follows])) < len(PARTS):  # too few groups to deal them class by class
-            alike = (np.zeros(len(batch), dtype=np.int64) for batch in classes())
-            parts = split.deal(alike, [""], follows, valid=shares[0], test=shares[1], seed=params.seed)
+            parts = split.deal(np.zeros_like(y), [""], follows, valid=shares[0], test=shares[1], seed=params.seed)
         split.follow(parts, *units)
         if given:
             parts[scanned.first_test_row :] = TEST
             how = "the given test file"
-    without_target = _leave_out(parts, classes())
+    without_target = int((y < 0).sum())
+    parts[y < 0] = LEFT_OUT
     unplaced = int((parts == LEFT_OUT).sum()) - without_target
     across = int(((parts[repeats] != parts[firsts]) & (parts[repeats] != LEFT_OUT) & (parts[firsts] != LEFT_OUT)).sum())
     dropped = 0
@@ -90,18 +90,8 @@ def assign(scanned: Scan, classes: Callable[[], Iterator[np.ndarray]], labels: S
         dropped = int((parts[repeats] != LEFT_OUT).sum())
         parts[repeats] = LEFT_OUT
         across = 0
-    counts = split.check_parts(parts, classes, labels, how)
+    counts = split.check_parts(parts, y, labels, how)
     return Assigned(parts, counts, len(repeats), across, dropped, without_target, unplaced)
-
-
-def _leave_out(parts: np.ndarray, classes: Iterator[np.ndarray]) -> int:
-    start = count = 0
-    for batch in classes:
-        unknown = np.flatnonzero(batch < 0) + start
-        parts[unknown] = LEFT_OUT
-        count += len(unknown)
-        start += len(batch)
-    return count
 
 
 def _by_time(scanned: Scan, params: DataParams) -> np.ndarray:
@@ -125,7 +115,7 @@ def _by_time(scanned: Scan, params: DataParams) -> np.ndarray:
 def _by_column(
     scanned: Scan,
     units: tuple[np.ndarray, np.ndarray],
-    classes: Callable[[], Iterator[np.ndarray]],
+    y: np.ndarray,
     labels: Sequence[str],
     params: DataParams,
 ) -> np.ndarray:
@@ -144,7 +134,7 @@ def _by_column(
         inside = (parts[units[0]] == TRAIN) & (parts[units[1]] == TRAIN)
         follows = parts != TRAIN
         follows[units[0][inside]] = True
-        dealt = split.deal(classes(), labels, follows, valid=params.valid, test=0.0, seed=params.seed)
+        dealt = split.deal(y, labels, follows, valid=params.valid, test=0.0, seed=params.seed)
         split.follow(dealt, units[0][inside], units[1][inside])
         parts = np.where(parts == TRAIN, dealt, parts)
     return np.asarray(parts)

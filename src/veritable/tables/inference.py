@@ -40,7 +40,8 @@ def start(name: str, params: DataParams) -> ColumnSurvey:
     elif role in ("id", "group"):
         form = Form("text")
     codes = frozenset(code if isinstance(code, str) else parse.number_text(code) for code in params.missing_codes.get(name, ()))
-    return ColumnSurvey(name, frozenset(params.missing), codes, form, fixed=form is not None)
+    labels = params.labels if role == "target" else {}
+    return ColumnSurvey(name, frozenset(params.missing), codes, labels, form, fixed=form is not None)
 
 
 def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Column:

@@ -33,7 +33,7 @@ from veritable.tables.scan import Scan, scan
 from veritable.tables.split import LEFT_OUT, PARTS, TEST, TRAIN
 from veritable.tables.spool import Spool
 from veritable.tables.survey import LARGEST
-from veritable.tables.target import class_codes, find_classes
+from veritable.tables.target import find_classes
 
 _SAMPLE_CELLS = 2**22  # values kept of train and of test for the findings: 32 MB each
 _SAMPLE_ROWS = 50_000
@@ -65,20 +65,15 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
     """
     with progress() as bar, Spool(columns=len(source.names), keys=2) as spool:
         scanned = scan(source, test_source, params, spool, bar)
-        target = scanned.surveys[params.target]
-        classes, codes = find_classes(target, lambda: scanned.column(params.target), params)
+        classes, y = find_classes(scanned.surveys[params.target], scanned.column(params.target), params)
         columns = tuple(
             inference.describe(survey, params, categories=params.max_categories) for survey in scanned.surveys.values()
         )
         contract = Contract(columns, params.target, tuple(classes), Reading.of(params))
         _check_columns(contract, scanned, params)
-
-        def y() -> Iterator[np.ndarray]:
-            return (class_codes(places, codes) for places in scanned.column(params.target))
-
         assigned = assign(scanned, y, classes, params)
-        encoder, train, test = _learn(contract, scanned, assigned, codes, params, bar)
-        _write(folder, contract, encoder, scanned, assigned, codes, params, bar)
+        encoder, train, test = _learn(contract, scanned, assigned, y, params, bar)
+        _write(folder, contract, encoder, scanned, assigned, y, params, bar)
     findings = find(contract, scanned.surveys, assigned, train, test, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned), findings)
 
@@ -114,29 +109,24 @@ def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> Non
 
 
 def _learn(
-    contract: Contract, scanned: Scan, assigned: Assigned, codes: np.ndarray, params: DataParams, bar: Progress
+    contract: Contract, scanned: Scan, assigned: Assigned, y: np.ndarray, params: DataParams, bar: Progress
 ) -> tuple[Encoder, Sample, Sample]:
     """Fit the encoder to the train part; on the way, keep a sample of train and of test."""
     features, place = contract.features, {name: i for i, name in enumerate(scanned.surveys)}
-    chosen, target = [place[column.name] for column in features], place[params.target]
+    chosen = [place[column.name] for column in features]
     tables = truth_tables(features, scanned.surveys)
     levels = {each.name: list(scanned.surveys[each.name].levels) for each in features if each.type == "category"}
     learner = Learner(features, levels)
     most = min(_SAMPLE_ROWS, max(100, _SAMPLE_CELLS // len(features)))
     samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, TEST)}
-    start = 0
     batches = bar.track(ahead(scanned.spool.batches()), len(scanned.spool.sizes), description="learning from train")
-    for batch in batches:
-        classes = class_codes(batch[target], codes)
-        parts = assigned.parts[start : start + len(classes)]
+    for rows, batch in batches:
         for part, sample in samples.items():
-            rows = np.flatnonzero(parts == part)
-            if part == TRAIN or len(rows):
-                values = [look_up(table, batch[i][rows]) for i, table in zip(chosen, tables, strict=True)]
-                if part == TRAIN:
-                    learner.update(values)
-                sample.add(values, classes[rows], rows + start)
-        start += len(classes)
+            own = np.flatnonzero(assigned.parts[rows] == part)
+            values = [look_up(table, batch[i][own]) for i, table in zip(chosen, tables, strict=True)]
+            if part == TRAIN:
+                learner.update(values)
+            sample.add(values, y[rows][own], own + rows.start)
     encoder = learner.fit(params.max_categories)
     keys = [ROW, CLASS, WEIGHT, *(SENSITIVE + name for name in params.sensitive)]
     if doubles := [name for name, count in Counter([*keys, *encoder.names]).items() if count > 1]:
@@ -152,12 +142,12 @@ def _write(
     encoder: Encoder,
     scanned: Scan,
     assigned: Assigned,
-    codes: np.ndarray,
+    y: np.ndarray,
     params: DataParams,
     bar: Progress,
 ) -> None:
     surveys, place = scanned.surveys, {name: i for i, name in enumerate(scanned.surveys)}
-    chosen, target = [place[column.name] for column in contract.features], place[params.target]
+    chosen = [place[column.name] for column in contract.features]
     tables = [
         places(list(surveys[column.name].levels), column) if column.kind == "category" else table
         for column, table in zip(encoder.columns, truth_tables(contract.features, surveys), strict=True)
@@ -177,17 +167,14 @@ def _write(
     writers = [ShardWriter(file, encoder.names, coded=coded, group_rows=held) for file in files]
 
     def encoded() -> Iterator[Part]:
-        start = 0
-        for batch in ahead(scanned.spool.batches()):
-            classes = class_codes(batch[target], codes)
+        for rows, batch in ahead(scanned.spool.batches()):
             yield Part(
-                np.arange(start, start + len(classes)),
-                classes,
+                np.arange(rows.start, rows.stop),
+                y[rows],
                 encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)]),
                 None if weight is None else batch[weight],
                 {name: _texts(batch[i], levels, date=date) for name, (i, levels, date) in sensitive.items()},
             )
-            start += len(classes)
 
     with ThreadPoolExecutor(THREADS) as pool:
         for rows in bar.track(ahead(encoded()), len(scanned.spool.sizes), description="writing the parts"):

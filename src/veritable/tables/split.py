@@ -6,7 +6,7 @@ class, valid and test get their shares, and the seed decides which. So every par
 class, and rows added at the end of the table move no earlier one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,6 +19,7 @@ PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, 255
 _BLOCK = 5
 _KEYS_AT_ONCE = 2**20
+_ROWS_AT_ONCE = 2**18
 
 
 def find_repeats(keys: Callable[[], Iterable[np.ndarray]], rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +63,7 @@ def _chosen(batches: Iterable[np.ndarray], bits: int, piece: int) -> tuple[np.nd
 
 
 def deal(
-    classes: Iterable[np.ndarray], labels: Sequence[str], follows: np.ndarray, *, valid: float, test: float, seed: int
+    y: np.ndarray, labels: Sequence[str], follows: np.ndarray, *, valid: float, test: float, seed: int
 ) -> np.ndarray:
     """The part of each unit's first row; the others follow it (`follow`).
 
@@ -70,8 +71,8 @@ def deal(
 
     Parameters
     ----------
-    classes
-        Class codes batch by batch, -1 where the target is missing. Shape: (n,) each
+    y
+        Class codes, -1 where the target is missing. Shape: (rows,)
     labels
         Of the classes: what is drawn hangs on their names, so a new class moves no row of another.
     follows
@@ -86,13 +87,10 @@ def deal(
     salts = hashing.mix(np.array([hashing.of_text(label) for label in (*labels, "")], dtype=np.uint64) ^ np.uint64(seed))
     seen = np.zeros(len(salts), dtype=np.int64)
     parts = np.full(len(follows), LEFT_OUT, dtype=np.uint8)
-    start = 0
-    for batch in classes:
-        rows = start + np.flatnonzero(~follows[start : start + len(batch)])
-        codes = batch[rows - start]
-        rank = _count_up(codes, seen)
-        parts[rows] = _in_blocks(rank, salts[codes], valid, test)
-        start += len(batch)
+    for start in range(0, len(y), _ROWS_AT_ONCE):
+        rows = start + np.flatnonzero(~follows[start : start + _ROWS_AT_ONCE])
+        rank = _count_up(y[rows], seen)
+        parts[rows] = _in_blocks(rank, salts[y[rows]], valid, test)
     return parts
 
 
@@ -172,7 +170,7 @@ def by_time(times: np.ndarray, name: str, *, valid: float, test: float) -> np.nd
     return parts
 
 
-def check_parts(parts: np.ndarray, classes: Callable[[], Iterator[np.ndarray]], labels: Sequence[str], how: str) -> np.ndarray:
+def check_parts(parts: np.ndarray, y: np.ndarray, labels: Sequence[str], how: str) -> np.ndarray:
     """Rows of each class in each part. Shape: (3, classes)
 
     Raises
@@ -181,13 +179,11 @@ def check_parts(parts: np.ndarray, classes: Callable[[], Iterator[np.ndarray]], 
         A part is empty, or fewer than two classes can be learned.
     """
     counts = np.zeros((len(PARTS), len(labels)), dtype=np.int64)
-    start = 0
-    for batch in classes():
-        part = parts[start : start + len(batch)]
+    for start in range(0, len(y), _ROWS_AT_ONCE):
+        part, own = (each[start : start + _ROWS_AT_ONCE] for each in (parts, y))
         placed = part != LEFT_OUT
-        cells = part[placed].astype(np.int64) * len(labels) + batch[placed]
+        cells = part[placed].astype(np.int64) * len(labels) + own[placed]
         counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
-        start += len(batch)
     sizes = dict(zip(PARTS, counts.sum(axis=1).tolist(), strict=True))
     if empty := [name for name, rows in sizes.items() if not rows]:
         raise TableError(

@@ -45,10 +45,12 @@ class Spool:
     def rows(self) -> int:
         return sum(self.sizes)
 
-    def batches(self) -> Iterator[np.ndarray]:
-        """Shape: (columns, n) float64 each"""
+    def batches(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Which rows, and their columns. Shape: (columns, n) float64 each"""
+        first = 0
         for start, rows in self._starts():
-            yield self._read(start, self.columns * rows, np.float64).reshape(self.columns, rows)
+            yield slice(first, first + rows), self._read(start, self.columns * rows, np.float64).reshape(self.columns, rows)
+            first += rows
 
     def column(self, index: int) -> Iterator[np.ndarray]:
         """Shape: (n,) float64 each"""

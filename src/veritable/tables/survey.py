@@ -6,6 +6,7 @@ does not, the column is marked as changed, and the table is read once more with 
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ class ColumnSurvey:
         Texts that stand for a missing value.
     codes
         Values that stand for a missing value in this column alone, as texts.
+    labels
+        Other names for texts; equal names are one level.
     form
         How it is stored; None until a value was seen.
     fixed
@@ -45,6 +48,7 @@ class ColumnSurvey:
     name: str
     missing: frozenset[str] = frozenset({""})
     codes: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
     form: Form | None = None
     fixed: bool = False
     changed: bool = False
@@ -66,6 +70,7 @@ class ColumnSurvey:
     overflow: bool = False
     words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
+    renamed: set[str] = field(default_factory=set)
     candidates: tuple[str, ...] | None = None
     sketch: Sketch = field(default_factory=Sketch)
 
@@ -84,7 +89,9 @@ class ColumnSurvey:
         form = Form("text") if self.changed and self.revised else self.form
         candidates = self.candidates if form == self.form and form and form.storage != "text" else None
         revised = self.revised + self.changed
-        return ColumnSurvey(self.name, self.missing, self.codes, form, self.fixed, candidates=candidates, revised=revised)
+        return ColumnSurvey(
+            self.name, self.missing, self.codes, self.labels, form, self.fixed, candidates=candidates, revised=revised
+        )
 
     def update(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Learn from the next rows; returns them as stored and a hash of each. Shape: (n,) float64, (n,) uint64
@@ -212,6 +219,9 @@ class ColumnSurvey:
             if text is None:
                 codes[i] = np.nan
                 continue
+            if text in self.labels:
+                self.renamed.add(text)
+                text = self.labels[text]
             code = self.levels.get(text)
             if code is None:
                 if len(self.levels) < MOST_LEVELS:

@@ -1,6 +1,6 @@
 """The classes of the target column."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,21 +15,21 @@ _CONTINUOUS = 20  # numbers with fractions beyond so many are no classes
 
 
 def find_classes(
-    survey: ColumnSurvey, column: Callable[[], Iterator[np.ndarray]], params: DataParams
+    survey: ColumnSurvey, column: Iterable[np.ndarray], params: DataParams
 ) -> tuple[list[str], np.ndarray]:
-    """The classes, in order, and which class each text of the column is.
+    """The classes, in order, and the class of each row.
 
-    Labels are compared as texts, after data.labels has renamed them; numbers are in order of size, all else in that of the
+    Labels are compared as texts, as data.labels has renamed them; numbers are in order of size, all else in that of the
     alphabet, and the positive one of two stands last.
 
     Parameters
     ----------
     column
-        Gives the column anew, batch by batch, as places in the survey's levels.
+        Batch by batch, as places in the survey's levels, NaN where missing. Shape: (n,) float64 each
 
     Returns
     -------
-    The classes, and the class of each place in the survey's levels. Shape: (levels,) int64
+    The classes, and each row's, -1 where the target is missing. Shape: (rows,) int16
 
     Raises
     ------
@@ -42,17 +42,18 @@ def find_classes(
             f"target column '{name}' must hold classes, however all {survey.rows:,} rows lack one. Check data.target."
         )
     _refuse_too_many(survey, name)
-    if unknown := [label for label in params.labels if label not in survey.levels]:
+    if unknown := [label for label in params.labels if label not in survey.renamed]:
         raise TableError(
             f"data.labels in params.yaml must rename classes of '{name}', however '{unknown[0]}' is none of: {some(levels)}."
         )
-    labels = [params.labels.get(level, level) for level in levels]
-    classes = _ordered(sorted(set(labels)), name)
+    classes = _ordered(sorted(levels), name)
     code_of = {label: code for code, label in enumerate(classes)}
-    codes = np.array([code_of[label] for label in labels], dtype=np.int64)
-    counts = np.zeros(len(classes), dtype=np.int64)
-    for batch in column():
-        counts += np.bincount(codes[batch[~np.isnan(batch)].astype(np.int64)], minlength=len(classes))
+    codes = np.array([*(code_of[level] for level in levels), -1], dtype=np.int16)
+    pieces, counts = [], np.zeros(len(classes), dtype=np.int64)
+    for batch in column:
+        pieces.append(codes[np.nan_to_num(batch, nan=-1).astype(np.int64)])
+        counts += np.bincount(pieces[-1] + 1, minlength=len(classes) + 1)[1:]
+    y = np.concatenate(pieces)
     if len(classes) < 2:
         raise TableError(
             f"target column '{name}' must have at least two classes, however it has one: '{classes[0]}' "
@@ -65,7 +66,7 @@ def find_classes(
             "or cut numbers into classes."
         )
     if params.positive is None:
-        return classes, codes
+        return classes, y
     positive = _as_label(params.positive, classes)
     if len(classes) != 2 or positive not in classes:
         raise TableError(
@@ -73,8 +74,8 @@ def find_classes(
             f"of '{name}' are: {some(classes)}."
         )
     if classes[0] == positive:
-        return classes[::-1], 1 - codes
-    return classes, codes
+        return classes[::-1], np.where(y < 0, y, 1 - y)
+    return classes, y
 
 
 def _as_label(value: str | float | bool, classes: Sequence[str]) -> str:
@@ -83,11 +84,6 @@ def _as_label(value: str | float | bool, classes: Sequence[str]) -> str:
     if isinstance(value, bool):
         return next((name for name in classes if name.lower() == text.lower()), text)
     return parse.number_text(value) if isinstance(value, float) and text not in classes else text
-
-
-def class_codes(places: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Places in the survey's levels as classes, -1 where the target is missing. Shape: (n,) float64 -> (n,) int64"""
-    return np.where(np.isnan(places), -1, codes[np.nan_to_num(places).astype(np.int64)])
 
 
 def _refuse_too_many(survey: ColumnSurvey, name: str) -> None:
