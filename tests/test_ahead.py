@@ -28,7 +28,7 @@ def test_an_error_comes_in_its_turn() -> None:
 
 
 def test_given_up_without_waiting() -> None:
-    """Closing does not wait for the batch under way: the garbage collector may close it while a thread starts, and that hung."""
+    """Closing does not wait for the batch under way: the garbage collector may close it amid the start of a thread."""
     arrived = threading.Event()
 
     def slow() -> Iterator[int]:

@@ -180,9 +180,7 @@ def test_counts() -> None:
 
 def test_empty_part() -> None:
     """A part without rows is named."""
-    said = refusal(
-        lambda: check_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split")
-    )
+    said = refusal(lambda: check_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split"))
     assert said.startswith("the split must leave rows for every part, however test has none (train 2, valid 1, test 0).")
     assert ("train", "valid", "test") == PARTS
 

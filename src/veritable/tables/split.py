@@ -62,9 +62,7 @@ def _chosen(batches: Iterable[np.ndarray], bits: int, piece: int) -> tuple[np.nd
     return np.concatenate(rows), np.concatenate(keys)
 
 
-def deal(
-    y: np.ndarray, labels: Sequence[str], follows: np.ndarray, *, valid: float, test: float, seed: int
-) -> np.ndarray:
+def deal(y: np.ndarray, labels: Sequence[str], follows: np.ndarray, *, valid: float, test: float, seed: int) -> np.ndarray:
     """The part of each unit's first row; the others follow it (`follow`).
 
     Of a class, the first unit trains, the next two are dealt to valid and test, so three units suffice for all parts.

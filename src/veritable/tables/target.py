@@ -14,9 +14,7 @@ MOST_CLASSES = 1000
 _CONTINUOUS = 20  # numbers with fractions beyond so many are no classes
 
 
-def find_classes(
-    survey: ColumnSurvey, column: Iterable[np.ndarray], params: DataParams
-) -> tuple[list[str], np.ndarray]:
+def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: DataParams) -> tuple[list[str], np.ndarray]:
     """The classes, in order, and the class of each row.
 
     Labels are compared as texts, as data.labels has renamed them; numbers are in order of size, all else in that of the
