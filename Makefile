@@ -1,11 +1,11 @@
 # make repro   set up and run the pipeline          make test     set up and pass every test
 # make check   lint, types and the pipeline's order  make report   open the report, or say where it is
-# make clean   remove what was made (not .venv)
+# make clean   remove what was made (not .venv)         make bench-quality | bench-speed BENCH=...   beside peers
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
-.PHONY: setup repro test check report clean
+.PHONY: setup repro test check report clean bench-quality bench-speed
 
 setup: .venv/ready
 
@@ -37,3 +37,9 @@ clean:
 	rm -rf reports/evaluation reports/explanation reports/report.html .dvc/tmp/stages
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+bench-quality: setup
+	$(PYTHON) benchmarks/quality/run.py $(BENCH)
+
+bench-speed: setup
+	$(PYTHON) benchmarks/training/run.py $(BENCH)

@@ -12,7 +12,7 @@ from tests.conftest import HERE, Toy
 
 REPRO = (sys.executable, "-m", "veritable", "repro")
 MADE = ("code/", "data/", "models/", "reports/", "dvc.lock")
-QUICK = {"rows: 1000": "rows: 300", "epochs: 10": "epochs: 3", "resamples: 1000": "resamples: 100", "rounds: 10": "rounds: 1"}
+QUICK = {"generate.rows": "300", "train.mlp.epochs": "3", "evaluate.resamples": "100", "explain.rounds": "1"}
 
 
 def copy_of_repository(root: Path) -> Toy:
@@ -30,14 +30,16 @@ def copy_of_repository(root: Path) -> Toy:
 
 
 def change(copy: Toy, key: str, value: str) -> None:
-    """Set one line of params.yaml: `change(copy, "train.epochs", "5")`. Comments stay."""
-    section, name = key.split(".")
-    lines, inside = copy.read("params.yaml").splitlines(), False
+    """Set one line of params.yaml: `change(copy, "train.mlp.epochs", "5")`. Comments stay."""
+    *_, name = path = key.split(".")
+    lines, above = copy.read("params.yaml").splitlines(), dict[int, str]()
     for number, line in enumerate(lines):
-        inside = line.startswith(f"{section}:") or (inside and (line.startswith(" ") or not line))
-        if inside and re.match(rf"  {name}: ", line):
-            lines[number] = f"  {name}: {value}"
-            break
+        if found := re.match(r"((?:  )*)(\w+):", line):
+            depth = len(found[1]) // 2
+            above = {level: each for level, each in above.items() if level < depth} | {depth: found[2]}
+            if path == [above.get(level) for level in range(depth + 1)]:
+                lines[number] = f"{found[1]}{name}: {value}"
+                break
     else:
         raise KeyError(key)
     copy.write("params.yaml", "\n".join(lines) + "\n")
@@ -52,11 +54,8 @@ def ran(text: str) -> list[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo, made small, run once and committed. Not to be changed: copy it."""
     copy = copy_of_repository(tmp_path_factory.mktemp("finished") / "veritable")
-    params = copy.read("params.yaml")
-    for line, quick in QUICK.items():
-        assert line in params
-        params = params.replace(line, quick)
-    copy.write("params.yaml", params)
+    for key, value in QUICK.items():
+        change(copy, key, value)
     first = copy.run(sys.executable, "-m", "veritable", "repro", timeout=300)
     assert first.status == 0, first.text
     copy.write("first-run.txt", first.text)

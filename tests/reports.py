@@ -82,7 +82,9 @@ def facts(
             "parts": {"train": 3 * rows, "valid": rows, "test": rows},
             "columns": [{"name": name, "kind": "number", "missing": 3, "distinct": 1234} for name in columns],
         },
-        "history": pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.7, 0.5, 0.4], "valid_loss": [0.71, 0.55, 0.6]}),
+        "history": pd.DataFrame(
+            {"network": [1] * 3, "epoch": [1, 2, 3], "train_loss": [0.7, 0.5, 0.4], "valid_loss": [0.71, 0.55, 0.6]}
+        ),
         "results": judged
         | {
             "classes": classes,

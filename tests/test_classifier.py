@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,25 +11,36 @@ import pytest
 import torch
 
 from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
+from tests.training import MLP_SPEC, NETWORKS, spec_of, train_params, trees_of, untrained
 from veritable.errors import UserError
 from veritable.files import read_json
-from veritable.networks.classifier import Classifier, build_network
+from veritable.networks.classifier import NETWORKS as KNOWN
+from veritable.networks.classifier import Classifier
+from veritable.networks.members import Members
 from veritable.tables.errors import TableError
 
-SPEC = {"hidden_sizes": [6], "activation": "gelu", "dropout": 0.3}
+KINDS = [*NETWORKS, "blend"]
 
 
-def classifier(classes: int = 2, threshold: float | None = 0.4, spec: dict[str, Any] = SPEC) -> Classifier:
+def classifier(classes: int = 2, threshold: float | None = 0.4, kind: str = "mlp") -> Classifier:
+    """Of one network with its initial weights, or a blend of two and two boosted models."""
     done = prepared(300, classes)
-    torch.manual_seed(0)
-    network = build_network(done.encoder, classes, spec)
-    return Classifier(network, spec, done.encoder, done.contract, threshold if classes == 2 else None)
+    if kind == "blend":
+        return untrained(done, MLP_SPEC, threshold, networks=2, trees=trees_of(done, models=2))
+    spec = MLP_SPEC if kind == "mlp" else spec_of(train_params(kind), done.encoder.cardinalities, done.parts["train"])
+    return untrained(done, spec, threshold)
 
 
+def test_all_networks_are_tested() -> None:
+    """Every network that params.yaml can name is in these tests."""
+    assert list(KNOWN) == list(NETWORKS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
-def test_raw_rows_as_encoded_rows(classes: int) -> None:
+def test_raw_rows_as_encoded_rows(classes: int, kind: str) -> None:
     """Probabilities of raw rows are those of their encoding: one per class, summing to 1, in float64."""
-    one = classifier(classes)
+    one = classifier(classes, kind=kind)
     test = prepared(300, classes).parts["test"]
     raw = one.predict_proba(mixed_table(300, classes).iloc[test.row])
     assert (len(test.y), classes) == raw.shape
@@ -41,16 +52,18 @@ def test_raw_rows_as_encoded_rows(classes: int) -> None:
 def test_is_the_networks_softmax() -> None:
     """Probabilities are the softmax of the network's logits, without dropout, though it was left in training mode."""
     one, X = classifier(), prepared().parts["test"].X
-    one.network.eval()
-    expected = one.network(torch.from_numpy(X)).double().softmax(dim=1).detach().numpy()
-    one.network.train()
+    (network,) = one.members.networks
+    network.eval()
+    expected = network(torch.from_numpy(X)).double().softmax(dim=1).detach().numpy()
+    network.train()
     np.testing.assert_allclose(expected, one.predict_encoded(X), rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
-def test_save_and_load(tmp_path: Path, classes: int) -> None:
+def test_save_and_load(tmp_path: Path, classes: int, kind: str) -> None:
     """A loaded classifier has the same classes and threshold, and gives the same probabilities bit for bit."""
-    one = classifier(classes)
+    one = classifier(classes, kind=kind)
     one.save(tmp_path / "classifier")
     two = Classifier.load(tmp_path / "classifier")
     assert (one.classes, one.threshold, one.spec, one.encoder) == (two.classes, two.threshold, two.spec, two.encoder)
@@ -58,20 +71,22 @@ def test_save_and_load(tmp_path: Path, classes: int) -> None:
     np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
 
 
-def test_same_bytes(tmp_path: Path) -> None:
-    """Saved twice, also after loading, it is the same files byte for byte: one of weights, one of JSON, no pickle."""
-    classifier().save(tmp_path / "one")
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_bytes(tmp_path: Path, kind: str) -> None:
+    """Saved twice, also after loading, it is the same files byte for byte: weights, LightGBM's text, JSON; no pickle."""
+    classifier(kind=kind).save(tmp_path / "one")
     Classifier.load(tmp_path / "one").save(tmp_path / "two")
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert {"weights.safetensors", "classifier.json"} == set(one)
+    more = {"network-2.safetensors", "trees-1.txt", "trees-2.txt"} if kind == "blend" else set()
+    assert {"network-1.safetensors", "classifier.json"} | more == set(one)
     assert one == two
 
 
-@pytest.mark.parametrize("hidden", [[], [6], [64, 64], [513, 130]])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
-def test_any_company(hidden: list[int], classes: int) -> None:
+def test_any_company(kind: str, classes: int) -> None:
     """A row has the same probabilities to the last bit alone, among others, and wherever it stands; no rows have none."""
-    one, rows = classifier(classes, spec=SPEC | {"hidden_sizes": hidden}), mixed_table(300, classes)
+    one, rows = classifier(classes, kind=kind), mixed_table(300, classes)
     expected = one.predict_proba(rows)
     for size in (1, 7, 256, 299):
         pieces = [one.predict_proba(rows.iloc[start : start + size]) for start in range(0, len(rows), size)]
@@ -88,10 +103,11 @@ def test_many_rows() -> None:
     np.testing.assert_array_equal(probabilities[:60], probabilities[-60:])
 
 
-def test_new_values() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_new_values(kind: str) -> None:
     """Levels, gaps and sizes that the train part did not have still give probabilities."""
     rows = pd.DataFrame({"age": [None, 1e9], "colour": ["purple", None], "member": [None, "no"], "score": [None, -1e140]})
-    probabilities = classifier().predict_proba(rows)
+    probabilities = classifier(kind=kind).predict_proba(rows)
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(1, probabilities.sum(axis=1))
 
@@ -110,29 +126,70 @@ def test_hostile_names(tmp_path: Path) -> None:
     """Names, levels and classes of any text survive saving."""
     frame = pd.DataFrame({name: np.arange(66.0) for name in HOSTILE} | {"levels": HOSTILE * 6})
     done = prepare_frame(frame.assign(target=[text.strip() for text in HOSTILE * 6]))
-    Classifier(build_network(done.encoder, len(HOSTILE), SPEC), SPEC, done.encoder, done.contract, None).save(tmp_path)
+    untrained(done, trees=trees_of(done)).save(tmp_path)
     again = Classifier.load(tmp_path)
     assert sorted(HOSTILE) == again.classes
     assert (66, len(HOSTILE)) == again.predict_proba(frame).shape
 
 
-@pytest.mark.parametrize("absent", ["classifier.json", "weights.safetensors"])
-def test_no_classifier(tmp_path: Path, absent: str) -> None:
-    """A folder that is missing or lacks a file is answered in one sentence that says what to do."""
+@pytest.mark.parametrize(
+    ("absent", "command"),
+    [
+        ("classifier.json", "first"),
+        ("network-1.safetensors", "again"),
+        ("network-2.safetensors", "again"),
+        ("trees-2.txt", "again"),
+    ],
+)
+def test_no_classifier(tmp_path: Path, absent: str, command: str) -> None:
+    """A folder that is missing or lacks a file is answered in one sentence that names the file and says what to do."""
     with pytest.raises(UserError, match=r"must hold a classifier, however it has no classifier\.json"):
         Classifier.load(tmp_path / "none")
-    classifier().save(tmp_path)
+    classifier(kind="blend").save(tmp_path)
     (tmp_path / absent).unlink()
-    with pytest.raises(UserError, match=f"must hold a classifier, however it has no {absent}. Run `dvc repro train` first."):
+    words = f"must hold a classifier, however it has no {absent}. Run `dvc repro train` {command}."
+    with pytest.raises(UserError, match=words):
         Classifier.load(tmp_path)
 
 
 def test_json_is_plain(tmp_path: Path) -> None:
-    """The JSON says what the network is built from, the classes, the threshold and the encoder."""
-    classifier().save(tmp_path)
+    """The JSON says what the networks are built from, how many there are, how they are blended, and all else but weights."""
+    one = classifier(kind="blend")
+    one.save(tmp_path)
     content = read_json(tmp_path / "classifier.json")
-    assert {"contract", "encoder", "network", "threshold"} == set(content)
-    assert (["class 0", "class 1"], 0.4, SPEC) == (content["contract"]["classes"], content["threshold"], content["network"])
+    assert {"contract", "encoder", "network", "networks", "trees", "share", "temperature", "threshold"} == set(content)
+    assert (["class 0", "class 1"], 0.4) == (content["contract"]["classes"], content["threshold"])
+    assert (MLP_SPEC, 2, 2) == (content["network"], content["networks"], content["trees"])
+    assert (one.members.share, one.members.temperature) == (content["share"], content["temperature"])
+
+
+def test_bins_survive(tmp_path: Path) -> None:
+    """The edges of the bins come back from the file as the numbers that they were."""
+    one = classifier(kind="tabm")
+    one.save(tmp_path)
+    assert one.spec["bins"] == Classifier.load(tmp_path).spec["bins"]
+    assert any(one.spec["bins"])
+
+
+def test_the_blend_predicts() -> None:
+    """A classifier gives the blend's probabilities, not those of its networks or its trees alone."""
+    one, X = classifier(kind="blend"), prepared().parts["test"].X
+    np.testing.assert_array_equal(one.members.probabilities(X), one.predict_encoded(X))
+    for share in (0.0, 1.0):
+        alone = replace(one, members=replace(one.members, share=share))
+        assert not np.allclose(alone.predict_encoded(X), one.predict_encoded(X))
+
+
+@pytest.mark.parametrize("dropped", ["networks", "trees"])
+def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
+    """Saved over another classifier, what is loaded is the newer one alone."""
+    one = classifier(kind="blend")
+    one.save(tmp_path)
+    members = {"networks": Members(one.members.networks[:1], one.members.trees, 0.3), "trees": Members(one.members.networks)}
+    other = replace(one, members=members[dropped])
+    other.save(tmp_path)
+    X = prepared().parts["test"].X
+    np.testing.assert_array_equal(other.predict_encoded(X), Classifier.load(tmp_path).predict_encoded(X))
 
 
 def test_needs_no_trainer() -> None:

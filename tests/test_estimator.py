@@ -13,26 +13,27 @@ from sklearn.utils.validation import check_is_fitted
 
 import veritable
 from tests.rooms import mixed_table, prepare_frame
-from tests.test_classifier import SPEC, classifier
+from tests.test_classifier import KINDS, classifier
+from tests.training import untrained
 from veritable.errors import UserError
 from veritable.estimator import TableClassifier
-from veritable.networks.classifier import Classifier, build_network
 
 mpl.use("agg")
 
 
-def loaded(tmp_path: Path, classes: int = 2) -> TableClassifier:
-    classifier(classes).save(tmp_path / "classifier")
+def loaded(tmp_path: Path, classes: int = 2, kind: str = "mlp") -> TableClassifier:
+    classifier(classes, kind=kind).save(tmp_path / "classifier")
     model = veritable.load(tmp_path / "classifier")
     assert isinstance(model, TableClassifier)
     return model
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
-def test_predicts_what_the_classifier_predicts(tmp_path: Path, classes: int) -> None:
+def test_predicts_what_the_classifier_predicts(tmp_path: Path, classes: int, kind: str) -> None:
     """Probabilities are the classifier's, labels those at its threshold or the likeliest, classes_ their names."""
-    model, rows = loaded(tmp_path, classes), mixed_table(100, classes)
-    expected = classifier(classes).predict_proba(rows)
+    model, rows = loaded(tmp_path, classes, kind), mixed_table(100, classes)
+    expected = classifier(classes, kind=kind).predict_proba(rows)
     assert [f"class {i}" for i in range(classes)] == model.classes_.tolist()
     np.testing.assert_array_equal(expected, model.predict_proba(rows))
     codes = (expected[:, 1] >= 0.4).astype(int) if classes == 2 else expected.argmax(axis=1)
@@ -63,7 +64,7 @@ def test_labels_are_those_of_the_table(tmp_path: Path, labels: list[object], kin
         frame = mixed_table(120).assign(target=labels * 60)
         text = str(positive).lower() if kind == "b" else str(positive)
         done = prepare_frame(frame, positive=text)
-        model = Classifier(build_network(done.encoder, 2, SPEC), SPEC, done.encoder, done.contract, 0.5)
+        model = untrained(done)
         folder = tmp_path / text
         model.save(folder)
         estimator = veritable.load(folder)

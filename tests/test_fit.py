@@ -4,7 +4,8 @@ import math
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,30 +17,30 @@ import pytorch_lightning as pl
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tests.rooms import ROOT, numbers_part, params, prepared
+from tests.rooms import ROOT, numbers_part, prepared
+from tests.training import LITTLE, NETWORKS, spec_of, train_params
 from veritable.errors import UserError
+from veritable.networks.classifier import NETWORKS as KNOWN
 from veritable.networks.classifier import build_network
-from veritable.networks.mlp import MLP
+from veritable.networks.members import Members
 from veritable.tables.parts import Part
 from veritable.training import fit as room
-from veritable.training.feeding import Batches
 from veritable.training.fit import TrainingError, fit
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 
 TRAIN, VALID = numbers_part(96, 1), numbers_part(64, 2)
-SMALL = {"hidden_sizes": [8], "epochs": 4, "learning_rate": 0.01, "accelerator": "cpu"}
-OVERFITS = SMALL | {"epochs": 30, "hidden_sizes": [32], "learning_rate": 0.05, "dropout": 0.1}  # the best epoch is no late one
-
-
-def knobs(**changes: Any) -> TrainParams:
-    return params(TrainParams, "train", **{**SMALL, **changes})
+OVERFITS = {"epochs": 30, "hidden_sizes": [32], "learning_rate": 0.05, "dropout": 0.1}  # the best epoch is no late one
+knobs = train_params
 
 
 def network_of(knobs: TrainParams, part: Part = TRAIN, classes: int = 2) -> nn.Module:
     torch.manual_seed(knobs.seed)
-    return MLP([0] * part.X.shape[1], classes, **knobs.network)
+    numbers = np.zeros(part.X.shape[1], dtype=np.int64)
+    spec = spec_of(knobs, numbers, part)
+    return KNOWN[spec.pop("name")](numbers.tolist(), classes, **spec)
 
 
 def fitted(
@@ -62,9 +63,11 @@ def same(one: tuple[nn.Module, pd.DataFrame], two: tuple[nn.Module, pd.DataFrame
 
 
 def loss_by_hand(network: nn.Module, part: Part) -> float:
-    network.eval()
+    """Mean surprise at the true class; of several members, of the mean of their probabilities."""
     with torch.no_grad():
-        return float(nn.functional.cross_entropy(network(torch.from_numpy(part.X)), torch.from_numpy(part.y)))
+        y_prob = network.eval()(torch.from_numpy(part.X)).double().softmax(-1)
+    y_prob = y_prob.mean(1) if y_prob.ndim == 3 else y_prob
+    return -float(np.log(y_prob.numpy()[np.arange(len(part)), part.y]).mean())
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +76,23 @@ def threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+RECIPE_CHANGES: list[dict[str, Any]] = [
+    {"learning_rate": 0.02}, {"schedule": "cosine"}, {"weight_decay": 0.5}, {"l1": 0.01}, {"clip": 0.01}, {"batch_size": 16},
+    {"epochs": 5}, {"patience": 1},
+]  # fmt: skip
+BLOCK_CHANGES: list[dict[str, Any]] = [{"blocks": 2}, {"width": 16}, {"dropout": 0.5}, {"bins": 4}, {"embedding": 5}]
+CHANGES: dict[str, list[dict[str, Any]]] = {
+    "mlp": [{"hidden_sizes": [9]}, {"activation": "tanh"}, {"dropout": 0.5}],
+    "resnet": BLOCK_CHANGES,
+    "tabm": [{"members": 4}, *BLOCK_CHANGES],
+}
+CHANGES_FOR_ALL: list[dict[str, Any]] = [
+    {"class_weights": "balanced"}, {"precision": "bf16-mixed"}, {"precision": "64-true"}, {"seed": 43},
+]  # fmt: skip
+FOR_ALL = {key for change in CHANGES_FOR_ALL for key in change}
+KNOBS = [(name, change) for name in NETWORKS for change in (*CHANGES[name], *RECIPE_CHANGES, *CHANGES_FOR_ALL)]
 
 
 class Killed(BaseException):
@@ -91,6 +111,22 @@ def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
     monkeypatch.setattr(ClassifierModule, hook, dying)
 
 
+@contextmanager
+def watched(see: Callable[[torch.optim.Optimizer], object]) -> Iterator[None]:
+    """Show the optimiser before each of its steps."""
+    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: see(optimizer) and None)
+    yield
+    handle.remove()
+
+
+def length(optimizer: torch.optim.Optimizer) -> float:
+    """Of the gradient of all weights together."""
+    squares = [
+        each.grad.square().sum() for group in optimizer.param_groups for each in group["params"] if each.grad is not None
+    ]
+    return float(torch.stack(squares).sum().sqrt())
+
+
 def killed(scratch: Path, knobs: TrainParams, epoch: int, hook: str, **parts: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         kill_in(epoch, patch, hook)
@@ -99,9 +135,11 @@ def killed(scratch: Path, knobs: TrainParams, epoch: int, hook: str, **parts: An
 
 
 class TestBest:
-    def test_best_epoch_is_kept(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_best_epoch_is_kept(self, tmp_path: Path, name: str) -> None:
         """The network is left with the weights whose validation loss, computed by hand, is the least of the history."""
-        network, history = fitted(tmp_path / "a", knobs(**OVERFITS))
+        chosen = knobs(name, **OVERFITS) if name == "mlp" else knobs(name, epochs=20, width=32, learning_rate=0.05, dropout=0.0)
+        network, history = fitted(tmp_path / "a", chosen)
         best = int(history["valid_loss"].argmin())
         assert 0 < best < len(history) - 1
         assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, VALID), rel=1e-5)
@@ -121,23 +159,24 @@ class TestBest:
         _, long = fitted(tmp_path / "b", knobs(epochs=4))
         pd.testing.assert_frame_equal(short, long.head(2), check_exact=True)
 
-    def test_learns(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_learns(self, tmp_path: Path, name: str) -> None:
         """It learns what there is to learn: far better than the class shares, about as good as the truth allows."""
-        network, _ = fitted(tmp_path / "a", knobs(epochs=15))
-        assert loss_by_hand(network, VALID) < 0.45
-        network.eval()
-        right = network(torch.from_numpy(VALID.X)).argmax(1).numpy() == VALID.y
+        network, _ = fitted(tmp_path / "a", knobs(name, epochs=15))
+        assert loss_by_hand(network, VALID) < 0.47
+        right = Members((network,)).probabilities(VALID.X).argmax(1) == VALID.y
         assert right.mean() > 0.75
 
-    def test_many_classes_and_categories(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_many_classes_and_categories(self, tmp_path: Path, name: str) -> None:
         """Encoded tables with categories, gaps and five classes train like any other."""
-        done, chosen = prepared(300, 5), knobs(epochs=8)
+        done, chosen = prepared(300, 5), knobs(name, epochs=8)
         torch.manual_seed(0)
-        network = build_network(done.encoder, 5, chosen.network)
+        network = build_network(done.encoder, 5, spec_of(chosen, done.encoder.cardinalities, done.parts["train"]))
         tmp_path.joinpath("a").mkdir()
         history = fit(network, chosen, done.parts["train"], done.parts["valid"], n_classes=5, scratch=tmp_path / "a")
         assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, done.parts["valid"]), rel=1e-5)
-        assert loss_by_hand(network, done.parts["valid"]) < 0.9 * math.log(5)
+        assert loss_by_hand(network, done.parts["valid"]) < 0.95 * math.log(5)
 
 
 class TestSame:
@@ -150,32 +189,19 @@ class TestSame:
         two = network, fit(network, knobs(**OVERFITS), TRAIN, VALID, n_classes=2, scratch=tmp_path / "b")
         assert same(one, two)
 
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"hidden_sizes": [9]},
-            {"activation": "tanh"},
-            {"dropout": 0.5},
-            {"learning_rate": 0.02},
-            {"weight_decay": 0.5},
-            {"l1": 0.01},
-            {"class_weights": "balanced"},
-            {"batch_size": 16},
-            {"epochs": 5},
-            {"patience": 1},
-            {"precision": "bf16-mixed"},
-            {"precision": "64-true"},
-            {"seed": 43},
-        ],
-        ids=str,
-    )
-    def test_every_knob_matters(self, tmp_path: Path, change: dict[str, Any]) -> None:
-        """Each knob changes the weights or the history."""
+    @pytest.mark.parametrize(("name", "change"), KNOBS, ids=str)
+    def test_every_knob_matters(self, tmp_path: Path, name: str, change: dict[str, Any]) -> None:
+        """Each knob of a fit changes the weights or the history."""
         part = Part(TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80])  # unlike counts of classes
-        base = {"learning_rate": 0.3, "epochs": 4} if "patience" in change else {}
-        one = fitted(tmp_path / "a", knobs(**base), train=part)
-        two = fitted(tmp_path / "b", knobs(**{**base, **change}), train=part)
+        base = {"learning_rate": 0.3, "epochs": 12} if "patience" in change else {"weight_decay": 0.01}
+        one = fitted(tmp_path / "a", knobs(name, **base), train=part)
+        two = fitted(tmp_path / "b", knobs(name, **{**base, **change}), train=part)
         assert state(one[0]) != state(two[0]) or not one[1].equals(two[1])
+
+    def test_every_knob_is_moved(self) -> None:
+        """A new knob of a network must be added to the test above."""
+        for name in NETWORKS:
+            assert set(LITTLE[name]) == {key for each, change in KNOBS if each == name for key in change} - FOR_ALL
 
     def test_seed_orders_the_rows(self, tmp_path: Path) -> None:
         """The seed matters beside the initial weights: also from the same weights, without dropout, another order of rows."""
@@ -199,6 +225,99 @@ class TestSame:
         module = ClassifierModule(network_of(knobs()), knobs(l1=0.1), TRAIN, VALID, 2)
         assert {(8, 4), (2, 8)} == {tuple(weight.shape) for weight in module.penalised}
 
+    def test_clip_shortens_gradients(self, tmp_path: Path) -> None:
+        """Without `clip` some gradient is longer than it; with it none is, and none that was shorter is changed."""
+        free, clipped = [], []
+        for found, clip in ((free, None), (clipped, 0.4)):
+            with watched(lambda optimizer, found=found: found.append(length(optimizer))):
+                fitted(tmp_path / str(clip), knobs(dropout=0.0, clip=clip, epochs=2))
+        assert max(free) > 0.41
+        assert max(clipped) <= 0.4 + 1e-5
+        assert free[0] > 0.4 or free[0] == clipped[0]
+
+    @pytest.mark.parametrize("change", [{}, {"clip": 0.4}, {"schedule": "cosine"}, {"l1": 0.01}], ids=str)
+    @pytest.mark.parametrize("steps", [1, 2])
+    def test_blocks_do_not_matter(
+        self, tmp_path: Path, change: dict[str, Any], steps: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """How many optimiser steps Lightning takes for one of its own changes no weight."""
+        whole = fitted(tmp_path / "a", knobs(batch_size=16, **change))
+        for module in ("feeding", "module"):
+            monkeypatch.setattr(f"veritable.training.{module}.STEPS", steps)
+        pieces = fitted(tmp_path / "b", knobs(batch_size=16, **change))
+        assert state(whole[0]) == state(pieces[0])
+        np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-12)
+
+    def test_members_are_trained_each(self, tmp_path: Path) -> None:
+        """Several members are trained on the mean of their own losses; with rows weighted alike it is the same."""
+        chosen = knobs("tabm", dropout=0.0, batch_size=1000, epochs=1)
+        network = network_of(chosen)
+        with torch.no_grad():
+            logits = network(torch.from_numpy(TRAIN.X)).transpose(0, 1)
+            losses = [float(nn.functional.cross_entropy(own, torch.from_numpy(TRAIN.y))) for own in logits]
+        for name, weight in (("a", None), ("b", np.full(len(TRAIN), 3.0))):
+            _, history = fitted(tmp_path / name, chosen, replace(TRAIN, weight=weight))
+            assert np.mean(losses) == pytest.approx(history["train_loss"].iloc[0], rel=1e-5)
+        assert len({round(loss, 5) for loss in losses}) == 3
+
+
+class TestSchedule:
+    def rates(self, scratch: Path, chosen: TrainParams) -> list[float]:
+        """The learning rate of each step."""
+        found: list[float] = []
+        with watched(lambda optimizer: found.append(optimizer.param_groups[0]["lr"])):
+            fitted(scratch, chosen)
+        return found
+
+    def test_constant(self, tmp_path: Path) -> None:
+        """A constant learning rate is that of params.yaml at every step."""
+        assert [0.01] * 12 == self.rates(tmp_path / "a", knobs())
+
+    def test_cosine(self, tmp_path: Path) -> None:
+        """A short rise, then torch's own cosine from the learning rate of params.yaml to nearly 0 at the last epoch."""
+        rates = self.rates(tmp_path / "a", knobs(schedule="cosine", epochs=40))
+        assert 120 == len(rates)
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.01)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(rates))
+        cosine = []
+        for _ in rates:
+            cosine.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        np.testing.assert_allclose(cosine[6:], rates[6:], rtol=1e-9)
+        assert rates[:6] == sorted(rates[:6])
+        assert 0 < rates[0] < 0.2 * 0.01
+        assert rates[-1] < 1e-3 * 0.01
+
+    @pytest.mark.parametrize("epochs", [1, 2])
+    def test_few_steps(self, tmp_path: Path, epochs: int) -> None:
+        """However few steps there are, each learns something, and none more than at the rate of params.yaml."""
+        rates = self.rates(tmp_path / "a", knobs(schedule="cosine", epochs=epochs, batch_size=1000))
+        assert epochs == len(rates)
+        assert [] == [rate for rate in rates if not 0 < rate <= 0.01]
+
+    def test_resumed(self, tmp_path: Path) -> None:
+        """A killed run's schedule goes on where it was."""
+        chosen = knobs(schedule="cosine", epochs=6)
+        undisturbed = self.rates(tmp_path / "a", chosen)
+        killed(tmp_path / "b", chosen, 3, "on_train_epoch_start")
+        assert undisturbed[9:] == self.rates(tmp_path / "b", chosen)
+
+    @pytest.mark.parametrize("steps", [1, 2, 64])
+    def test_steps_are_counted(self, tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Lightning's global_step counts the optimiser's steps, also in a resumed run, however many make a block."""
+        for module in ("feeding", "module"):
+            monkeypatch.setattr(f"veritable.training.{module}.STEPS", steps)
+        ends, taken = [], []
+        monkeypatch.setattr(room.EpochProgress, "teardown", lambda self, trainer, *_, **__: ends.append(trainer.global_step))
+        chosen = knobs(batch_size=20, epochs=4)
+        with watched(taken.append):
+            fitted(tmp_path / "a", chosen)
+            killed(tmp_path / "b", chosen, 2, "on_train_epoch_start")
+            fitted(tmp_path / "b", chosen)
+        assert [4 * 5, 4 * 5] == ends
+        assert 8 * 5 == len(taken)
+
 
 class TestStop:
     @pytest.mark.parametrize("patience", [1, 3])
@@ -212,10 +331,13 @@ class TestStop:
         pd.testing.assert_frame_equal(full.head(stop + 1), history, check_exact=True)
         assert history["valid_loss"].min() == pytest.approx(loss_by_hand(network, VALID), rel=1e-5)
 
-    def test_huge_learning_rate(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_huge_learning_rate(self, tmp_path: Path, name: str) -> None:
         """A loss that is not finite is an error that names the epoch and the knob."""
-        with pytest.raises(TrainingError, match=r"must stay finite, however in epoch \d+ .* Lower train\.learning_rate"):
-            fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_sizes=[8, 8]))
+        with pytest.raises(
+            TrainingError, match=rf"must stay finite, however in epoch \d+ .* Lower train\.{name}\.learning_rate"
+        ):
+            fitted(tmp_path / "a", knobs(name, learning_rate=1e38))
 
     def test_not_finite_again_after_a_restart(self, tmp_path: Path) -> None:
         """Started again, it fails again: no checkpoint of it passes for a good one."""
@@ -243,6 +365,38 @@ class TestResume:
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 3, hook)
         assert same(undisturbed, fitted(tmp_path / "b", chosen))
+
+    @pytest.mark.parametrize(
+        "change",
+        [{}, {"schedule": "cosine", "clip": 0.3}, {"precision": "64-true"}, {"precision": "bf16-mixed"}, {"l1": 0.01}],
+        ids=str,
+    )
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_every_network_and_recipe(self, tmp_path: Path, name: str, change: dict[str, Any]) -> None:
+        """Whatever the network and its recipe, a killed run ends with the bytes of an undisturbed one."""
+        chosen = knobs(name, **change)
+        undisturbed = fitted(tmp_path / "a", chosen)
+        killed(tmp_path / "b", chosen, 2, "on_validation_epoch_start")
+        assert same(undisturbed, fitted(tmp_path / "b", chosen))
+
+    @pytest.mark.parametrize("block", range(3))
+    def test_killed_between_blocks(self, tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Killed in any block of an epoch, the run begins that epoch anew, and ends with the same bytes."""
+        for module in ("feeding", "module"):
+            monkeypatch.setattr(f"veritable.training.{module}.STEPS", 1)
+        undisturbed = fitted(tmp_path / "a", knobs())
+        before = ClassifierModule.training_step
+
+        def dying(self: ClassifierModule, rows: Any, batch_idx: int) -> None:
+            if (self.current_epoch, batch_idx) == (2, block):
+                raise Killed
+            before(self, rows, batch_idx)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClassifierModule, "training_step", dying)
+            with pytest.raises(Killed):
+                fitted(tmp_path / "b", knobs())
+        assert same(undisturbed, fitted(tmp_path / "b", knobs()))
 
     def test_killed_in_every_epoch(self, tmp_path: Path) -> None:
         """Killed in each epoch in turn, it goes on from the last whole one each time, and ends with the same bytes."""
@@ -372,38 +526,15 @@ def test_balanced_loss(tmp_path: Path) -> None:
     assert expected == pytest.approx(history["valid_loss"].min(), rel=1e-5)
 
 
-class TestBatches:
-    def test_each_row_once(self) -> None:
-        """An epoch has each row once with its own class, in batches of the size but the last."""
-        X = torch.arange(10.0)[:, None]
-        batches = list(Batches(X, torch.arange(10), None, 4, seed=0))
-        assert [4, 4, 2] == [len(y) for _, y in batches]
-        assert 3 == len(Batches(X, torch.arange(10), None, 4))
-        seen = torch.cat([y for _, y in batches])
-        assert list(range(10)) == sorted(seen.tolist()) != seen.tolist()
-        torch.testing.assert_close(seen.float()[:, None], torch.cat([x for x, _ in batches]))
-
-    def test_walked_twice(self) -> None:
-        """Walked again, the order is the same; another seed deals another."""
-        batches, others = (Batches(torch.zeros(50, 1), torch.arange(50), None, 50, seed=seed) for seed in (1, 2))
-        (_, one), (_, two), (_, other) = next(iter(batches)), next(iter(batches)), next(iter(others))
-        assert torch.equal(one, two)
-        assert not torch.equal(one, other)
-
-    def test_as_they_stand(self) -> None:
-        """Without a generator rows keep their order."""
-        batches = Batches(torch.zeros(5, 1), torch.arange(5), None, 2)
-        assert [[0, 1], [2, 3], [4]] == [y.tolist() for _, y in batches]
-
-    def test_epochs_have_other_orders(self) -> None:
-        """Each epoch deals the rows anew, and each again in the same way."""
-        module = ClassifierModule(network_of(knobs()), knobs(), TRAIN, VALID, 2)
-        orders = []
-        for epoch in (0, 1, 0):
-            module.trainer = type("Trainer", (), {"current_epoch": epoch})()  # type: ignore[assignment]
-            orders.append(torch.cat([X for X, _ in module.train_dataloader()]))
-        assert torch.equal(orders[0], orders[2])
-        assert not torch.equal(orders[0], orders[1])
+def test_epochs_have_other_orders() -> None:
+    """Each epoch deals the rows anew, and each again in the same way."""
+    module = ClassifierModule(network_of(knobs()), knobs(), TRAIN, VALID, 2)
+    orders = []
+    for epoch in (0, 1, 0):
+        module.trainer = type("Trainer", (), {"current_epoch": epoch})()  # type: ignore[assignment]
+        orders.append(torch.cat([X for X, _ in module.train_dataloader()]))
+    assert torch.equal(orders[0], orders[2])
+    assert not torch.equal(orders[0], orders[1])
 
 
 def test_bar_counts_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,42 +12,83 @@ from ruamel.yaml import YAML
 from tests.rooms import ROOT, section
 from veritable import yaml_file
 from veritable.errors import UserError
-from veritable.params import ParamsError
+from veritable.params import ParamsError, Section
 from veritable.sections import SECTIONS, check_params
 from veritable.training.params import TrainParams
 from veritable.yaml_file import read_yaml
 
-KNOBS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
+
+def knobs(model: type[Section], above: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The path of each knob, also of those in a section within a section, and of such sections themselves."""
+    found: list[tuple[str, ...]] = []
+    for key, field in model.model_fields.items():
+        inner = field.annotation
+        found.append((*above, key))
+        if isinstance(inner, type) and issubclass(inner, Section):
+            found += knobs(inner, (*above, key))
+    return found
+
+
+KNOBS = [path for name, model in SECTIONS.items() for path in knobs(model, (name,))]
 
 WRONG = [
-    ("train.patience", 2.5, "a valid integer or null"),
-    ("train.patience", 0, "greater than or equal to 1 or null"),
-    ("train.patience", False, "a valid integer or null"),
-    ("train.hidden_sizes", 64, "a valid list"),
-    ("train.hidden_sizes", None, "a valid list"),
-    ("train.hidden_sizes", "64, 64", "a valid list"),
-    ("train.hidden_sizes", [8] * 33, "a list of at most 32 items"),
-    ("train.hidden_sizes.1", [64, 0], "greater than or equal to 1"),
-    ("train.hidden_sizes.0", [6.5], "a valid integer"),
-    ("train.activation", "rleu", "'relu', 'gelu', 'silu' or 'tanh'"),
-    ("train.activation", None, "'relu', 'gelu', 'silu' or 'tanh'"),
-    ("train.dropout", 1.0, "less than 1"),
-    ("train.dropout", -0.1, "greater than or equal to 0"),
-    ("train.dropout", "0.1", "a valid number"),
-    ("train.learning_rate", 0, "greater than 0"),
-    ("train.learning_rate", "1e-3", "a valid number"),
-    ("train.learning_rate", float("inf"), "a finite number"),
-    ("train.l1", float("nan"), "a finite number"),
-    ("train.weight_decay", -1, "greater than or equal to 0"),
-    ("train.weight_decay", False, "a valid number"),
+    ("train.mlp.patience", 2.5, "a valid integer or null"),
+    ("train.mlp.patience", 0, "greater than or equal to 1 or null"),
+    ("train.mlp.patience", False, "a valid integer or null"),
+    ("train.mlp.hidden_sizes", 64, "a valid list"),
+    ("train.mlp.hidden_sizes", None, "a valid list"),
+    ("train.mlp.hidden_sizes", "64, 64", "a valid list"),
+    ("train.mlp.hidden_sizes", [8] * 33, "a list of at most 32 items"),
+    ("train.mlp.hidden_sizes.1", [64, 0], "greater than or equal to 1"),
+    ("train.mlp.hidden_sizes.0", [6.5], "a valid integer"),
+    ("train.mlp.activation", "rleu", "'relu', 'gelu', 'silu' or 'tanh'"),
+    ("train.mlp.activation", None, "'relu', 'gelu', 'silu' or 'tanh'"),
+    ("train.mlp.dropout", 1.0, "less than 1"),
+    ("train.mlp.dropout", -0.1, "greater than or equal to 0"),
+    ("train.mlp.dropout", "0.1", "a valid number"),
+    ("train.mlp.learning_rate", 0, "greater than 0"),
+    ("train.mlp.learning_rate", "1e-3", "a valid number"),
+    ("train.mlp.learning_rate", float("inf"), "a finite number"),
+    ("train.mlp.l1", float("nan"), "a finite number"),
+    ("train.mlp.weight_decay", -1, "greater than or equal to 0"),
+    ("train.mlp.weight_decay", False, "a valid number"),
     ("train.class_weights", True, "'none' or 'balanced'"),
     ("train.class_weights", None, "'none' or 'balanced'"),
-    ("train.batch_size", 32.5, "a valid integer"),
-    ("train.batch_size", "32", "a valid integer"),
-    ("train.epochs", True, "a valid integer"),
-    ("train.epochs", 0, "greater than or equal to 1"),
+    ("train.mlp.batch_size", 32.5, "a valid integer"),
+    ("train.mlp.batch_size", "32", "a valid integer"),
+    ("train.mlp.epochs", True, "a valid integer"),
+    ("train.mlp.epochs", 0, "greater than or equal to 1"),
     ("train.accelerator", "cuda", "'auto', 'cpu' or 'gpu'"),
-    ("train.precision", 32, "'32-true', 'bf16-mixed', '16-mixed' or '64-true'"),
+    ("train.precision", 32, "'32-true', 'bf16-mixed' or '64-true'"),
+    ("train.network", "transformer", "'auto', 'mlp', 'resnet' or 'tabm'"),
+    ("train.network", None, "'auto', 'mlp', 'resnet' or 'tabm'"),
+    ("train.networks", 0, "greater than or equal to 1"),
+    ("train.networks", "auto", "a valid integer"),
+    ("train.calibrate", "yes", "a valid boolean"),
+    ("train.calibrate", None, "a valid boolean"),
+    ("train.threads", 0, "greater than or equal to 1 or null"),
+    ("train.threads", "all", "a valid integer or null"),
+    ("train.mlp.schedule", "linear", "'constant' or 'cosine'"),
+    ("train.mlp.schedule", None, "'constant' or 'cosine'"),
+    ("train.resnet.blocks", 0, "greater than or equal to 1"),
+    ("train.resnet.clip", 0.0, "greater than 0 or null"),
+    ("train.resnet.width", None, "a valid integer"),
+    ("train.tabm.members", 0, "greater than or equal to 1"),
+    ("train.tabm.bins", 1, "greater than or equal to 2"),
+    ("train.tabm.bins", 10**6, "less than or equal to 4096"),
+    ("train.tabm.embedding", 1.5, "a valid integer"),
+    ("train.tabm.clip", "1", "a valid number or null"),
+    ("train.tabm.width", 10**9, "less than or equal to 65536"),
+    ("train.trees.models", "many", "'auto' or a valid integer"),
+    ("train.trees.models", None, "'auto' or a valid integer"),
+    ("train.trees.models", -1, "'auto' or greater than or equal to 0"),
+    ("train.trees.rows", 0.0, "greater than 0"),
+    ("train.trees.columns", 1.01, "less than or equal to 1"),
+    ("train.trees.leaves", 1, "greater than or equal to 2"),
+    ("train.trees.leaf_rows", 0, "greater than or equal to 1"),
+    ("train.trees.l2", -0.1, "greater than or equal to 0"),
+    ("train.trees.patience", None, "a valid integer"),
+    ("train.trees.learning_rate", 0, "greater than 0"),
     ("train.seed", -1, "greater than or equal to 0"),
     ("train.seed", 2**32, "less than 4294967296"),
     ("generate.rows", 9, "greater than or equal to 10"),
@@ -94,6 +135,24 @@ def said(value: Any) -> str:
     return f"{str(value[:6])[:-1]}, ...]" if isinstance(value, list) and len(value) > 6 else repr(value)
 
 
+def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """A section of the template, with another value at the end of a path."""
+    return _put(section(path[0]), path[1:], value)
+
+
+def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    return values | {first: _put(values[first], tuple(rest), value) if rest else value}
+
+
+def at(path: tuple[str, ...]) -> Any:
+    """What the template holds there."""
+    values: Any = section(path[0])
+    for key in path[1:]:
+        values = values[key]
+    return values
+
+
 def refusal(name: str, values: Any) -> str:
     """What is said of a section that cannot be."""
     with pytest.raises(ParamsError) as caught:
@@ -112,30 +171,70 @@ def test_template_parses() -> None:
 @pytest.mark.parametrize(("key", "value", "rule"), WRONG, ids=[f"{key}={value!r}"[:60] for key, value, _ in WRONG])
 def test_wrong_value(key: str, value: Any, rule: str) -> None:
     """A value of the wrong type or range is refused with its key, the rule and the value."""
-    name, knob, *index = key.split(".")
-    shown = value[int(index[0]) if index[0].isdigit() else index[0]] if index else value
-    assert f"'{key}' in params.yaml must be {rule}, however it is {said(shown)}." == refusal(
-        name, section(name, **{knob: value})
-    )
+    path = tuple(key.split("."))
+    knob = max((known for known in KNOBS if path[: len(known)] == known), key=len)
+    shown = value
+    for index in path[len(knob) :]:
+        shown = shown[int(index) if index.isdigit() else index]
+    assert f"'{key}' in params.yaml must be {rule}, however it is {said(shown)}." == refusal(knob[0], changed(knob, value))
 
 
-@pytest.mark.parametrize(("name", "key"), KNOBS, ids=[".".join(knob) for knob in KNOBS])
-def test_missing_knob(name: str, key: str) -> None:
-    """A section that lacks a knob is refused with the knob's name: there are no hidden defaults."""
-    values = {k: v for k, v in section(name).items() if k != key}
-    assert refusal(name, values).startswith(f"params.yaml lacks the key '{name}.{key}'.")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.mlp.patience", None), ("train.mlp.clip", None), ("train.resnet.patience", 1), ("train.tabm.clip", 0.5),
+        ("train.threads", None), ("train.threads", 4), ("train.trees.models", "auto"), ("train.trees.models", 0),
+        ("train.trees.models", 12), ("train.mlp.hidden_sizes", []), ("train.network", "resnet"), ("train.trees.rows", 1),
+    ],
+)  # fmt: skip
+def test_what_may_be(key: str, value: Any) -> None:
+    """Null where there may be nothing, words where there may be words, the ends of a range: all are taken as they are."""
+    name, *path = key.split(".")
+    found: Any = SECTIONS[name].parse(name, changed((name, *path), value))
+    for each in path:
+        found = getattr(found, each)
+    assert value == found
 
 
-@given(knob=st.sampled_from([knob for knob in KNOBS if len(knob[1]) > 3]), data=st.data())
-def test_typo(knob: tuple[str, str], data: st.DataObject) -> None:
+@pytest.mark.parametrize("path", KNOBS, ids=".".join)
+def test_missing_knob(path: tuple[str, ...]) -> None:
+    """A section that lacks a knob, also one within it, is refused with the knob's name: there are no hidden defaults."""
+    left = {key: value for key, value in at(path[:-1]).items() if key != path[-1]}
+    values = changed(path[:-1], left) if len(path) > 2 else left
+    assert refusal(path[0], values).startswith(f"params.yaml lacks the key '{'.'.join(path)}'.")
+
+
+@given(path=st.sampled_from([path for path in KNOBS if len(path[-1]) > 3]), data=st.data())
+def test_typo(path: tuple[str, ...], data: st.DataObject) -> None:
     """A misspelt key is named, and so is the key it must have been, whether that is missing now or not."""
-    name, key = knob
-    at = data.draw(st.integers(0, len(key) - 1))
-    typo = data.draw(st.sampled_from([key[:at] + key[at + 1 :], key[:at] + key[at] + key[at:], key.upper()[:1] + key[1:]]))
-    assume(typo not in section(name))
-    renamed = {typo if k == key else k: v for k, v in section(name).items()}
-    for values in (renamed, section(name) | {typo: 1}):
-        assert f"params.yaml has no key '{name}.{typo}'. Did you mean '{name}.{key}'?" == refusal(name, values)
+    *above, key = path
+    place, around = tuple(above), at(tuple(above))
+    where = data.draw(st.integers(0, len(key) - 1))
+    typo = data.draw(
+        st.sampled_from([key[:where] + key[where + 1 :], key[:where] + key[where] + key[where:], key.upper()[:1] + key[1:]])
+    )
+    assume(typo not in around)
+    renamed = {typo if each == key else each: value for each, value in around.items()}
+    for values in (renamed, around | {typo: 1}):
+        whole = changed(place, values) if len(place) > 1 else values
+        expected = f"params.yaml has no key '{'.'.join(place)}.{typo}'. Did you mean '{'.'.join(path)}'?"
+        assert expected == refusal(path[0], whole)
+
+
+@pytest.mark.parametrize("inner", ["mlp", "resnet", "tabm", "trees"])
+def test_unlike_any_within(inner: str) -> None:
+    """A key within a section within a section that resembles none is answered with the known ones of that place."""
+    known = ", ".join(SECTIONS["train"].parse("train", section("train")).model_dump()[inner])
+    expected = f"params.yaml has no key 'train.{inner}.zzz'. Known are: {known}."
+    assert expected == refusal("train", changed(("train", inner), at(("train", inner)) | {"zzz": 1}))
+
+
+@pytest.mark.parametrize("value", [None, 5, [], "mlp", {}], ids=str)
+def test_no_section_within(value: Any) -> None:
+    """A section within a section that is empty or no mapping is named, in words of YAML and not of Python."""
+    words = refusal("train", section("train", mlp=value))
+    assert words.startswith(("params.yaml lacks the key 'train.mlp.", "'train.mlp' in params.yaml must be "))
+    assert "MLPParams" not in words
 
 
 def test_unlike_any() -> None:
@@ -154,6 +253,8 @@ def test_no_section(values: Any) -> None:
 def test_key_is_no_text() -> None:
     """A key that YAML reads as a number is unknown like any other."""
     assert refusal("train", section("train") | {64: 1}).startswith("params.yaml has no key 'train.64'.")
+    within = section("train", mlp=at(("train", "mlp")) | {64: 1})
+    assert refusal("train", within).startswith("params.yaml has no key 'train.mlp.64'.")
 
 
 @pytest.mark.parametrize(
@@ -175,36 +276,40 @@ def test_knobs_that_exclude_each_other(name: str, changes: dict[str, Any], words
 
 
 @given(
-    knob=st.sampled_from(KNOBS),
+    path=st.sampled_from(KNOBS),
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
         max_leaves=4,
     ),
 )
-def test_any_value(knob: tuple[str, str], value: Any) -> None:
+def test_any_value(path: tuple[str, ...], value: Any) -> None:
     """Whatever stands at a knob, it is taken as it is, or refused in words that name the knob."""
-    name, key = knob
     try:
-        parsed = SECTIONS[name].parse(name, section(name, **{key: value}))
+        parsed = SECTIONS[path[0]].parse(path[0], changed(path, value))
     except UserError as error:
-        assert f"{name}.{key}" in str(error)
+        assert ".".join(path) in str(error)
         assert "\n" not in str(error)
     else:
-        assert value == getattr(parsed, key)
+        found = parsed.model_dump()
+        for key in path[1:]:
+            found = found[key]
+        assert value == found
 
 
 def test_frozen() -> None:
     """Params cannot be changed once they are parsed."""
     parsed = TrainParams.parse("train", section("train"))
     with pytest.raises(Exception, match="frozen"):
-        parsed.epochs = 3
+        parsed.seed = 3
+    with pytest.raises(Exception, match="frozen"):
+        parsed.mlp.epochs = 3
 
 
 def test_long_values_are_cut() -> None:
     """Of a long or deep value the refusal shows the head, on one line."""
     for value in ("x" * 10**6, list(range(10**5)), [[[[["x"] * 9] * 9] * 9] * 9] * 9, {"a\nb" * 1000: 1}):
-        said = refusal("train", section("train", activation=value))
+        said = refusal("train", section("train", network=value))
         assert len(said) < 1000
         assert said.isprintable()
     assert refusal("train", section("train") | {"a\nb": 1}).startswith(r"params.yaml has no key 'train.a\nb'.")

@@ -56,13 +56,13 @@ def test_the_outputs_name_no_machine(finished: Path) -> None:
 def test_change_and_compare(demo: Toy) -> None:
     """Two commits can be told apart by metrics, params and plots, and the old one comes back without running."""
     old = (demo.root / "reports/report.html").read_bytes()
-    change(demo, "train.epochs", "6")
+    change(demo, "train.mlp.epochs", "6")
     assert ["train", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
     assert 0 != metrics["network.log_loss.value"]["diff"]
     params = json.loads(demo.dvc("params", "diff", "HEAD~1", "--json").text)
-    assert {"params.yaml": {"train.epochs": {"old": 3, "new": 6, "diff": 3}}} == params
+    assert {"params.yaml": {"train.mlp.epochs": {"old": 3, "new": 6, "diff": 3}}} == params
     plots = demo.dvc("plots", "diff", "HEAD~1", "--out", "diff")
     page = (demo.root / "diff/index.html").read_text()
     assert 0 == plots.status, plots.text
@@ -80,7 +80,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
     demo.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     demo.commit("a remote")
     demo.git("checkout", "-q", "-b", "a-try")
-    change(demo, "train.epochs", "4")
+    change(demo, "train.mlp.epochs", "4")
     assert 0 == demo.dvc("repro", timeout=200).status
     demo.commit("a try")
     demo.git("checkout", "-q", "main")
@@ -94,7 +94,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
     assert 0 == pulled.status, pulled.text
     assert [] == ran(other.dvc("repro").text)
     assert (demo.root / "reports/report.html").read_bytes() == (other.root / "reports/report.html").read_bytes()
-    change(other, "train.epochs", "4")
+    change(other, "train.mlp.epochs", "4")
     again = other.dvc("repro")
     assert ["report"] == ran(again.text), again.text
     assert "Stage 'train' is cached" in again.text
@@ -104,7 +104,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
 def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
     """`dvc exp run --temp -S` leaves the workspace alone, and `dvc exp show` shows what it made."""
     params = demo.read("params.yaml")
-    done = demo.dvc("exp", "run", "--temp", "-S", "train.epochs=2", timeout=200)
+    done = demo.dvc("exp", "run", "--temp", "-S", "train.mlp.epochs=2", timeout=200)
     assert 0 == done.status, done.text
     assert params == demo.read("params.yaml")
     shown = demo.dvc("exp", "show", "--csv")
@@ -115,13 +115,13 @@ def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
 @pytest.mark.slow
 def test_killed_training_resumes(demo: Toy) -> None:
     """Killed together with its DVC, training goes on from its last epoch and ends with the bytes of an undisturbed run."""
-    change(demo, "train.epochs", "30")
+    change(demo, "train.mlp.epochs", "30")
     script = demo.read("params.yaml")
     undisturbed = demo.by_hand("train")
     assert 0 == undisturbed.status, undisturbed.text
     expected = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
     process = demo.start(sys.executable, "-m", "dvc", "repro", "train")
-    checkpoint = demo.root / ".dvc/tmp/stages/train/scratch/resume.ckpt"
+    checkpoint = demo.root / ".dvc/tmp/stages/train/scratch/network-1/resume.ckpt"
     seen = set[int]()
     deadline = time.monotonic() + 60
     while len(seen) < 3 and time.monotonic() < deadline:
@@ -145,7 +145,12 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
     frame["target"] = frame["target"].map({0: "malignant", 1: "benign"})
     frame.rename(columns={"target": "diagnosis"}).to_csv(demo.root / "data/cancer.csv", index=False)
     assert 0 == demo.dvc("add", "data/cancer.csv").status
-    for key, value in {"data.path": "data/cancer.csv", "data.target": "diagnosis", "train.epochs": "10"}.items():
+    for key, value in {
+        "data.path": "data/cancer.csv",
+        "data.target": "diagnosis",
+        "train.tabm.epochs": "3",
+        "train.trees.models": "2",
+    }.items():
         change(demo, key, value)
     done = demo.run(*REPRO, timeout=200)
     assert 0 == done.status, done.text
@@ -168,8 +173,12 @@ def test_more_than_two_classes(demo: Toy) -> None:
 
 MISTAKES = {
     "an unknown key": ("data.seed", "1\n  sead: 1", "params.yaml has no key 'data.sead'. Did you mean 'data.seed'?"),
-    "a wrong type": ("train.epochs", "ten", "'train.epochs' in params.yaml must be a valid integer, however it is 'ten'."),
-    "out of range": ("train.dropout", "1.5", "'train.dropout' in params.yaml must be less than 1, however it is 1.5."),
+    "a wrong type": (
+        "train.mlp.epochs",
+        "ten",
+        "'train.mlp.epochs' in params.yaml must be a valid integer, however it is 'ten'.",
+    ),
+    "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, however it is 1.5."),
     "a missing file": (
         "data.path",
         "data/nowhere.csv",
@@ -215,7 +224,7 @@ def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) 
 
 def test_yaml_is_read_as_dvc_reads_it(demo: Toy) -> None:
     """YAML 1.2: 1e-3 is a number, and a key that stands twice is refused."""
-    change(demo, "train.learning_rate", "1e-3")
+    change(demo, "train.mlp.learning_rate", "1e-3")
     assert [] == ran(demo.run(*REPRO).text)
     demo.write("params.yaml", demo.read("params.yaml") + "\nevaluate: {}\n")
     done = demo.run(*REPRO)

@@ -10,9 +10,9 @@ import pyarrow.csv as pc_csv
 import pytest
 
 from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
-from tests.test_classifier import SPEC, classifier
+from tests.test_classifier import KINDS, classifier
+from tests.training import untrained
 from veritable.__main__ import main
-from veritable.networks.classifier import Classifier, build_network
 from veritable.predict import safe_in_spreadsheets
 
 
@@ -45,16 +45,25 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
 @pytest.mark.parametrize("output", ["scored.csv", "scored.parquet"])
-def test_scores(folder: Path, tmp_path: Path, kind: str, output: str) -> None:
+def test_scores(folder: Path, tmp_path: Path, format_: str, output: str) -> None:
     """A row each, in order: the predicted class at the threshold and a probability per class, those of the classifier."""
     rows = mixed_table(300)
-    found = scored(folder, new_rows(tmp_path / f"new.{kind}", rows), output)
+    found = scored(folder, new_rows(tmp_path / f"new.{format_}", rows), output)
     expected = classifier().predict_proba(rows)
     assert ["predicted", "p class 0", "p class 1"] == list(found.columns)
     np.testing.assert_array_equal(expected, found[["p class 0", "p class 1"]].to_numpy())
     assert [f"class {int(p >= 0.4)}" for p in expected[:, 1]] == found["predicted"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_predicts(tmp_path: Path, kind: str) -> None:
+    """Networks of every kind, and a blend with boosted trees, score rows from a file as they do those of a frame."""
+    one, rows = classifier(5, kind=kind), mixed_table(300, 5)
+    one.save(tmp_path / "classifier")
+    found = scored(tmp_path / "classifier", new_rows(tmp_path / "new.csv", rows))
+    np.testing.assert_array_equal(one.predict_proba(rows), found.filter(like="p class").to_numpy())
 
 
 def test_the_parts_own_rows(finished: Path, tmp_path: Path) -> None:
@@ -131,7 +140,7 @@ def test_without_a_header(tmp_path: Path) -> None:
     frame = mixed_table(200)
     frame.to_csv(tmp_path / "table.csv", index=False, header=False)
     done = prepare_file(tmp_path / "table.csv", tmp_path / "prepared", columns=list(frame.columns))
-    Classifier(build_network(done.encoder, 2, SPEC), SPEC, done.encoder, done.contract, 0.5).save(tmp_path / "classifier")
+    untrained(done).save(tmp_path / "classifier")
     found = []
     for name, rows, header in (("a", frame, True), ("b", frame, False), ("c", frame.drop(columns="target"), False)):
         rows.to_csv(tmp_path / f"{name}.csv", index=False, header=header)
@@ -144,7 +153,7 @@ def test_the_id_comes_along(tmp_path: Path) -> None:
     """The table's id, where the new rows have it, stands before the scores."""
     frame = mixed_table(200).assign(customer=[f"c{i:04d}" for i in range(200)])
     done = prepare_frame(frame, id="customer")
-    Classifier(build_network(done.encoder, 2, SPEC), SPEC, done.encoder, done.contract, 0.5).save(tmp_path / "classifier")
+    untrained(done).save(tmp_path / "classifier")
     found = scored(tmp_path / "classifier", new_rows(tmp_path / "new.csv", frame), "scored.csv")
     assert frame["customer"].tolist() == found["customer"].tolist()
     assert "customer" == found.columns[0]

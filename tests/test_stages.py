@@ -1,5 +1,6 @@
 """dvc.yaml walked line by line: what a stage declares runs it again, and nothing else does."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ OTHER = {
         "shard_rows": "50", "seed": "1",
     },
     "train": {
-        "hidden_sizes": "[8]", "activation": "tanh", "dropout": "0.5", "learning_rate": "0.01", "weight_decay": "0.5",
-        "l1": "0.01", "class_weights": "balanced", "batch_size": "64", "epochs": "2", "patience": "1", "accelerator": "cpu",
-        "precision": "64-true", "seed": "1",
+        "network": "resnet", "networks": "2", "calibrate": "false", "class_weights": "balanced", "accelerator": "auto",
+        "precision": "64-true", "threads": "1", "seed": "1",
+        "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
     "baselines": {"rows": "50", "seed": "1"},
     "threshold": {"maximise": "accuracy"},
@@ -75,9 +76,7 @@ def test_a_changed_param_runs_its_stages_again(demo: Toy) -> None:
     """A change of a section runs every stage that declares the section, and no other."""
     original = demo.read("params.yaml")
     for section, values in OTHER.items():
-        key = next(iter(values))
-        if key == "path":
-            key = "seed"  # another path is another dep
+        key = "seed" if "seed" in values else next(iter(values))
         change(demo, f"{section}.{key}", values[key])
         assert [name for name, entry in STAGES.items() if section in entry.get("params", [])] == would_run(demo, *STAGES), (
             section
@@ -93,14 +92,14 @@ def test_every_section_of_params_is_walked() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section", [each for each in OTHER if each != "train"])  # test_fit.py moves each knob of `train`
+@pytest.mark.parametrize("section", [each for each in OTHER if each != "train"])  # test_train.py moves each knob of `train`
 def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> None:
     """Each declared param matters: another value, and its stage makes something else (or says why it cannot)."""
     stage = section if section in STAGES else {"data": "preprocess", "threshold": "train"}[section]
     if section == "data":
         _bring_a_table_with_everything(demo)
     if section == "threshold":
-        change(demo, "train.epochs", "1")  # a good network has one threshold for all
+        change(demo, "train.mlp.epochs", "1")  # a good network has one threshold for all
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
     for key, value in OTHER[section].items():
@@ -110,6 +109,41 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
         unmoved += [key] if _made(demo, stage) == before else []
         demo.write("params.yaml", base)
     assert [] == unmoved
+
+
+# What is trained little, so that the knob behind it matters.
+WITHIN_TRAIN = {
+    "mlp.activation": ("tanh", {"network": "mlp", "mlp.epochs": "1"}),
+    "resnet.blocks": ("2", {"network": "resnet", "resnet.epochs": "1", "resnet.width": "8", "resnet.blocks": "1"}),
+    "tabm.members": ("3", {"network": "tabm", "tabm.epochs": "1", "tabm.width": "8", "tabm.members": "2"}),
+    "trees.leaves": ("3", {"mlp.epochs": "1", "trees.models": "1", "trees.rounds": "5", "trees.leaves": "8"}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("knob", WITHIN_TRAIN)
+def test_knobs_within_train_reach_it(demo: Toy, knob: str) -> None:
+    """The knobs of the network that is chosen, and of the trees, are those of their own section."""
+    other, base = WITHIN_TRAIN[knob]
+    for key, value in base.items():
+        change(demo, f"train.{key}", value)
+    before = _made(demo, "train")
+    change(demo, f"train.{knob}", other)
+    assert not isinstance(before, str)
+    assert before != _made(demo, "train")
+
+
+@pytest.mark.slow
+def test_another_path_may_mean_another_network(demo: Toy) -> None:
+    """Which network `auto` means hangs on the path of the table: another one runs train again, however equal the table."""
+    shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
+    change(demo, "data.path", "data/mine.csv")
+    assert ["preprocess", "train", "report"] == would_run(demo, *STAGES)
+    for key, value in {"tabm.epochs": "1", "tabm.width": "8", "trees.models": "1", "trees.rounds": "5"}.items():
+        change(demo, f"train.{key}", value)
+    made = _made(demo, "train")
+    assert isinstance(made, dict)
+    assert {"classifier.json", "history.csv", "network-1.safetensors", "trees-1.txt"} == {Path(file).name for file in made}
 
 
 def _bring_a_table_with_everything(demo: Toy) -> None:

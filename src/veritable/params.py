@@ -17,6 +17,7 @@ _RULES = {  # pydantic's own words name the value a second time
     "too_long": "a list of at most {max_length} items",
     "too_short": "a list that is not empty",
     "string_too_short": "a text that is not empty",
+    "model_type": "a section of keys",
 }
 
 
@@ -47,9 +48,16 @@ class Section(BaseModel):
             Names the key, the rule, the value and, for an unknown key, the nearest known one.
         """
         try:
-            return cls.model_validate({str(key): value for key, value in values.items()} if isinstance(values, Mapping) else {})
+            return cls.model_validate(_with_texts_for_keys(values) if isinstance(values, Mapping) else {})
         except ValidationError as error:
             raise ParamsError(_sentence(name, cls, error)) from None
+
+
+def _with_texts_for_keys(values: Any) -> Any:
+    """YAML reads the key 64 as a number; here all are names."""
+    if not isinstance(values, Mapping):
+        return values
+    return {str(key): _with_texts_for_keys(value) for key, value in values.items()}
 
 
 def _sentence(section: str, model: type[Section], error: ValidationError) -> str:
@@ -59,18 +67,29 @@ def _sentence(section: str, model: type[Section], error: ValidationError) -> str
     path = [str(part) for part in mistake["loc"] if not _is_tag(part)]
     key = ".".join([section, *path])
     if mistake["type"] == "extra_forbidden":
-        known = list(model.model_fields)
+        known, above = list(_model_at(model, path[:-1]).model_fields), ".".join([section, *path[:-1]])
         near = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"Did you mean '{section}.{near[0]}'?" if near else f"Known are: {', '.join(known)}."
+        hint = f"Did you mean '{above}.{near[0]}'?" if near else f"Known are: {', '.join(known)}."
         return f"params.yaml has no key '{key}'. {hint}"
     if mistake["type"] == "missing":
         return f"params.yaml lacks the key '{key}'. Add it, or take the section over from the template's params.yaml."
     if not path:  # of several keys at once: the message is a whole sentence
         return f"In params.yaml, {mistake['msg'].removeprefix('Value error, ')}."
     rules = {_rule(each) for each in mistakes if [str(part) for part in each["loc"] if not _is_tag(part)] == path}
-    if len(path) == 1 and NoneType in get_args(model.model_fields[path[0]].annotation):
+    field = _model_at(model, path[:-1]).model_fields.get(path[-1])
+    if field is not None and NoneType in get_args(field.annotation):
         rules.add("null")
     return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, however it is {_shown(mistake['input'])}."
+
+
+def _model_at(model: type[Section], path: list[str]) -> type[Section]:
+    """The model of a section within the section; the last one on a path that goes on into a list."""
+    for name in path:
+        inner = model.model_fields[name].annotation if name in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, Section)):
+            break
+        model = inner
+    return model
 
 
 def _shown(value: object) -> str:
@@ -86,4 +105,4 @@ def _rule(mistake: Any) -> str:
 
 def _is_tag(part: Any) -> bool:
     """Whether a step of pydantic's path names a branch of a union, which stands in no file."""
-    return isinstance(part, str) and (part in {"int", "float", "bool", "str", "none"} or "[" in part)
+    return isinstance(part, str) and (part in {"int", "float", "bool", "str", "none", "constrained-int"} or "[" in part)

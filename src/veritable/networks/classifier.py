@@ -1,4 +1,6 @@
-"""A trained classifier: contract, encoder, network and threshold; on disk safetensors and JSON, nothing that can run code."""
+"""A trained classifier: contract, encoder, what predicts, and threshold; on disk safetensors, JSON and LightGBM's text, nothing
+that can run code.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,22 +9,26 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from veritable.errors import UserError
 from veritable.files import read_json, write_json
+from veritable.networks.members import Members
 from veritable.networks.mlp import MLP
+from veritable.networks.resnet import ResNet
+from veritable.networks.tabm import TabM
+from veritable.networks.trees import Trees
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder, columns_of
 
-_BATCH_ROWS = 256  # every batch is filled up to it: a matrix product adds in another order with another number of rows
+NETWORKS: dict[str, type[nn.Module]] = {"mlp": MLP, "resnet": ResNet, "tabm": TabM}
 
 
 def build_network(encoder: Encoder, n_classes: int, spec: Mapping[str, Any]) -> nn.Module:
-    """A new network as `spec` says: hidden_sizes, activation, dropout."""
-    return MLP(encoder.cardinalities.tolist(), n_classes, **spec)
+    """A new network as `spec` says: its name, and what that one takes beside cardinalities and classes."""
+    settings = {key: value for key, value in spec.items() if key != "name"}
+    return NETWORKS[spec["name"]](encoder.cardinalities.tolist(), n_classes, **settings)
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,13 @@ class Classifier:
 
     Attributes
     ----------
+    spec
+        What its networks are built from.
     threshold
         Of two classes, the probability from which the second is predicted; None for more classes: the likeliest is.
     """
 
-    network: nn.Module
+    members: Members
     spec: dict[str, Any]
     encoder: Encoder
     contract: Contract
@@ -63,22 +71,22 @@ class Classifier:
 
     def predict_encoded(self, X: np.ndarray) -> np.ndarray:
         """Probabilities for encoded rows, to the last bit the same in any company. Shape: (n, width) -> (n, classes)"""
-        self.network.eval()
-        logits = np.empty((len(X), len(self.contract.classes)), dtype=np.float64)
-        full = torch.zeros((_BATCH_ROWS, X.shape[1]), dtype=torch.float32)
-        with torch.inference_mode():
-            for start in range(0, len(X), _BATCH_ROWS):
-                rows = torch.from_numpy(np.ascontiguousarray(X[start : start + _BATCH_ROWS]))
-                full[: len(rows)] = rows
-                logits[start : start + len(rows)] = self.network(full)[: len(rows)].numpy()
-            return torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+        return self.members.probabilities(X)
 
     def save(self, folder: Path) -> None:
-        """Write weights.safetensors and classifier.json into a folder."""
+        """Write classifier.json, and a file for each network and each boosted model, into a folder."""
         folder.mkdir(exist_ok=True)
-        save_file(self.network.state_dict(), folder / "weights.safetensors")
+        for i, network in enumerate(self.members.networks, 1):
+            save_file(network.state_dict(), folder / f"network-{i}.safetensors")
+        texts = self.members.trees.texts if self.members.trees else ()
+        for i, text in enumerate(texts, 1):
+            (folder / f"trees-{i}.txt").write_text(text, encoding="utf-8")
         content = {
             "network": self.spec,
+            "networks": len(self.members.networks),
+            "trees": len(texts),
+            "share": self.members.share,
+            "temperature": self.members.temperature,
             "encoder": self.encoder.to_json(),
             "contract": self.contract.to_json(),
             "threshold": self.threshold,
@@ -94,11 +102,20 @@ class Classifier:
         UserError
             The folder holds no classifier.
         """
-        for name in ("classifier.json", "weights.safetensors"):
-            if not (folder / name).is_file():
-                raise UserError(f"'{folder}' must hold a classifier, however it has no {name}. Run `dvc repro train` first.")
+        if not (folder / "classifier.json").is_file():
+            raise UserError(
+                f"'{folder}' must hold a classifier, however it has no classifier.json. Run `dvc repro train` first."
+            )
         content = read_json(folder / "classifier.json")
+        weights = [folder / f"network-{i}.safetensors" for i in range(1, content["networks"] + 1)]
+        texts = [folder / f"trees-{i}.txt" for i in range(1, content["trees"] + 1)]
+        if lost := [file.name for file in (*weights, *texts) if not file.is_file()]:
+            raise UserError(f"'{folder}' must hold a classifier, however it has no {lost[0]}. Run `dvc repro train` again.")
         encoder, contract = Encoder.from_json(content["encoder"]), Contract.from_json(content["contract"])
-        network = build_network(encoder, len(contract.classes), content["network"])
-        network.load_state_dict(load_file(folder / "weights.safetensors"))
-        return cls(network, content["network"], encoder, contract, content["threshold"])
+        networks = []
+        for file in weights:
+            networks.append(build_network(encoder, len(contract.classes), content["network"]))
+            networks[-1].load_state_dict(load_file(file))
+        trees = Trees([file.read_text(encoding="utf-8") for file in texts]) if texts else None
+        members = Members(tuple(networks), trees, content["share"], content["temperature"])
+        return cls(members, content["network"], encoder, contract, content["threshold"])

@@ -20,7 +20,7 @@ class OneHot(nn.Module):
         super().__init__()
         wide = [(i, level) for i, codes in enumerate(cardinalities) for level in (range(1, codes) if codes else [-1])]
         self.out_features = len(wide)
-        self.register_buffer("column", torch.tensor([i for i, _ in wide]), persistent=False)
+        self.register_buffer("column", torch.tensor([i for i, _ in wide], dtype=torch.long), persistent=False)
         self.register_buffer("level", torch.tensor([float(level) for _, level in wide]), persistent=False)
         self.has_categories = any(cardinalities)
 

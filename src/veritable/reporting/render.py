@@ -62,7 +62,7 @@ def markdown_safe(text: Any) -> str:
 
 
 def dotted(params: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """Nested params as ("train.epochs", 10) pairs."""
+    """Nested params as ("train.mlp.epochs", 10) pairs."""
     pairs: list[tuple[str, Any]] = []
     for key, value in params.items():
         pairs += dotted(value, f"{above}{key}.") if isinstance(value, Mapping) else [(f"{above}{key}", value)]

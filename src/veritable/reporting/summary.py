@@ -62,6 +62,7 @@ def summarise(
     positive = classes[1] if len(classes) == 2 else None
     models = {"network": results["network"], **results["baselines"]}
     kept = history.iloc[int(history["valid_loss"].argmin())]
+    history = history[history["network"] == kept["network"]]
     return {
         "table": table,
         "classes": classes,

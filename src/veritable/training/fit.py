@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import os
 import sys
 import warnings
 import zipfile
@@ -23,6 +24,7 @@ from veritable.tables.parts import Part
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 
+_SMALL_STEP = 2**24  # weights x rows: the demo's net at batch 4,096 is beyond, at 256 it is not
 _EXPECTED_WARNINGS = (
     "Checkpoint directory .* exists and is not empty",  # kept on purpose
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning's own affair with torch
@@ -59,11 +61,11 @@ def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, n_
         raise TrainingError(
             "'train.accelerator' in params.yaml is 'gpu', however torch finds none here. Set it to 'auto' or 'cpu'."
         )
-    torch.set_num_threads(1)  # several are slower for small networks: benchmarks, and the demo's batches of 32 most of all
-    best = BestEpoch(params.patience)
+    torch.set_num_threads(params.threads or choose_threads(network, params.recipe.batch_size))
+    best = BestEpoch(params.network, params.recipe.patience)
     trainer = pl.Trainer(
         default_root_dir=scratch,
-        max_epochs=params.epochs,
+        max_epochs=params.recipe.epochs,
         accelerator=params.accelerator,
         devices=1,
         precision=params.precision,
@@ -77,6 +79,8 @@ def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, n_
         enable_progress_bar=False,
     )
     module = ClassifierModule(network, params, train, valid, n_classes)
+    if params.precision == "64-true":
+        module.double()  # Lightning would do so after it has read a checkpoint, whose weights would lose half of their digits
     with warnings.catch_warnings():
         for message in _EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
@@ -85,11 +89,17 @@ def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, n_
     return pd.DataFrame(best.history, columns=["epoch", "train_loss", "valid_loss"])
 
 
+def choose_threads(network: nn.Module, batch_size: int) -> int:
+    """One for a small step, which several would only wait for each other in; else all cores."""
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    return 1 if weights * batch_size < _SMALL_STEP else os.cpu_count() or 1
+
+
 class BestEpoch(Callback):
     """Keeps the history and the best epoch's weights, stops when patience is out; all of it survives in the checkpoint."""
 
-    def __init__(self, patience: int | None):
-        self.patience = patience
+    def __init__(self, network: str, patience: int | None):
+        self.network, self.patience = network, patience
         self.history: list[tuple[int, float, float]] = []
         self.weights: dict[str, torch.Tensor] = {}
 
@@ -107,7 +117,7 @@ class BestEpoch(Callback):
         if not all(map(math.isfinite, losses.values())):
             raise TrainingError(
                 f"the loss must stay finite, however in epoch {epoch} it is {losses['train']} on train and {losses['valid']} "
-                "on valid. Lower train.learning_rate in params.yaml."
+                f"on valid. Lower train.{self.network}.learning_rate in params.yaml."
             )
         self.history.append((epoch, losses["train"], losses["valid"]))
         if self.epoch == epoch:
@@ -139,13 +149,14 @@ class EpochProgress(Callback):
         self.bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        steps = int(trainer.num_training_batches)
+        assert isinstance(pl_module, ClassifierModule)
         self.bar.start()
-        self.task = self.bar.add_task("training", total=(trainer.max_epochs or 0) * steps, completed=trainer.global_step)
+        total = (trainer.max_epochs or 0) * pl_module.steps
+        self.task = self.bar.add_task("training", total=total, completed=trainer.global_step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if not self.bar.disable:
-            self.bar.advance(self.task)
+            self.bar.update(self.task, completed=trainer.global_step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ClassifierModule)

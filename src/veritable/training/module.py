@@ -1,5 +1,7 @@
 """The Lightning module: loss, optimiser and batches of a classifier."""
 
+import math
+from contextlib import nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -7,30 +9,37 @@ import torch
 from torch import Tensor, nn
 
 from veritable.errors import UserError
+from veritable.networks.members import log_probabilities
 from veritable.tables.parts import Part
-from veritable.training.feeding import Batches
+from veritable.training.feeding import STEPS, Blocks
 from veritable.training.params import TrainParams
 
 _VALID_BATCH_ROWS = 8192
+_WARM_UP = 0.05  # of all steps
 
 
 class ClassifierModule(pl.LightningModule):
     """Cross-entropy with optional weights of rows and classes and L1, Adam with decoupled weight decay.
 
     A row pulls at the network in proportion to its weight, whatever batch it falls in: weights are scaled to a mean of 1 over
-    the train part, not within each batch.
-    Losses are summed on the device and read once an epoch: reading each step's would wait for the device each time.
+    the train part, not within each batch. A network of several members is trained on the mean of their losses and judged by
+    the loss of their mean (Gorishniy et al. 2024, "TabM").
+
+    A training step is a block of many optimiser steps, so that Lightning's work around it hardly counts. Losses are summed on
+    the device and read once an epoch: reading each step's would wait for the device each time.
     """
 
     def __init__(self, network: nn.Module, params: TrainParams, train: Part, valid: Part, n_classes: int):
         super().__init__()
+        self.automatic_optimization = False
         self.network, self.params = network, params
         self.rows = {"train": _tensors(train), "valid": _tensors(valid)}
-        balanced = params.class_weights == "balanced"
-        weights = balanced_weights(*self.rows["train"][1:], n_classes) if balanced else torch.ones(n_classes)
+        self.balanced = params.class_weights == "balanced"
+        weights = balanced_weights(*self.rows["train"][1:], n_classes) if self.balanced else torch.ones(n_classes)
         self.class_weights: Tensor
         self.register_buffer("class_weights", weights)
         self.penalised = [weight for name, weight in network.named_parameters() if name.endswith("weight")]
+        self.steps = -(-len(self.rows["train"][1]) // params.recipe.batch_size)  # of an epoch
 
     def setup(self, stage: str) -> None:
         dtype = torch.float64 if self.params.precision == "64-true" else torch.float32
@@ -40,18 +49,18 @@ class ClassifierModule(pl.LightningModule):
             for name, (X, y, weight) in self.rows.items()
         }
 
-    def train_dataloader(self) -> Batches:  # asked for anew each epoch: a resumed run must see the rows in the same order
-        return Batches(*self.rows["train"], self.params.batch_size, self.params.seed + self.current_epoch)
+    def train_dataloader(self) -> Blocks:  # asked for anew each epoch: a resumed run must see the rows in the same order
+        return Blocks(*self.rows["train"], self.params.recipe.batch_size, self.params.seed + self.current_epoch)
 
-    def val_dataloader(self) -> Batches:
-        return Batches(*self.rows["valid"], _VALID_BATCH_ROWS)
+    def val_dataloader(self) -> Blocks:
+        return Blocks(*self.rows["valid"], max(1, _VALID_BATCH_ROWS // STEPS))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
-            self.parameters(), lr=self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
+            self.parameters(), lr=self.params.recipe.learning_rate, weight_decay=self.params.recipe.weight_decay, fused=True
         )
 
     def on_train_epoch_start(self) -> None:
@@ -61,32 +70,76 @@ class ClassifierModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self.sums["valid"].zero_()
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        loss = self._loss(batch, "train")
-        if self.params.l1:
-            loss = loss + self.params.l1 * torch.stack([weight.abs().sum() for weight in self.penalised]).sum()
-        return loss
+    def training_step(self, block: tuple[Tensor, ...], batch_idx: int) -> None:
+        optimizer, recipe, network = self.optimizers(use_pl_optimizer=False), self.params.recipe, self.network
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        full_precision = (
+            nullcontext() if self.params.precision != "bf16-mixed" else torch.autocast(self.device.type, enabled=False)
+        )
+        step, totals = self.current_epoch * self.steps + batch_idx * STEPS, list[Tensor]()
+        masses: list[Any] = []
+        for batch in zip(*(torch.split(column, recipe.batch_size) for column in block), strict=True):
+            loss, total, mass = self._loss(network, *batch)
+            totals.append(total)
+            masses.append(mass)
+            if recipe.l1:
+                loss = loss + recipe.l1 * torch.stack([weight.abs().sum() for weight in self.penalised]).sum()
+            with full_precision:
+                loss.backward()  # type: ignore[no-untyped-call]
+            if recipe.clip:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            if recipe.schedule != "constant":
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.learning_rate * self._factor(step)
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+        found = torch.stack(totals).double()
+        if len(block) > 2:
+            self.sums["train"] += torch.stack([found.sum(), torch.stack(masses).sum(dtype=torch.float64)])
+        else:  # totals are means, masses are rows
+            rows = torch.tensor(masses, dtype=torch.float64, device=found.device)
+            self.sums["train"] += torch.stack([(found * rows).sum(), rows.sum()])
+        self._count_steps(len(totals))
 
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        self._loss(batch, "valid")
-
-    def _loss(self, batch: tuple[Tensor, ...], part: str) -> Tensor:
-        X, y, *weights = batch
-        logits = self.network(X)
-        if not weights:
-            loss = nn.functional.cross_entropy(logits, y, weight=self.class_weights)
-            total, mass = loss.detach().double() * len(y), loss.new_tensor(len(y), dtype=torch.float64)
-        else:
-            weight, class_weight = weights[0], self.class_weights[y]
-            summed = (nn.functional.cross_entropy(logits, y, reduction="none") * class_weight * weight).sum()
-            total, mass = summed.detach().double(), (class_weight * weight).sum().double()
-            loss = summed / class_weight.sum()
-        self.sums[part] += torch.stack([total, mass])
-        return loss
+    def validation_step(self, block: tuple[Tensor, ...], batch_idx: int) -> None:
+        X, y, *weights = block
+        losses = nn.functional.nll_loss(log_probabilities(self.network(X)), y, reduction="none").double()
+        weight = self.class_weights[y].double() * (weights[0] if weights else 1)
+        self.sums["valid"] += torch.stack([(losses * weight).sum(), weight.sum()])
 
     def mean_losses(self) -> dict[str, float]:
         """Mean loss of the epoch so far on each part."""
         return {name: float(total / rows) for name, (total, rows) in ((n, s.tolist()) for n, s in self.sums.items())}
+
+    def _loss(
+        self, network: nn.Module, X: Tensor, y: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | int]:
+        """What is descended on; for the history, with weights of rows the weighted sum and its mass, else mean and rows."""
+        logits, rows = network(X), len(y)
+        if logits.ndim > 2:  # of several members: each its own loss
+            y = y.repeat_interleave(logits.shape[1])
+            weight = None if weight is None else weight.repeat_interleave(logits.shape[1])
+            logits = logits.flatten(0, 1)
+        if weight is None:
+            loss = nn.functional.cross_entropy(logits, y, weight=self.class_weights if self.balanced else None)
+            return loss, loss.detach(), rows
+        class_weight = self.class_weights[y]
+        summed = (nn.functional.cross_entropy(logits, y, reduction="none") * class_weight * weight).sum()
+        return summed / class_weight.sum(), summed.detach(), (class_weight * weight).sum()
+
+    def _factor(self, step: int) -> float:
+        """Of the learning rate: a short rise, then a cosine's fall to 0 over all epochs (Loshchilov & Hutter 2017, "SGDR")."""
+        steps = self.params.recipe.epochs * self.steps
+        rise = min(1.0, (step + 1) / (_WARM_UP * steps))
+        return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    def _count_steps(self, steps: int) -> None:
+        """Lightning counts its own optimisers' steps; these were taken by torch's."""
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for count in (progress.total, progress.current):
+            count.ready += steps
+            count.completed += steps
 
 
 def balanced_weights(y: Tensor, weight: Tensor | None, n_classes: int) -> Tensor:

@@ -1,31 +1,112 @@
 """The knobs of `train`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
 from veritable.params import Section
 from veritable.tables.params import Seed
 
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class Recipe(Section):
+    """How a network is trained, whatever it looks like."""
+
+    learning_rate: Positive
+    schedule: Literal["constant", "cosine"]
+    weight_decay: NotNegative
+    l1: NotNegative
+    clip: Positive | None
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    patience: Annotated[int, Field(ge=1)] | None
+
+
+class MLPParams(Recipe):
+    """Section `train.mlp`."""
+
+    hidden_sizes: Annotated[list[Width], Field(max_length=32)]
+    activation: Literal["relu", "gelu", "silu", "tanh"]
+    dropout: Dropout
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {"name": "mlp", "hidden_sizes": self.hidden_sizes, "activation": self.activation, "dropout": self.dropout}
+
+
+class BlockParams(Recipe):
+    """What networks of equal blocks behind embedded numbers have in common."""
+
+    blocks: Annotated[int, Field(ge=1, le=64)]
+    width: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)]  # as processors add: else a row's bits hang on its place
+    dropout: Dropout
+    bins: Annotated[int, Field(ge=2, le=4096)]
+    embedding: Annotated[int, Field(ge=1, le=4096)]
+
+
+class ResNetParams(BlockParams):
+    """Section `train.resnet`."""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What the network is built from, save for the bins."""
+        return {"name": "resnet", **self.model_dump(include={"blocks", "width", "dropout", "embedding"})}
+
+
+class TabMParams(BlockParams):
+    """Section `train.tabm`."""
+
+    members: Annotated[int, Field(ge=1, le=1024)]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What the network is built from, save for the bins."""
+        return {"name": "tabm", **self.model_dump(include={"members", "blocks", "width", "dropout", "embedding"})}
+
+
+class TreesParams(Section):
+    """Section `train.trees`."""
+
+    models: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"]
+    rounds: Annotated[int, Field(ge=1, le=100_000)]
+    learning_rate: Positive
+    leaves: Annotated[int, Field(ge=2, le=131_072)]
+    leaf_rows: Annotated[int, Field(ge=1)]
+    rows: Annotated[float, Field(gt=0, le=1)]
+    columns: Annotated[float, Field(gt=0, le=1)]
+    l2: NotNegative
+    patience: Annotated[int, Field(ge=1)]
+
 
 class TrainParams(Section):
     """Section `train`."""
 
-    hidden_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=32)]
-    activation: Literal["relu", "gelu", "silu", "tanh"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    l1: Annotated[float, Field(ge=0)]
+    network: Literal["auto", "mlp", "resnet", "tabm"]
+    networks: Annotated[int, Field(ge=1, le=1000)]
+    calibrate: bool
     class_weights: Literal["none", "balanced"]
-    batch_size: Annotated[int, Field(ge=1)]
-    epochs: Annotated[int, Field(ge=1)]
-    patience: Annotated[int, Field(ge=1)] | None
     accelerator: Literal["auto", "cpu", "gpu"]
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+    precision: Literal["32-true", "bf16-mixed", "64-true"]
+    threads: Annotated[int, Field(ge=1, le=4096)] | None
     seed: Seed
+    mlp: MLPParams
+    resnet: ResNetParams
+    tabm: TabMParams
+    trees: TreesParams
+
+    def resolve(self, *, demo: bool) -> Self:
+        """With what `auto` means for the network and the trees: for the demo's table the demo's network alone."""
+        network = self.network if self.network != "auto" else "mlp" if demo else "tabm"
+        trees = self.trees.model_copy(update={"models": 0}) if demo and self.trees.models == "auto" else self.trees
+        return self.model_copy(update={"network": network, "trees": trees})
 
     @property
-    def network(self) -> dict[str, Any]:
-        """What the network is built from."""
-        return {"hidden_sizes": self.hidden_sizes, "activation": self.activation, "dropout": self.dropout}
+    def recipe(self) -> MLPParams | ResNetParams | TabMParams:
+        """The section of the network that is chosen; `auto` is to be resolved before."""
+        recipe: MLPParams | ResNetParams | TabMParams = getattr(self, self.network)
+        return recipe

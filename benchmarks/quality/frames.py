@@ -1,0 +1,75 @@
+"""A table of the bench as frames, and what several peers do to them; numpy and pandas of either environment."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+PART = "part"
+
+
+class Part(NamedTuple):
+    """The rows of one part, in the order of the file.
+
+    Shape: X numbers as float64 and categories as text, NaN where missing; y (n,) int64, places in the table's classes
+    """
+
+    X: pd.DataFrame
+    y: np.ndarray
+
+
+class Kinds(NamedTuple):
+    """Column names by kind, and how many classes there are."""
+
+    numbers: list[str]
+    categories: list[str]
+    classes: int
+
+
+class Limits(NamedTuple):
+    """What a contestant must keep to; `seconds` is for those that take as long as they are given."""
+
+    seed: int
+    threads: int
+    seconds: float
+
+
+def facts_of(table: Path) -> dict[str, Any]:
+    """What make.py says of a table: target, classes, numbers, categories."""
+    facts: dict[str, Any] = json.loads(table.with_suffix(".json").read_text())
+    return facts
+
+
+def read(table: Path) -> dict[str, Part]:
+    """The table's parts by name."""
+    facts = facts_of(table)
+    texts = [*facts["categories"], facts["target"], PART]
+    frame = pd.read_csv(
+        table,
+        dtype=dict.fromkeys(facts["numbers"], "float64") | dict.fromkeys(texts, object),
+        na_values=[""],
+        keep_default_na=False,
+        float_precision="round_trip",
+    )
+    code_of = {name: code for code, name in enumerate(facts["classes"])}
+    y = frame[facts["target"]].map(code_of).to_numpy(dtype=np.int64)
+    X = frame[facts["numbers"] + facts["categories"]]
+    rows = {name: np.flatnonzero(frame[PART] == name) for name in ("train", "valid", "test")}
+    return {name: Part(X.iloc[chosen].reset_index(drop=True), y[chosen]) for name, chosen in rows.items()}
+
+
+@dataclass(frozen=True)
+class Categories:
+    """The categories of the train part, for libraries that take pandas' dtype; a level that it does not have is missing."""
+
+    dtypes: dict[str, pd.CategoricalDtype]
+
+    @classmethod
+    def of(cls, X: pd.DataFrame, kinds: Kinds) -> Self:
+        return cls({name: pd.CategoricalDtype(sorted(X[name].dropna().unique())) for name in kinds.categories})
+
+    def cast(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X.assign(**{name: pd.Categorical(X[name], dtype=dtype) for name, dtype in self.dtypes.items()})

@@ -1,0 +1,134 @@
+"""Make each table's file for each seed: clean columns, and a column "part" that says train, valid or test.
+
+Run by `python make.py FOLDER --datasets FOLDER --tables titanic --seeds 0 1`; what is there already is left as it is.
+Beside each CSV stands a JSON with its target, classes and kinds of columns, and the CSV's hash.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from specs import TABLES, Spec
+
+HERE = Path(__file__).resolve().parent
+PART, PARTS = "part", ("train", "valid", "test")
+SHARE = 0.2  # of all rows for test, of the others for valid
+
+
+def read(spec: Spec, datasets: Path) -> list[pd.DataFrame]:
+    """Each file with numbers as numbers, all else as text without quotes, and what is missing as NaN."""
+    names = spec.columns.split() if spec.columns else None
+    frames = [
+        pd.read_csv(
+            datasets / file,
+            names=names,
+            header=None if names else 0,
+            na_values=["?", ""],
+            keep_default_na=False,
+            skipinitialspace=True,  # Adult's ", "; Telco's " " in TotalCharges becomes missing
+            float_precision="round_trip",
+        )
+        for file in spec.files
+    ]
+    found = sum(map(len, frames))
+    if found != spec.rows:
+        raise SystemExit(f"{', '.join(spec.files)} must have {spec.rows:,} rows, however there are {found:,}.")
+    return [clean(frame.drop(columns=list(spec.drop)), spec.target) for frame in frames]
+
+
+def clean(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Texts without the quotes of some files, labels without the full stop of others and never as 1.0."""
+    texts = list(frame.select_dtypes(exclude="number"))
+    frame[texts] = frame[texts].apply(lambda column: column.str.strip("'"))
+    y = frame[target]
+    if pd.api.types.is_float_dtype(y):
+        y = y.astype("int64")
+    frame[target] = y.astype(str).str.rstrip(".")
+    return frame
+
+
+def reduce(frame: pd.DataFrame, spec: Spec) -> pd.DataFrame:
+    """A large table's smaller sample, in the order of the table."""
+    if spec.most_rows is not None:
+        frame = frame.drop_duplicates()
+        kept = np.random.default_rng(0).permutation(len(frame))[: spec.most_rows]
+        frame = frame.iloc[np.sort(kept)]
+    sizes = frame[spec.target].value_counts()
+    return frame[frame[spec.target].map(sizes) >= spec.fewest_rows].reset_index(drop=True)
+
+
+def deal(y: pd.Series, seed: int, test: np.ndarray | None = None) -> np.ndarray:
+    """The part of each row, class by class; a class of one or two rows is all in train. Shape: (n,) object
+
+    Parameters
+    ----------
+    test
+        Rows that are the test part whatever the seed; None: drawn too.
+    """
+    rng = np.random.default_rng(seed)
+    train, valid, held_out = PARTS
+    parts = np.full(len(y), train, dtype=object)
+    drawn = (held_out, valid) if test is None else (valid,)
+    if test is not None:
+        parts[test] = held_out
+    for name in sorted(y.unique()):
+        rows = rng.permutation(np.flatnonzero((y == name) & (parts == train)))
+        for part in drawn:
+            cut = round(SHARE * len(rows))
+            parts[rows[:cut]], rows = part, rows[cut:]
+    return parts
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
+    """Write the table's files of the seeds that are not there, or were made by other code."""
+    spec = TABLES[name]
+    made_by = digest(Path(__file__)) + digest(HERE / "specs.py")
+    missing = []
+    for seed in seeds:
+        facts = folder / f"{name}-{seed}.json"
+        if not facts.is_file() or json.loads(facts.read_text())["made_by"] != made_by:
+            missing.append(seed)
+    if not missing:
+        return
+    frames = read(spec, datasets)
+    frame = reduce(pd.concat(frames, ignore_index=True), spec)
+    official = np.arange(len(frames[0]), len(frame)) if spec.official else None
+    X = frame.drop(columns=spec.target)
+    numbers = list(X.select_dtypes("number"))
+    assert PART not in frame
+    for seed in missing:
+        table = folder / f"{name}-{seed}.csv"
+        frame.assign(**{PART: deal(frame[spec.target], seed, official)}).to_csv(table, index=False)
+        facts = {
+            "table": name,
+            "seed": seed,
+            "target": spec.target,
+            "classes": sorted(frame[spec.target].unique()),
+            "numbers": numbers,
+            "categories": [column for column in X if column not in numbers],
+            "rows": len(frame),
+            "digest": digest(table),
+            "made_by": made_by,
+        }
+        partial = table.with_suffix(".partial")
+        partial.write_text(json.dumps(facts, indent=1) + "\n")
+        partial.rename(table.with_suffix(".json"))  # last: a table without its facts is made again
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--datasets", type=Path, required=True)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments.tables:
+        make(name, arguments.seeds, arguments.datasets, arguments.folder)

@@ -1,0 +1,25 @@
+"""Run one peer on one table. Run by `python peer.py TABLE.csv FOLDER --peer peer_catboost:fit --seed 0 --threads 2`.
+
+A peer is a function `fit(train, valid, kinds, limits)`, in a module of its library, that returns `predict_proba(X)`. What it
+does to its input is part of fitting and of predicting, its imports are not.
+"""
+
+import argparse
+import importlib
+import logging
+import warnings
+
+from worker import add_arguments, job_of, recorded, work, write
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    parser.add_argument("--peer", required=True, metavar="MODULE:FUNCTION")
+    arguments = parser.parse_args()
+    job = job_of(arguments)
+    warnings.filterwarnings("ignore")  # theirs, about each other; the log is for errors
+    logging.disable(logging.WARNING)
+    with recorded(job):
+        module, name = arguments.peer.split(":")
+        fit = getattr(importlib.import_module(module), name)
+        write(job, work(job, lambda parts, kinds, limits: fit(parts["train"], parts["valid"], kinds, limits)))

@@ -1,0 +1,58 @@
+"""pytabkit: RealMLP-TD and TabM-D with their defaults, and both with a view to the log loss."""
+
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning  # noqa: F401  (RealMLP-TD would import it while it fits)
+import torch
+from frames import Kinds, Limits, Part
+from pytabkit import RealMLP_TD_Classifier, TabM_D_Classifier
+from pytabkit.models.alg_interfaces import tabm_interface
+from sklearn.impute import SimpleImputer
+from worker import Predict
+
+_METRICS = tabm_interface.Metrics
+BY_LOG_LOSS = {"val_metric_name": "cross_entropy"}  # the default picks the epoch with the fewest errors
+
+
+def realmlp(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
+    """RealMLP-TD as it comes."""
+    return _fit(RealMLP_TD_Classifier, {}, train, valid, kinds, limits)
+
+
+def realmlp_ce(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
+    """RealMLP-TD as its authors advise for log loss and AUC: no label smoothing, the best epoch by log loss."""
+    return _fit(RealMLP_TD_Classifier, {"use_ls": False} | BY_LOG_LOSS, train, valid, kinds, limits)
+
+
+def tabm(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
+    """TabM-D as it comes."""
+    return _fit(TabM_D_Classifier, {}, train, valid, kinds, limits)
+
+
+def tabm_ce(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
+    """TabM-D, the best epoch by log loss: by that of its probabilities, which pytabkit 1.7.3 takes for logits there."""
+    tabm_interface.Metrics = _MetricsOfProbabilities
+    return _fit(TabM_D_Classifier, BY_LOG_LOSS, train, valid, kinds, limits)
+
+
+class _MetricsOfProbabilities(tabm_interface.Metrics):
+    """The metrics of a validation, which expect logits: the logarithms of probabilities are some."""
+
+    @staticmethod
+    def apply(y_pred: torch.Tensor, y: torch.Tensor, metric_name: str) -> torch.Tensor:
+        return _METRICS.apply(y_pred.clamp_min(1e-30).log(), y, metric_name)
+
+
+def _fit(kind: Any, settings: dict[str, Any], train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
+    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    if kinds.numbers:
+        imputer.set_output(transform="pandas").fit(train.X[kinds.numbers])
+
+    def take(X: pd.DataFrame) -> pd.DataFrame:  # numbers must not be missing; that they were is told by an indicator
+        numbers = [imputer.transform(X[kinds.numbers])] if kinds.numbers else []
+        return pd.concat([*numbers, X[kinds.categories]], axis=1)
+
+    model = kind(device="cpu", random_state=limits.seed, n_threads=limits.threads, **settings)
+    model.fit(take(train.X), train.y, take(valid.X), valid.y, cat_col_names=kinds.categories)
+    return lambda X: model.predict_proba(take(X))

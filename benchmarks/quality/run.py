@@ -1,0 +1,271 @@
+"""How good a classifier is, and what it costs to fit: Veritable beside boosted trees, tabular networks and AutoGluon.
+
+Run by `python3 run.py --seeds 0 1 2 3 4 > result.md`; README.md says what is measured. A result that is there is not run again,
+so the command goes on where it was stopped; `--report` alone prints what there is. The result is Markdown.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leaderboard import REFERENCE, load, report
+from specs import OFFICIAL, TABLES
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+OURS: dict[str, dict[str, Any]] = {  # what differs from the section train of params.yaml
+    "ours": {},
+    "mlp": {"network": "mlp", "trees": {"models": 0}},
+}
+PEERS = {
+    "catboost": "peer_catboost:fit",
+    "lightgbm": "peer_lightgbm:fit",
+    "xgboost": "peer_xgboost:fit",
+    "hgb": "peer_sklearn:boosting",
+    "logistic": "peer_sklearn:logistic",
+    REFERENCE: "peer_pytabkit:realmlp",
+    "realmlp_ce": "peer_pytabkit:realmlp_ce",
+    "tabm": "peer_pytabkit:tabm",
+    "tabm_ce": "peer_pytabkit:tabm_ce",
+    "autogluon": "peer_autogluon:medium",
+    "autogluon_good": "peer_autogluon:good",
+}
+ONLY_BY_NAME = {"tabm_ce", "autogluon_good"}  # as long again as the slowest of the others
+TIMED = {"autogluon", "autogluon_good"}  # take as long as they are given
+CONTESTANTS = [*OURS, *PEERS]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contestant on one table and seed."""
+
+    table: str
+    seed: int
+    contestant: str
+    settings: dict[str, Any]  # a result of other ones does not count
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}-{self.seed}-{self.contestant}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything lies and how contestants are started."""
+
+    folder: Path
+    datasets: Path
+    python: Path
+    threads: int
+    seconds: float
+    timeout_seconds: float
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def peers(self) -> Path:
+        """The interpreter of the peers' own environment."""
+        return self.folder / "peers" / "bin" / "python"
+
+    def table(self, name: str, seed: int) -> Path:
+        return self.folder / "tables" / f"{name}-{seed}.csv"
+
+    def result(self, run: Run) -> Path:
+        return self.folder / "results" / f"{run.name}.json"
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
+        here = {"TMPDIR": str(folder), "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0"}
+        return os.environ | dict.fromkeys(pools, str(self.threads)) | here
+
+    def set_up(self) -> None:
+        """Make the peers' environment where it is not, or is another one."""
+        wanted, ready = (HERE / "requirements.txt").read_text(), self.folder / "peers" / "ready"
+        if not ready.is_file() or ready.read_text() != wanted:
+            print("installing the peers", file=sys.stderr)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", self.folder / "peers"], check=True)
+            install = [str(self.peers), "-m", "pip", "install", "--quiet", "--requirement", str(HERE / "requirements.txt")]
+            subprocess.run(install, check=True, stdout=sys.stderr)
+            # fastai asks for it and needs it for pictures alone; beside torch's CPU build its wheel breaks whoever imports it
+            remove = [str(self.peers), "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision"]
+            subprocess.run(remove, check=True, stdout=sys.stderr)
+            ready.write_text(wanted)
+
+    def make(self, tables: Sequence[str], seeds: Sequence[int]) -> None:
+        """The tables' files, where they are not there."""
+        flags = ["--datasets", self.datasets, "--tables", *tables, "--seeds", *map(str, seeds)]
+        subprocess.run([self.peers, HERE / "make.py", self.folder / "tables", *flags], check=True, stdout=sys.stderr)
+
+    def runs(self, tables: Sequence[str], seeds: Sequence[int], contestants: Sequence[str]) -> Iterator[Run]:
+        """All runs; a seed's over all tables first, so that an interrupted bench says something of each."""
+        for seed in seeds:
+            for table in tables:
+                digest = json.loads(self.table(table, seed).with_suffix(".json").read_text())["digest"]
+                for who in contestants:
+                    settings: dict[str, Any] = {"digest": digest, "threads": self.threads}
+                    if who in self.variants:
+                        settings["train"] = self.variants[who]
+                    elif who in TIMED:
+                        settings["seconds"] = self.seconds
+                    yield Run(table, seed, who, settings)
+
+    def is_done(self, run: Run, *, failed: bool) -> bool:
+        """Whether its result is there; `failed`: one that tells of a failure counts too."""
+        if not self.result(run).is_file():
+            return False
+        result = json.loads(self.result(run).read_text())
+        return result["settings"] == run.settings and (failed or "error" not in result)
+
+    def command(self, run: Run, folder: Path) -> list[str]:
+        flags = ["--seed", str(run.seed), "--threads", str(self.threads), "--seconds", f"{self.seconds:g}"]
+        own = [str(self.table(run.table, run.seed)), str(folder), *flags]
+        if run.contestant in self.variants:
+            return [str(self.python), str(HERE / "ours.py"), *own, "--train", json.dumps(self.variants[run.contestant])]
+        return [str(self.peers), str(HERE / "peer.py"), *own, "--peer", PEERS[run.contestant]]
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """One run to its end, well or not; its result is kept, and the log of one that failed."""
+        log = self.folder / "logs" / f"{run.name}.log"
+        keys: dict[str, Any] = {"table": run.table, "seed": run.seed, "contestant": run.contestant, "settings": run.settings}
+        if run.contestant in self.variants:
+            keys["state"] = state()
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix="run-") as name:
+            folder = Path(name)
+            with log.open("wb") as lines:
+                error = execute(self.command(run, folder), self.environment(folder), lines, self.timeout_seconds)
+            said = folder / "result.json"
+            result = json.loads(said.read_text()) if said.is_file() else {"error": error or last_line(log)}
+            if "error" not in result:
+                (folder / "predictions.npz").replace(self.folder / "predictions" / f"{run.name}.npz")
+                log.unlink()
+        result |= keys
+        partial = self.result(run).with_suffix(".partial")
+        partial.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+        partial.replace(self.result(run))
+        return result
+
+
+def execute(command: list[str], environment: dict[str, str], lines: Any, timeout_seconds: float) -> str | None:
+    """Run a command with all that it starts; returns why it did not end well, if so."""
+    options: dict[str, Any] = {"stdout": lines, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=environment, start_new_session=True, **options)
+    try:
+        status = process.wait(timeout_seconds)
+    except subprocess.TimeoutExpired:
+        return f"took longer than {timeout_seconds:,.0f} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its own session: also what it left behind, also when we are stopped
+        process.wait()
+    return f"ended by signal {-status}, for want of memory?" if status < 0 else None
+
+
+def last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "ended without a word"
+
+
+def state() -> str:
+    """A hash of what makes a classifier of ours, to notice results of different code."""
+    digest = hashlib.sha256((ROOT / "params.yaml").read_bytes())
+    for room in ("tables", "networks", "training"):
+        for path in sorted((ROOT / "src" / "veritable" / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def speak(result: dict[str, Any]) -> str:
+    """A result in a few words."""
+    if "error" in result:
+        return f"failed: {result['error']}"
+    test = result["test"]
+    return (
+        f"AUC {test['roc_auc']:.4f}, log loss {test['log_loss']:.4f}, accuracy {test['accuracy']:.4f}, "
+        f"fit {result['fit_cpu_seconds']:.2f} CPU s"
+    )
+
+
+def variant(text: str) -> tuple[str, dict[str, Any]]:
+    """NAME=JSON."""
+    name, _, content = text.partition("=")
+    if not re.fullmatch(r"[\w.]+", name) or name in CONTESTANTS:
+        raise argparse.ArgumentTypeError(f"a variant must have a name of its own of letters and digits, however it is '{name}'")
+    overrides = json.loads(content)
+    if not isinstance(overrides, dict):
+        raise argparse.ArgumentTypeError(f"a variant must be a JSON object, however it is {content}")
+    return name, overrides
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    own = [name for name in TABLES if name not in OFFICIAL]
+    parser.add_argument("--tables", nargs="+", choices=TABLES, metavar="TABLE", help=f"default: {' '.join(own)}")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2 3 4")
+    parser.add_argument("--contestants", nargs="+", metavar="NAME", help=f"default: all but {' '.join(sorted(ONLY_BY_NAME))}")
+    parser.add_argument(
+        "--variant", type=variant, action="append", default=[], metavar="NAME=JSON", help="ours with other params of train"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=300, help="for AutoGluon, which takes as long as it is given")
+    parser.add_argument("--timeout", type=float, default=7_200, metavar="SECONDS", help="a run that takes longer has failed")
+    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="contestants whose results are run anew")
+    parser.add_argument("--retry", action="store_true", help="runs that failed are run anew")
+    parser.add_argument("--report", action="store_true", help="run nothing, print what there is")
+    parser.add_argument("--python", type=Path, default=ROOT / ".venv" / "bin" / "python", help="Veritable's interpreter")
+    parser.add_argument("--datasets", type=Path, default=ROOT.parent / "shared" / "datasets")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-quality", help="cache")
+    arguments = parser.parse_args()
+    known = {*CONTESTANTS, *dict(arguments.variant)}
+    if not arguments.report:
+        for name in [*(arguments.contestants or []), *arguments.again]:
+            if name not in known:
+                parser.error(f"a contestant must be one of {', '.join(sorted(known))}, however it is '{name}'")
+    return arguments
+
+
+def main(arguments: argparse.Namespace) -> None:
+    variants = OURS | dict(arguments.variant)
+    python = arguments.python.absolute()  # not resolved: a link into another environment would lose this one
+    folder, datasets = arguments.folder.resolve(), arguments.datasets.resolve()
+    bench = Bench(folder, datasets, python, arguments.threads, arguments.seconds, arguments.timeout, variants)
+    tables, seeds, contestants = arguments.tables, arguments.seeds, arguments.contestants
+    if not arguments.report:
+        tables = tables or [name for name in TABLES if name not in OFFICIAL]
+        seeds = seeds if seeds is not None else list(range(5))
+        given = dict(arguments.variant)
+        everyone = [] if given else [name for name in CONTESTANTS if name not in ONLY_BY_NAME]
+        contestants = list(dict.fromkeys([*(contestants or everyone), *given]))
+        for name in ("results", "predictions", "logs"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        if set(contestants) & set(variants) and not python.is_file():
+            raise SystemExit(
+                f"Veritable's interpreter must be at '{python}', however there is none. Run `make setup`, or name it: --python."
+            )
+        bench.set_up()
+        bench.make(tables, seeds)
+        runs = list(bench.runs(tables, seeds, contestants))
+        begun = time.monotonic()
+        for number, run in enumerate(runs, 1):
+            if run.contestant not in arguments.again and bench.is_done(run, failed=not arguments.retry):
+                continue
+            said = speak(bench.run(run))
+            minutes = (time.monotonic() - begun) / 60
+            print(f"{minutes:6.1f} min [{number}/{len(runs)}] {run.table} {run.seed} {run.contestant}: {said}", file=sys.stderr)
+    results = load(folder / "results", tables, seeds, contestants)
+    report(results, [*CONTESTANTS, *variants] if contestants is None else contestants)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a run's processes end with ours
+    main(parse())

@@ -1,0 +1,72 @@
+"""The tables of the bench: where they lie below `shared/datasets`, what they predict and what is left out of them.
+
+Targets and columns that are left out are those of each table's README there. Plain Python: run.py needs no library.
+"""
+
+from dataclasses import dataclass
+
+ADULT = (
+    "age workclass fnlwgt education education-num marital-status occupation relationship race sex capital-gain capital-loss "
+    "hours-per-week native-country income"
+)
+KDD = (
+    "duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot num_failed_logins logged_in "
+    "num_compromised root_shell su_attempted num_root num_file_creations num_shells num_access_files num_outbound_cmds "
+    "is_host_login is_guest_login count srv_count serror_rate srv_serror_rate rerror_rate srv_rerror_rate same_srv_rate "
+    "diff_srv_rate srv_diff_host_rate dst_host_count dst_host_srv_count dst_host_same_srv_rate dst_host_diff_srv_rate "
+    "dst_host_same_src_port_rate dst_host_srv_diff_host_rate dst_host_serror_rate dst_host_srv_serror_rate "
+    "dst_host_rerror_rate dst_host_srv_rerror_rate label"
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One table.
+
+    Attributes
+    ----------
+    files
+        Read one below the other.
+    rows
+        Of them together, to notice another version.
+    columns
+        Their names where the files have no header line.
+    drop
+        Columns that no contestant sees: identifiers and free text.
+    official
+        The last file is the test part of every seed.
+    most_rows
+        Equal rows are dropped and so many of the others drawn, the same for every seed; None: all, equal ones too.
+    fewest_rows
+        A class with fewer is left out with its rows.
+    """
+
+    files: tuple[str, ...]
+    rows: int
+    target: str = "class"
+    columns: str | None = None
+    drop: tuple[str, ...] = ()
+    official: bool = False
+    most_rows: int | None = None
+    fewest_rows: int = 0
+
+
+_ADULT_FILES = ("adult/adult.data", "adult/adult.test")
+TABLES = {
+    "titanic": Spec(("titanic/titanic.csv",), 891, "survived", drop=("name", "ticket", "cabin")),
+    "german_credit": Spec(("german_credit/credit-g.csv",), 1_000),
+    "spambase": Spec(("spambase/spambase.csv",), 4_601),
+    "satimage": Spec(("satimage/satimage.csv",), 6_430),
+    "telco_churn": Spec(("telco_churn/Telco-Customer-Churn.csv",), 7_043, "Churn", drop=("customerID",)),
+    "mushroom": Spec(("mushroom/mushroom.csv",), 8_124),
+    "mammography": Spec(("mammography/mammography.csv",), 11_183),
+    "nursery": Spec(("nursery/nursery.csv",), 12_960),
+    "letter": Spec(("letter/letter.csv",), 20_000),
+    "kddcup99_10pct": Spec(
+        ("kddcup99_10pct/kddcup.data_10_percent.gz",), 494_021, "label", KDD, most_rows=20_000, fewest_rows=10
+    ),
+    "electricity": Spec(("electricity/electricity.csv",), 45_312),
+    "adult": Spec(_ADULT_FILES, 48_842, "income", ADULT),
+    "adult_official": Spec(_ADULT_FILES, 48_842, "income", ADULT, official=True),
+}
+OFFICIAL = [name for name, spec in TABLES.items() if spec.official]  # only when asked for, and in no rank: Adult once more

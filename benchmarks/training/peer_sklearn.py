@@ -1,0 +1,24 @@
+"""scikit-learn's MLPClassifier: the same layers without dropout, which it has not; one logistic output for two classes."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from task import Laps, Predict, Task
+
+
+def fit(task: Task, laps: Laps) -> Predict:
+    settings = task.settings
+    network = MLPClassifier(
+        settings["hidden_sizes"],
+        alpha=settings["weight_decay"],
+        batch_size=settings["batch_size"],
+        learning_rate_init=settings["learning_rate"],
+        max_iter=settings["epochs"],
+        n_iter_no_change=settings["epochs"],  # trains all epochs
+        random_state=task.seed,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # so few epochs are meant
+        network.fit(*task.parts["train"])
+    return network.predict

@@ -1,0 +1,56 @@
+"""A residual network (Gorishniy et al. 2021, "Revisiting deep learning models for tabular data"), with layer instead of batch
+normalisation, so that a row's prediction hangs on no other row.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from veritable.networks.features import Bins, Features
+from veritable.networks.mlp import Linear
+
+
+class Block(nn.Module):
+    """Normalised, widened, narrowed, and added to what came in. Shape: (n, width) -> (n, width)"""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.LayerNorm(width),
+            Linear(width, 2 * width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            Linear(2 * width, width),
+        )
+
+    def forward(self, X: Tensor) -> Tensor:
+        return X + self.body(X)  # type: ignore[no-any-return]
+
+
+class ResNet(nn.Sequential):
+    """Embedded features, residual blocks, then the logits.
+
+    Shape: (n, width) -> (n, classes)
+
+    Parameters
+    ----------
+    cardinalities, bins, embedding
+        See `Features`.
+    """
+
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        classes: int,
+        *,
+        bins: Bins,
+        embedding: int,
+        blocks: int,
+        width: int,
+        dropout: float,
+    ):
+        features = Features(cardinalities, bins, embedding)
+        body = [Block(width, dropout) for _ in range(blocks)]
+        super().__init__(
+            features, Linear(features.out_features, width), *body, nn.LayerNorm(width), nn.ReLU(), Linear(width, classes)
+        )

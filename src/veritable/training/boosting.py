@@ -1,0 +1,77 @@
+"""Boosted trees on encoded rows: several models, each on its own draw of rows and columns."""
+
+import lightgbm as lgb
+import numpy as np
+import torch
+
+from veritable.networks.trees import Trees
+from veritable.progress import progress
+from veritable.tables.parts import Part
+from veritable.training.module import balanced_weights
+from veritable.training.params import TrainParams
+
+_MOST_CLASSES = 100  # a round is a tree for each class
+_MODELS, _WORK = 4, 100_000  # with `auto` so many, and fewer from so many rows x trees a round on
+_TREES = 2000  # with `auto` no further model beyond so many in all: each is asked for every row that is explained
+_LEVELS = 1_000_000  # up to so many, a split takes one against the rest; sets did worse: docs/decisions/0006-networks.md
+
+
+def count_models(params: TrainParams, rows: int, n_classes: int) -> int:
+    """How many models `train.trees.models` means: with `auto` 4, fewer for a large table, none for more than 100 classes."""
+    if params.trees.models != "auto":
+        return params.trees.models
+    trees = 1 if n_classes == 2 else n_classes
+    return 0 if n_classes > _MOST_CLASSES else max(1, min(_MODELS, _MODELS * _WORK // (rows * trees)))
+
+
+def fit_trees(
+    params: TrainParams, models: int, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int
+) -> Trees:
+    """Fit so many; each stops when its loss on valid has not fallen for `train.trees.patience` rounds, and keeps its best.
+
+    Parameters
+    ----------
+    cardinalities
+        Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
+    """
+    knobs = params.trees
+    settings = {
+        "objective": "binary" if n_classes == 2 else "multiclass",
+        "num_class": 1 if n_classes == 2 else n_classes,
+        "learning_rate": knobs.learning_rate,
+        "num_leaves": knobs.leaves,
+        "min_data_in_leaf": knobs.leaf_rows,
+        "lambda_l2": knobs.l2,
+        "bagging_fraction": knobs.rows if len(train) * knobs.rows >= 2 else 1.0,  # LightGBM fails where none is drawn
+        "bagging_freq": 1,
+        "feature_fraction": knobs.columns,
+        "max_cat_to_onehot": _LEVELS,
+        "num_threads": params.threads or 0,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+    }
+    fitted, judged = (_dataset(params, part, cardinalities, n_classes) for part in (train, valid))
+    judged.reference = fitted
+    boosters = []
+    with progress() as bar:
+        task = bar.add_task("boosting trees", total=models)
+        for i in range(models):
+            stop = lgb.early_stopping(knobs.patience, verbose=False)
+            seeded = {**settings, "seed": (params.seed + i) % 2**31}
+            boosters.append(lgb.train(seeded, fitted, knobs.rounds, valid_sets=[judged], callbacks=[stop]))
+            bar.advance(task)
+            trees = sum(booster.best_iteration * booster.num_model_per_iteration() for booster in boosters)
+            if knobs.models == "auto" and trees >= _TREES:
+                break
+    return Trees.of(boosters)
+
+
+def _dataset(params: TrainParams, part: Part, cardinalities: np.ndarray, n_classes: int) -> lgb.Dataset:
+    weight = part.weight
+    if params.class_weights == "balanced":
+        known = None if weight is None else torch.from_numpy(weight)
+        by_class = balanced_weights(torch.from_numpy(part.y), known, n_classes).numpy()
+        weight = by_class[part.y] * (1 if weight is None else weight)
+    categories = np.flatnonzero(cardinalities).tolist()
+    return lgb.Dataset(part.X, part.y, weight=weight, categorical_feature=categories, free_raw_data=False)

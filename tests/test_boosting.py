@@ -1,0 +1,217 @@
+"""Fitting boosted trees: deterministic, weighted, stopped in time, and better than chance."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_sample_weight
+
+from tests.rooms import numbers_part, prepared
+from tests.training import LITTLE, train_params
+from veritable.networks.trees import Trees
+from veritable.tables.parts import Part
+from veritable.training.boosting import count_models, fit_trees
+
+NUMBERS = np.zeros(4, dtype=np.int64)
+TRAIN, VALID = numbers_part(200, 1), numbers_part(150, 2)
+
+
+def fitted(
+    models: int = 1, train: Part = TRAIN, valid: Part = VALID, *, classes: int = 2, top: Any = None, **trees: Any
+) -> Trees:
+    """`top` are knobs of the section `train`, `trees` of its `train.trees`."""
+    return fit_trees(train_params(trees=trees, **(top or {})), models, NUMBERS, train, valid, n_classes=classes)
+
+
+def rounds(trees: Trees) -> list[int]:
+    """How many each model has."""
+    return [lgb.Booster(model_str=text).current_iteration() for text in trees.texts]
+
+
+def shapes(trees: Trees) -> list[str]:
+    """The texts without the knobs that stand in them, which differ even where they change no tree."""
+    return [text.split("\nparameters:")[0] for text in trees.texts]
+
+
+def loss(trees: Trees, part: Part = VALID) -> float:
+    return -float(np.log(trees.probabilities(part.X)[np.arange(len(part)), part.y]).mean())
+
+
+class TestCount:
+    @pytest.mark.parametrize("models", [0, 1, 17])
+    def test_as_many_as_asked_for(self, models: int) -> None:
+        """A number of models is that number, whatever the table."""
+        for rows, classes in ((10, 2), (10**9, 1000)):
+            assert models == count_models(train_params(trees={"models": models}), rows, classes)
+
+    def test_auto(self) -> None:
+        """With `auto` there are 4, fewer the larger the table, at least one, and none for more than 100 classes."""
+        auto = train_params(trees={"models": "auto"})
+        assert 4 == count_models(auto, 100, 2) == count_models(auto, 100, 100)
+        assert 0 == count_models(auto, 100, 101) == count_models(auto, 10**9, 1000)
+        for classes in (2, 3, 100):
+            found = [count_models(auto, 10**power, classes) for power in range(1, 10)]
+            assert found == sorted(found, reverse=True)
+            assert 1 == found[-1]
+        assert count_models(auto, 10**6, 10) <= count_models(auto, 10**6, 2)
+
+
+class TestSame:
+    @pytest.mark.parametrize("classes", [2, 3])
+    def test_same_twice(self, classes: int) -> None:
+        """The same params and parts give the same texts byte for byte."""
+        train, valid = numbers_part(200, 1, classes), numbers_part(150, 2, classes)
+        one, two = (fitted(2, train, valid, classes=classes) for _ in range(2))
+        assert one.texts == two.texts
+
+    def test_threads_do_not_matter(self) -> None:
+        """However many threads there are, the trees are the same."""
+        one, two = (fitted(2, top={"threads": threads}) for threads in (1, 2))
+        assert shapes(one) == shapes(two)
+
+    def test_models_differ(self) -> None:
+        """Each model has draws of its own, the first those of one alone."""
+        three = fitted(3)
+        assert 3 == len(set(shapes(three)))
+        assert fitted(1).texts == three.texts[:1]
+
+    @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
+    def test_any_seed(self, seed: int) -> None:
+        """Any seed that params.yaml allows can be drawn by, for several models too."""
+        assert 2 == len(set(shapes(fitted(2, top={"seed": seed}))))
+
+    def test_layout_in_memory_does_not_matter(self) -> None:
+        """Whether a part lies row by row or column by column, its trees are the same."""
+        other = replace(TRAIN, X=np.asfortranarray(TRAIN.X))
+        assert fitted().texts == fitted(train=other).texts
+
+    def test_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
+        """Where there is no terminal, nothing is printed, by LightGBM neither."""
+        fitted(2)
+        fitted(train=TRAIN.take(np.flatnonzero(TRAIN.y == 1)))
+        assert ("", "") == capfd.readouterr()
+
+
+CHANGES: dict[str, Any] = {
+    "rounds": 3,
+    "patience": 1,
+    "learning_rate": 0.1,
+    "leaves": 3,
+    "leaf_rows": 40,
+    "rows": 0.4,
+    "columns": 0.3,
+    "l2": 50.0,
+}
+
+
+@pytest.mark.parametrize("change", [{key: value} for key, value in CHANGES.items()], ids=str)
+def test_every_knob_matters(change: dict[str, Any]) -> None:
+    """Each knob of `train.trees` changes the trees."""
+    base = {"rounds": 60, "learning_rate": 0.5}  # it stops at some time, later with more patience
+    assert shapes(fitted(**base)) != shapes(fitted(**{**base, **change}))
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"class_weights": "balanced"}], ids=str)
+def test_knobs_of_all_members_matter(change: dict[str, Any]) -> None:
+    """Seed and class weights of the whole section are those of the trees, too."""
+    train = TRAIN.take(np.flatnonzero((TRAIN.y == 1) | (TRAIN.row % 3 == 0)))
+    assert shapes(fitted(train=train)) != shapes(fitted(train=train, top=change))
+
+
+def test_every_knob_is_moved() -> None:
+    """A new knob of the trees must be added to the test above; how many models there are is another matter."""
+    assert set(LITTLE["trees"]) == {"models", *CHANGES}
+
+
+class TestFit:
+    @pytest.mark.parametrize("classes", [2, 4])
+    def test_better_than_chance(self, classes: int) -> None:
+        """They learn what there is to learn: far better than the class shares on rows that they did not see."""
+        train, valid, test = (numbers_part(400, seed, classes) for seed in (1, 2, 3))
+        trees = fitted(2, train, valid, classes=classes, rounds=100)
+        shares = np.bincount(train.y, minlength=classes) / len(train)
+        assert loss(trees, test) < 0.8 * -np.log(shares[test.y]).mean()
+
+    def test_categories_are_no_numbers(self) -> None:
+        """Columns with cardinalities are split by their levels, others by their size."""
+        done = prepared(300)
+        train, valid, cardinalities = done.parts["train"], done.parts["valid"], done.encoder.cardinalities
+        assert {0, 5} == set(cardinalities.tolist())
+        for given, split in ((cardinalities, True), (np.zeros_like(cardinalities), False)):
+            (text,) = fit_trees(train_params(), 1, given, train, valid, n_classes=2).texts
+            assert split == any(int(count) > 0 for count in re.findall(r"^num_cat=(\d+)$", text, re.MULTILINE))
+
+    def test_stops_in_time(self) -> None:
+        """It stops when the loss on valid has not fallen for `patience` rounds, and keeps the rounds up to the best."""
+        settings = {"rounds": 200, "learning_rate": 0.5, "leaves": 8}
+        ((patient,), (hasty,)) = (rounds(fitted(**settings, patience=patience)) for patience in (200, 2))
+        assert hasty <= patient < 200
+        trees = fitted(**settings, patience=200)
+        (text,) = trees.texts
+        booster = lgb.Booster(model_str=text)
+        losses = []
+        for kept in range(1, patient + 1):
+            prob = booster.predict(VALID.X, num_iteration=kept)
+            losses.append(-np.log(np.where(VALID.y == 1, prob, 1 - prob)).mean())
+        assert patient - 1 == int(np.argmin(losses))
+        assert loss(trees) == pytest.approx(losses[-1])
+
+    @pytest.mark.parametrize("classes", [2, 3, 5])
+    @pytest.mark.parametrize("absent", ["train", "valid"])
+    def test_a_class_absent(self, classes: int, absent: str) -> None:
+        """A class that a part lacks has probabilities all the same, and all are numbers."""
+        parts = {"train": numbers_part(200, 1, classes), "valid": numbers_part(150, 2, classes)}
+        parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 1))
+        for balance in ("none", "balanced"):
+            trees = fitted(1, parts["train"], parts["valid"], classes=classes, top={"class_weights": balance})
+            found = trees.probabilities(VALID.X)
+            assert (len(VALID), classes) == found.shape
+            assert np.isfinite(found).all()
+            np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-9)
+
+    @pytest.mark.parametrize(("rows", "share"), [(1, 0.8), (2, 0.8), (9, 0.8), (9, 0.1), (9, 1.0)])
+    def test_few_rows(self, rows: int, share: float) -> None:
+        """Of too few rows for a split, however few of them are drawn, the class shares are predicted."""
+        train = TRAIN.take(np.arange(rows))
+        found = fitted(train=train, leaf_rows=20, rows=share).probabilities(VALID.X)
+        np.testing.assert_allclose(np.broadcast_to(train.y.mean(), len(VALID)), found[:, 1], atol=1e-6)
+
+
+class TestWeights:
+    def test_rows_of_weight_0_do_not_matter(self) -> None:
+        """A row that weighs nothing changes nothing, whatever its class."""
+        weight = (np.arange(len(TRAIN)) % 4 > 0).astype(np.float64)
+        flipped = np.where(weight > 0, TRAIN.y, 1 - TRAIN.y)
+        one, two = (fitted(train=replace(TRAIN, y=y, weight=weight)) for y in (TRAIN.y, flipped))
+        np.testing.assert_allclose(one.probabilities(VALID.X), two.probabilities(VALID.X), rtol=1e-6)
+        assert not np.allclose(fitted().probabilities(VALID.X), one.probabilities(VALID.X))
+
+    def test_heavier_rows_pull_more(self) -> None:
+        """Where the rows of a class weigh more, its probabilities rise."""
+        heavy = replace(TRAIN, weight=np.where(TRAIN.y == 1, 5.0, 1.0))
+        plain = fitted().probabilities(VALID.X)[:, 1].mean()
+        assert fitted(train=heavy).probabilities(VALID.X)[:, 1].mean() > plain + 0.05
+
+    def test_weights_of_valid_matter(self) -> None:
+        """The rows of valid count by their weight when it is judged where to stop."""
+        settings = {"rounds": 200, "learning_rate": 0.5, "patience": 200}
+        found = set()
+        for first in (0.01, 1.0, 100.0):
+            weight = np.where(np.arange(len(VALID)) < 20, first, 1.0)
+            found.add(rounds(fitted(valid=replace(VALID, weight=weight), **settings))[0])
+        assert len(found) > 1
+
+    def test_balanced(self) -> None:
+        """Balanced classes are scikit-learn's weights, times the rows' own where they have any."""
+        rare = TRAIN.take(np.flatnonzero((TRAIN.y == 0) | (TRAIN.row % 4 == 0)))
+        balanced = replace(rare, weight=compute_sample_weight("balanced", rare.y))
+        valid = replace(VALID, weight=compute_sample_weight("balanced", VALID.y))
+        one, two = fitted(train=rare, top={"class_weights": "balanced"}), fitted(train=balanced, valid=valid)
+        np.testing.assert_allclose(one.probabilities(VALID.X), two.probabilities(VALID.X), rtol=1e-4)
+        assert one.probabilities(VALID.X)[:, 1].mean() > fitted(train=rare).probabilities(VALID.X)[:, 1].mean() + 0.05
+        thrice = replace(rare, weight=np.full(len(rare), 3.0))
+        again = fitted(train=thrice, top={"class_weights": "balanced"})
+        assert rounds(one) == rounds(again)

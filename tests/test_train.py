@@ -1,0 +1,396 @@
+"""From encoded parts to a classifier: networks, boosted trees or a blend, calibrated; the same bytes however often it died."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
+from tests.test_fit import Killed
+from tests.training import LITTLE, NETWORKS, train_params
+from veritable.networks.classifier import Classifier
+from veritable.networks.members import Members, tempered
+from veritable.tables.parts import Part
+from veritable.training import train as room
+from veritable.training.module import ClassifierModule
+from veritable.training.params import TrainParams
+from veritable.training.train import train_classifier
+
+TREES = {"models": 2}
+Trained = tuple[Classifier, pd.DataFrame]
+
+
+def trained(
+    scratch: Path,
+    params: TrainParams,
+    classes: int = 2,
+    *,
+    done: InMemory | None = None,
+    train: Part | None = None,
+    valid: Part | None = None,
+) -> Trained:
+    done = done or prepared(300, classes)
+    scratch.mkdir(exist_ok=True)
+    parts = train or done.parts["train"], valid or done.parts["valid"]
+    return train_classifier(params, done.encoder, done.contract, *parts, scratch)
+
+
+def saved(made: Trained, folder: Path) -> dict[str, bytes]:
+    """The bytes of all that is kept."""
+    made[0].save(folder)
+    made[1].to_csv(folder / "history.csv", index=False)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def loss(y_prob: np.ndarray, part: Part) -> float:
+    """Mean surprise at the true class."""
+    return -float(np.log(y_prob[np.arange(len(part)), part.y]).mean())
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """`fit` sets torch's threads for the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def kill_in_network(patch: pytest.MonkeyPatch, seed: int, epoch: int) -> None:
+    """Let the run die in an epoch (from 0) of the network of a seed."""
+    before = ClassifierModule.training_step
+
+    def dying(self: ClassifierModule, block: Any, batch_idx: int) -> None:
+        if (self.params.seed, self.current_epoch) == (seed, epoch):
+            raise Killed
+        before(self, block, batch_idx)
+
+    patch.setattr(ClassifierModule, "training_step", dying)
+
+
+def die(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+class TestSame:
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("classes", [2, 5])
+    def test_same_twice(self, tmp_path: Path, name: str, classes: int) -> None:
+        """The same params and parts give the same bytes: weights, trees, share, temperature, history."""
+        params = train_params(name, networks=2, trees=TREES, calibrate=True)
+        one = saved(trained(tmp_path / "a", params, classes), tmp_path / "one")
+        torch.rand(7)
+        two = saved(trained(tmp_path / "b", params, classes), tmp_path / "two")
+        assert one == two
+        assert 6 == len(one)
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_killed_in_the_second_network(self, tmp_path: Path, name: str) -> None:
+        """Killed in the second of two networks, the run trains no step of the first again, and ends with the same bytes."""
+        params = train_params(name, networks=2, trees=TREES, calibrate=True)
+        undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
+        with pytest.MonkeyPatch.context() as patch:
+            kill_in_network(patch, params.seed + 1, 2)
+            with pytest.raises(Killed):
+                trained(tmp_path / "b", params)
+        with pytest.MonkeyPatch.context() as patch:
+            for epoch in range(4):
+                kill_in_network(patch, params.seed, epoch)
+            kill_in_network(patch, params.seed + 1, 1)
+            assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
+
+    def test_killed_between_networks_and_trees(self, tmp_path: Path) -> None:
+        """Killed when all networks are trained, the run goes on with the trees, and ends with the same bytes."""
+        params = train_params(networks=2, trees=TREES, calibrate=True)
+        undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(room, "fit_trees", die)
+            with pytest.raises(Killed):
+                trained(tmp_path / "b", params)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClassifierModule, "training_step", die)
+            assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
+
+    def test_killed_again_and_again(self, tmp_path: Path) -> None:
+        """Killed in every epoch of every network in turn, it ends with the same bytes."""
+        params = train_params(networks=2, trees=TREES)
+        undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
+        for seed in (params.seed, params.seed + 1):
+            for epoch in range(4):
+                with pytest.MonkeyPatch.context() as patch:
+                    kill_in_network(patch, seed, epoch)
+                    with pytest.raises(Killed):
+                        trained(tmp_path / "b", params)
+        assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
+
+    def test_leaves_only_its_scratch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing is written but a checkpoint of each network in the scratch folder."""
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        trained(tmp_path / "a", train_params(networks=2, trees=TREES))
+        files = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+        assert ["a/network-1/resume.ckpt", "a/network-2/resume.ckpt"] == sorted(files)
+
+    def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """Where there is no terminal, training prints nothing."""
+        trained(tmp_path / "a", train_params("tabm", networks=2, trees=TREES, calibrate=True))
+        assert ("", "") == capfd.readouterr()
+
+    @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
+    def test_any_seed(self, tmp_path: Path, seed: int) -> None:
+        """Any seed that params.yaml allows can be trained with, for several networks and models too."""
+        made, _ = trained(tmp_path / "a", train_params(networks=2, trees=TREES, epochs=2, seed=seed))
+        assert np.isfinite(made.predict_encoded(prepared(300).parts["test"].X)).all()
+
+
+OTHER: dict[str, Any] = {
+    "network": "resnet",
+    "networks": 2,
+    "calibrate": True,
+    "class_weights": "balanced",
+    "precision": "64-true",
+    "seed": 43,
+    "trees": {"models": 1},
+}
+UNMOVED = {"accelerator", "threads"}  # where the work is done: at best they change nothing
+
+
+class TestKnobs:
+    @pytest.mark.parametrize("knob", OTHER)
+    def test_every_knob_matters(self, tmp_path: Path, knob: str) -> None:
+        """Each knob of the whole section changes what is kept; test_fit.py and test_boosting.py move those within."""
+        done = prepared(300)
+        train = done.parts["train"].take(np.flatnonzero((done.parts["train"].y == 1) | (done.parts["train"].row % 3 == 0)))
+        base = LITTLE | {"mlp": LITTLE["mlp"] | {"epochs": 2}, "resnet": LITTLE["resnet"] | {"epochs": 2}}
+        change = {"trees": LITTLE["trees"] | OTHER["trees"]} if knob == "trees" else {knob: OTHER[knob]}
+        one, two = (
+            saved(trained(tmp_path / name, TrainParams.parse("train", values), train=train), tmp_path / f"{name} saved")
+            for name, values in (("a", base), ("b", base | change))
+        )
+        assert one != two
+
+    def test_every_knob_is_moved(self) -> None:
+        """A new knob must be added to the test above, or stand among those that change nothing."""
+        assert set(TrainParams.model_fields) == set(OTHER) | UNMOVED | {"mlp", "resnet", "tabm"}
+        assert set(LITTLE) == set(TrainParams.model_fields)
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_only_the_chosen_network_counts(self, tmp_path: Path, name: str) -> None:
+        """The knobs of networks that are not chosen change nothing."""
+        others = {other: LITTLE[other] | {"dropout": 0.9, "epochs": 1} for other in NETWORKS if other != name}
+        one, two = (
+            saved(trained(tmp_path / folder, train_params(name, epochs=2, **changes)), tmp_path / f"{folder} saved")
+            for folder, changes in (("a", {}), ("b", others))
+        )
+        assert one == two
+
+    @pytest.mark.parametrize("models", [0, 3, "auto"])
+    @pytest.mark.parametrize("network", ["auto", "resnet"])
+    @pytest.mark.parametrize("demo", [True, False])
+    def test_auto(self, demo: bool, network: str, models: int | str) -> None:
+        """`auto` is the perceptron alone for the demo, TabM and trees for any other table; what is given stays."""
+        trees = LITTLE["trees"] | {"models": models}
+        found = TrainParams.parse("train", LITTLE | {"network": network, "trees": trees}).resolve(demo=demo)
+        assert (network if network != "auto" else "mlp" if demo else "tabm") == found.network
+        assert (0 if demo and models == "auto" else models) == found.trees.models
+        assert found.recipe is getattr(found, found.network)
+        assert found == found.resolve(demo=demo)
+
+
+class TestNetworks:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_each_has_the_next_seed(self, tmp_path: Path, name: str) -> None:
+        """The second of two networks is the one that the next seed trains alone."""
+        both, _ = trained(tmp_path / "a", train_params(name, networks=2))
+        for i in range(2):
+            alone, _ = trained(tmp_path / f"alone {i}", train_params(name, seed=42 + i))
+            X = prepared(300).parts["test"].X
+            expected = alone.members.of_networks(X)
+            np.testing.assert_array_equal(expected, Members(both.members.networks[i : i + 1]).of_networks(X))
+
+    def test_history(self, tmp_path: Path) -> None:
+        """The history has a row for each epoch of each network, both from 1, with finite losses."""
+        made, history = trained(tmp_path / "a", train_params(networks=2))
+        assert ["network", "epoch", "train_loss", "valid_loss"] == list(history.columns)
+        assert [1] * 4 + [2] * 4 == history["network"].tolist()
+        assert [1, 2, 3, 4] * 2 == history["epoch"].tolist()
+        assert list(range(8)) == history.index.tolist()
+        assert np.isfinite(history).all(axis=None)
+        valid = prepared(300).parts["valid"]
+        for i, network in enumerate(made.members.networks, 1):
+            best = history.loc[history["network"] == i, "valid_loss"].min()
+            assert best == pytest.approx(loss(Members((network,)).of_networks(valid.X), valid), rel=1e-5)
+
+    def test_the_spec_builds_it(self, tmp_path: Path) -> None:
+        """A classifier holds what its networks are built from, the bins included; the threshold is left open."""
+        for name in NETWORKS:
+            made, _ = trained(tmp_path / name, train_params(name, epochs=1))
+            assert name == made.spec["name"]
+            assert (name != "mlp") == ("bins" in made.spec)
+            assert made.threshold is None
+            assert ["class 0", "class 1"] == made.classes
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("classes", [2, 5])
+    def test_save_and_load(self, tmp_path: Path, name: str, classes: int) -> None:
+        """What was trained, saved and loaded predicts raw rows bit for bit alike."""
+        made, _ = trained(tmp_path / "a", train_params(name, networks=2, trees=TREES, calibrate=True), classes)
+        made.save(tmp_path / "saved")
+        rows = mixed_table(300, classes)
+        np.testing.assert_array_equal(made.predict_proba(rows), Classifier.load(tmp_path / "saved").predict_proba(rows))
+        made.save(tmp_path / "saved again")
+        assert not [
+            path.name for path in (tmp_path / "saved").iterdir() if path.suffix not in {".json", ".safetensors", ".txt"}
+        ]
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"x": list("abcabd") * 20},
+            {"x": [True, False, False] * 40},
+            {"index": range(120)},
+            {"x": [1.5, None, 2.5] * 40, "d": pd.date_range("2020-01-01", periods=120, freq="7h")},
+            {f"x{i}": np.random.default_rng(i).normal(size=120) for i in range(40)},
+        ],
+        ids=["a category", "a boolean", "a number", "gaps and dates", "forty numbers"],
+    )
+    def test_any_columns(self, tmp_path: Path, name: str, columns: dict[str, Any]) -> None:
+        """Every kind of network, blended with trees, trains on columns of any type, on one alone too."""
+        frame = pd.DataFrame(columns).assign(part=["train", "train", "valid", "test"] * 30, target=list("ynyny") * 24)
+        done = prepare_frame(frame, part="part", types={name: "number" for name in columns if name == "index"})
+        made, _ = trained(tmp_path / "a", train_params(name, trees={"models": 1}, epochs=2, calibrate=True), done=done)
+        y_prob = made.predict_encoded(done.parts["test"].X)
+        assert np.isfinite(y_prob).all()
+        np.testing.assert_allclose(1, y_prob.sum(axis=1), rtol=1e-9)
+
+    @pytest.mark.parametrize("absent", ["train", "valid"])
+    def test_a_class_absent(self, tmp_path: Path, absent: str) -> None:
+        """A class that a part lacks is no obstacle, and has its probability."""
+        parts = {name: prepared(300, 5).parts[name] for name in ("train", "valid")}
+        parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 3))
+        for balance in ("none", "balanced"):
+            params = train_params("tabm", trees=TREES, calibrate=True, class_weights=balance, epochs=2)
+            made, _ = trained(tmp_path / balance, params, 5, **parts)
+            y_prob = made.predict_encoded(prepared(300, 5).parts["test"].X)
+            assert 5 == y_prob.shape[1]
+            assert np.isfinite(y_prob).all()
+
+
+class TestBlend:
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("classes", [2, 5])
+    def test_share(self, tmp_path: Path, name: str, classes: int) -> None:
+        """The share lies between 0 and 1; the blend does no worse on valid than equal shares, nor than its worse member."""
+        made, _ = trained(tmp_path / "a", train_params(name, trees=TREES), classes)
+        valid, members = prepared(300, classes).parts["valid"], made.members
+        assert 0 < members.share < 1
+        assert 1.0 == members.temperature
+        assert members.trees is not None
+        assert 2 == len(members.trees.texts)
+        blend = loss(members.probabilities(valid.X), valid)
+        assert blend <= loss(replace(members, share=0.5).probabilities(valid.X), valid) + 1e-6
+        assert blend <= max(loss(members.of_networks(valid.X), valid), loss(members.of_trees(valid.X), valid))
+
+    def test_the_better_one_counts_more(self, tmp_path: Path) -> None:
+        """A network that learned nothing leaves the prediction to the trees, and trees that learned nothing to the network."""
+        useless = {"learning_rate": 1e-9, "epochs": 1}
+        to_trees, _ = trained(tmp_path / "a", train_params(trees={"models": 2, "rounds": 60}, **useless))
+        to_network, _ = trained(
+            tmp_path / "b", train_params(trees={"models": 2, "rounds": 1, "learning_rate": 1e-9}, epochs=30)
+        )
+        assert to_trees.members.share < 0.5 < to_network.members.share
+
+    def test_few_rows_decide_little(self, tmp_path: Path) -> None:
+        """Of a handful of valid rows, shares stay near each other and the temperature near 1."""
+        valid = prepared(300).parts["valid"].take(np.arange(2))
+        made, _ = trained(tmp_path / "a", train_params(trees=TREES, calibrate=True), valid=valid)
+        assert 0.3 < made.members.share < 0.7
+        assert 0.75 < made.members.temperature < 1.34
+
+    def test_without_trees(self, tmp_path: Path) -> None:
+        """Without trees there is no blend."""
+        made, _ = trained(tmp_path / "a", train_params(networks=2))
+        assert made.members.trees is None
+        assert 1.0 == made.members.share
+        assert 2 == len(made.members.networks)
+
+    def test_weights_of_valid(self, tmp_path: Path) -> None:
+        """Rows of valid count by their weight; weights a thousand times as large count the same."""
+        valid = prepared(300).parts["valid"]
+        params = train_params(trees=TREES, calibrate=True)
+        draw = np.random.default_rng(0).exponential(size=len(valid)) * (np.arange(len(valid)) % 3 > 0)
+        found = [
+            trained(tmp_path / str(i), params, valid=replace(valid, weight=weight))[0].members
+            for i, weight in enumerate((draw, 1024 * draw, np.ones(len(valid)), None))
+        ]
+        shares = [(members.share, members.temperature) for members in found]
+        assert shares[0] == shares[1] != shares[2]
+        assert shares[2] == shares[3]
+
+
+def with_logits(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every network's logits, once it is trained, be larger or smaller by a factor."""
+    before = room.fit
+
+    def fit(network: nn.Module, *rest: Any, **named: Any) -> pd.DataFrame:
+        history = before(network, *rest, **named)
+        with torch.no_grad():
+            for weight in list(network.parameters())[-2:]:
+                weight.mul_(factor)
+        return history
+
+    monkeypatch.setattr(room, "fit", fit)
+
+
+class TestTemperature:
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("classes", [2, 5])
+    def test_too_sure_and_not_sure_enough(
+        self, tmp_path: Path, name: str, classes: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A network that is too sure of itself gets a temperature above 1, one that is not sure enough one below."""
+        params = train_params(name, calibrate=True, epochs=12)
+        found = []
+        for factor in (8.0, 0.2):
+            with monkeypatch.context() as patch:
+                with_logits(factor, patch)
+                found.append(trained(tmp_path / str(factor), params, classes)[0].members.temperature)
+        assert found[1] < 1 < found[0]
+
+    @pytest.mark.parametrize("factor", [5.0, 1.0, 0.3])
+    @pytest.mark.parametrize("trees", [{}, TREES], ids=["network", "blend"])
+    def test_lowers_the_loss(
+        self, tmp_path: Path, factor: float, trees: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where valid has rows enough, the loss on it is near the least that any temperature gives."""
+        with_logits(factor, monkeypatch)
+        valid = prepared(300).parts["valid"]
+        valid = valid.take(np.tile(np.arange(len(valid)), 50))
+        params = train_params(trees=trees, calibrate=True, epochs=12)
+        members = trained(tmp_path / "a", params, valid=valid)[0].members
+        plain = replace(members, temperature=1.0).probabilities(valid.X)
+        least = min(loss(tempered(plain, temperature), valid) for temperature in np.geomspace(0.2, 5, 60))
+        assert loss(members.probabilities(valid.X), valid) < least + 0.01
+        assert loss(members.probabilities(valid.X), valid) < loss(plain, valid) + 1e-6
+
+    def test_not_asked_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without `calibrate` the temperature is 1, however sure the network is."""
+        with_logits(8.0, monkeypatch)
+        assert 1.0 == trained(tmp_path / "a", train_params())[0].members.temperature
+
+    def test_changes_nothing_else(self, tmp_path: Path) -> None:
+        """Calibrated or not, the networks, the trees and their shares are the same."""
+        one, two = (
+            trained(tmp_path / str(asked), train_params(trees=TREES, calibrate=asked))[0].members for asked in (False, True)
+        )
+        assert one.share == two.share
+        assert two.temperature != 1.0
+        X = copy.deepcopy(prepared(300).parts["test"].X)
+        np.testing.assert_array_equal(one.probabilities(X), replace(two, temperature=1.0).probabilities(X))

@@ -1,0 +1,74 @@
+"""Little networks and trees, quick to train, for the tests of training and of what predicts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from tests.rooms import InMemory
+from veritable.networks.classifier import Classifier, build_network
+from veritable.networks.features import find_bins
+from veritable.networks.members import Members
+from veritable.networks.trees import Trees
+from veritable.tables.parts import Part
+from veritable.training.boosting import fit_trees
+from veritable.training.params import MLPParams, TrainParams
+
+RECIPE = {
+    "learning_rate": 0.01, "schedule": "constant", "weight_decay": 0.0, "l1": 0.0, "clip": None, "batch_size": 32, "epochs": 4,
+    "patience": None,
+}  # fmt: skip
+BLOCKS = {"blocks": 1, "width": 8, "dropout": 0.2, "bins": 6, "embedding": 4}
+LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
+    "network": "mlp", "networks": 1, "calibrate": False, "class_weights": "none", "accelerator": "cpu",
+    "precision": "32-true", "threads": None, "seed": 42,
+    "mlp": {"hidden_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
+    "resnet": {**BLOCKS, **RECIPE},
+    "tabm": {"members": 3, **BLOCKS, **RECIPE},
+    "trees": {
+        "models": 0, "rounds": 20, "patience": 5, "learning_rate": 0.2, "leaves": 4, "leaf_rows": 5, "rows": 0.8,
+        "columns": 0.8, "l2": 0.0,
+    },
+}  # fmt: skip
+NETWORKS = ("mlp", "resnet", "tabm")
+MLP_SPEC = {"name": "mlp", "hidden_sizes": [6], "activation": "gelu", "dropout": 0.3}
+
+
+def train_params(network: str = "mlp", *, trees: Mapping[str, Any] | None = None, **changes: Any) -> TrainParams:
+    """Section `train` for one network, little and quick; what its own section holds goes there. Trees only if asked for."""
+    own = {key: value for key, value in changes.items() if key in LITTLE[network]}
+    rest = {key: value for key, value in changes.items() if key not in own}
+    sections = {network: LITTLE[network] | own, "trees": LITTLE["trees"] | dict(trees or {})}
+    return TrainParams.parse("train", LITTLE | {"network": network} | sections | rest)
+
+
+def spec_of(params: TrainParams, cardinalities: np.ndarray, train: Part) -> dict[str, Any]:
+    """What the params' network is built from on such a part."""
+    recipe = params.recipe
+    if isinstance(recipe, MLPParams):
+        return recipe.spec
+    return recipe.spec | {"bins": find_bins(train.X, cardinalities.tolist(), recipe.bins, params.seed)}
+
+
+def trees_of(done: InMemory, **knobs: Any) -> Trees:
+    """Trees that are fitted on a table."""
+    params, classes = train_params(trees=knobs), len(done.classes)
+    models = knobs.get("models", 1)
+    return fit_trees(params, models, done.encoder.cardinalities, done.parts["train"], done.parts["valid"], n_classes=classes)
+
+
+def untrained(
+    done: InMemory,
+    spec: dict[str, Any] = MLP_SPEC,
+    threshold: float | None = 0.5,
+    *,
+    networks: int = 1,
+    trees: Trees | None = None,
+) -> Classifier:
+    """A classifier whose networks have their initial weights; with trees it is a blend."""
+    torch.manual_seed(0)
+    classes = len(done.classes)
+    built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
+    members = Members(built) if trees is None else Members(built, trees, share=0.3, temperature=1.2)
+    return Classifier(members, spec, done.encoder, done.contract, threshold if classes == 2 else None)
