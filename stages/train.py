@@ -33,7 +33,8 @@ def train(stage: Stage) -> None:
             "'train.folds' in params.yaml must be 0 where data.time splits the table: folds would mix past and future."
         )
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
-    earlier = Classifier.load(stage.inputs["train.init"]) if params.init != FROM_NOTHING else None
+    init = stage.inputs["train.init"]
+    earlier = Classifier.load(init) if params.init != FROM_NOTHING else None
     parts = [read_part(stage.inputs[name]) for name in ("train", "valid")]
     seed_everything(params.seed, verbose=False)
     trained = train_classifier(params, encoder, contract, *parts, scratch=stage.scratch, earlier=earlier)
