@@ -14,8 +14,8 @@ from veritable.files import read_json
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
 from veritable.tables.generate import DEMO
-from veritable.tables.parts import read_part
 from veritable.training.params import TrainParams
+from veritable.training.streaming import describe, in_memory, open_parts
 from veritable.training.train import train_classifier
 
 
@@ -24,12 +24,14 @@ def train(stage: Stage) -> None:
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     contract = Contract.from_json(read_json(stage.inputs["contract.json"]))
-    valid = read_part(stage.inputs["valid"])
+    n_classes = len(contract.classes)
+    parts = open_parts(stage.inputs["train"], stage.inputs["valid"], params, n_classes)
+    if streamed := describe(*parts, params, n_classes):
+        print(streamed, flush=True)
     seed_everything(params.seed, verbose=False)
-    classifier, history = train_classifier(
-        params, encoder, contract, read_part(stage.inputs["train"]), valid, scratch=stage.scratch
-    )
-    if len(contract.classes) == 2:
+    classifier, history = train_classifier(params, encoder, contract, *parts, scratch=stage.scratch)
+    if n_classes == 2:
+        valid = in_memory(parts[1], params, n_classes)
         scores = classifier.predict_encoded(valid.X)[:, 1]
         classifier = replace(classifier, threshold=choose_threshold(valid.y, scores, metric, weight=valid.weight))
     classifier.save(stage.outputs["classifier"])

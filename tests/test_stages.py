@@ -27,7 +27,7 @@ OTHER = {
     },
     "train": {
         "network": "resnet", "networks": "2", "calibrate": "false", "class_weights": "balanced", "accelerator": "auto",
-        "precision": "64-true", "threads": "1", "seed": "1",
+        "precision": "64-true", "threads": "1", "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
     "baselines": {"rows": "50", "seed": "1"},

@@ -22,7 +22,7 @@ RECIPE = {
 BLOCKS = {"blocks": 1, "width": 8, "dropout": 0.2, "bins": 6, "embedding": 4}
 LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
     "network": "mlp", "networks": 1, "calibrate": False, "class_weights": "none", "accelerator": "cpu",
-    "precision": "32-true", "threads": None, "seed": 42,
+    "precision": "32-true", "threads": None, "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
     "tabm": {"members": 3, **BLOCKS, **RECIPE},

@@ -200,7 +200,7 @@ class Shards:
                     start, end = end, end + int(self.groups[run.shard][group])
                     self._fill(file, group, X[start:end], {name: values[start:end] for name, values in keys.items()})
 
-    def keys(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    def targets(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Of all rows, some at a time, y and the weight. Shape: (n,) int64, (n,) float64"""
         names = [CLASS, WEIGHT] if self.weighted else [CLASS]
         for path in self.files:

@@ -15,17 +15,19 @@ from veritable.networks.features import find_bins
 from veritable.networks.members import Members, tempered
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
-from veritable.tables.parts import Part
+from veritable.tables.parts import Part, Shards
 from veritable.training.boosting import count_models, fit_trees
 from veritable.training.fit import fit
 from veritable.training.params import MLPParams, TrainParams
+from veritable.training.streaming import in_memory
 
 _DOUBT_ROWS = 10  # that speak for equal shares and a temperature of 1: of few valid rows, chance must not decide
 _LEAST = 1e-15
+_BIN_ROWS = 200_000  # of a part on disk; find_bins takes no more of one in memory
 
 
 def train_classifier(
-    params: TrainParams, encoder: Encoder, contract: Contract, train: Part, valid: Part, scratch: Path
+    params: TrainParams, encoder: Encoder, contract: Contract, train: Part | Shards, valid: Part | Shards, scratch: Path
 ) -> tuple[Classifier, pd.DataFrame]:
     """Fit what `train.network` and `train.trees` ask for on train; valid ends each fit, weighs networks against trees and
     calibrates. The threshold is left open.
@@ -40,7 +42,7 @@ def train_classifier(
     The classifier, and the history of its networks: network (from 1), epoch (from 1), train_loss, valid_loss.
     """
     n_classes, cardinalities = len(contract.classes), encoder.cardinalities
-    spec = _spec(params, cardinalities, train)
+    spec = _spec(params, cardinalities, in_memory(train, params, n_classes, _BIN_ROWS))
     networks: list[nn.Module] = []
     histories = []
     for i in range(params.networks):
@@ -52,13 +54,14 @@ def train_classifier(
         history = fit(networks[-1], own, train, valid, n_classes=n_classes, scratch=folder)
         history.insert(0, "network", i + 1)
         histories.append(history)
-    models = count_models(params, len(train), n_classes)
-    trees = fit_trees(params, models, cardinalities, train, valid, n_classes=n_classes) if models else None
+    some, judges = (in_memory(part, params, n_classes) for part in (train, valid))
+    models = count_models(params, len(some), n_classes)
+    trees = fit_trees(params, models, cardinalities, some, judges, n_classes=n_classes) if models else None
     members = Members(tuple(networks), trees)
     if trees is not None:
-        members = _blend(members, valid)
+        members = _blend(members, judges)
     if params.calibrate:
-        members = _calibrate(members, valid)
+        members = _calibrate(members, judges)
     return Classifier(members, spec, encoder, contract, None), pd.concat(histories, ignore_index=True)
 
 
