@@ -76,7 +76,7 @@ class ClassifierModule(pl.LightningModule):
         full_precision = (
             nullcontext() if self.params.precision != "bf16-mixed" else torch.autocast(self.device.type, enabled=False)
         )
-        totals, masses = list[Tensor](), list[Any]()
+        step, totals, masses = self.step, list[Tensor](), list[Any]()
         for batch in zip(*(torch.split(column, recipe.batch_size) for column in block), strict=True):
             loss, total, mass = self._loss(network, *batch)
             totals.append(total)
@@ -89,10 +89,11 @@ class ClassifierModule(pl.LightningModule):
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             if recipe.schedule != "constant":
                 for group in optimizer.param_groups:
-                    group["lr"] = recipe.learning_rate * self._factor(self.step)
+                    group["lr"] = recipe.learning_rate * self._factor(step)
             optimizer.step()
             optimizer.zero_grad()
-            self.step += 1
+            step += 1
+        self.step = step
         found = torch.stack(totals).double()
         if len(block) > 2:
             self.sums["train"] += torch.stack([found.sum(), torch.stack(masses).sum(dtype=torch.float64)])

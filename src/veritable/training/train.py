@@ -54,9 +54,12 @@ def train_classifier(
         history = fit(networks[-1], own, train, valid, n_classes=n_classes, scratch=folder)
         history.insert(0, "network", i + 1)
         histories.append(history)
-    some, judges = (in_memory(part, params, n_classes) for part in (train, valid))
-    models = count_models(params, len(some), n_classes)
-    trees = fit_trees(params, models, cardinalities, some, judges, n_classes=n_classes) if models else None
+    judges = in_memory(valid, params, n_classes)
+    trees = None
+    if params.trees.models:  # else no sample is read
+        some = in_memory(train, params, n_classes)
+        models = count_models(params, len(some), n_classes)
+        trees = fit_trees(params, models, cardinalities, some, judges, n_classes=n_classes) if models else None
     members = Members(tuple(networks), trees)
     if trees is not None:
         members = _blend(members, judges)
