@@ -18,15 +18,15 @@ from veritable.networks.classifier import Classifier
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
 from veritable.tables.generate import DEMO
-from veritable.tables.parts import read_part
 from veritable.training.params import FROM_NOTHING, TrainParams
+from veritable.training.streaming import describe, open_parts
 from veritable.training.train import train_classifier
 
 
 def train(stage: Stage) -> None:
     contract = Contract.from_json(read_json(stage.inputs["contract.json"]))
-    demo = stage.params["data"]["path"] == DEMO
-    params = TrainParams.parse("train", stage.params["train"]).resolve(demo=demo, n_classes=len(contract.classes))
+    n_classes, demo = len(contract.classes), stage.params["data"]["path"] == DEMO
+    params = TrainParams.parse("train", stage.params["train"]).resolve(demo=demo, n_classes=n_classes)
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
     if params.folds and stage.params["data"]["time"]:
         raise UserError(
@@ -35,11 +35,13 @@ def train(stage: Stage) -> None:
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     init = stage.inputs["train.init"]
     earlier = Classifier.load(init) if params.init != FROM_NOTHING else None
-    parts = [read_part(stage.inputs[name]) for name in ("train", "valid")]
+    parts = open_parts(stage.inputs["train"], stage.inputs["valid"], params, n_classes)
+    if streamed := describe(*parts, params, n_classes):
+        print(streamed, flush=True)
     seed_everything(params.seed, verbose=False)
     trained = train_classifier(params, encoder, contract, *parts, scratch=stage.scratch, earlier=earlier)
     classifier, judged, history = trained.classifier, trained.judged, trained.history
-    if len(contract.classes) == 2:
+    if n_classes == 2:
         threshold = choose_threshold(judged.part.y, judged.y_prob[:, 1], metric, weight=judged.part.weight)
         classifier = replace(classifier, threshold=threshold)
     folder = stage.outputs["classifier"]

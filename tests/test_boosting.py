@@ -23,7 +23,10 @@ def fitted(
     models: int = 1, train: Part = TRAIN, valid: Part = VALID, *, classes: int = 2, top: Any = None, **trees: Any
 ) -> Trees:
     """`top` are knobs of the section `train`, `trees` of its `train.trees`."""
-    return fit_trees(train_params(trees=trees, **(top or {})), models, NUMBERS, train, valid, n_classes=classes)
+    params = train_params(trees={**trees, "models": models}, **(top or {}))
+    found = fit_trees(params, NUMBERS, train, valid, n_classes=classes)
+    assert found is not None
+    return found
 
 
 def rounds(trees: Trees) -> list[int]:
@@ -151,7 +154,9 @@ class TestFit:
         train, valid, cardinalities = done.parts["train"], done.parts["valid"], done.encoder.cardinalities
         assert {0, 5} == set(cardinalities.tolist())
         for given, split in ((cardinalities, True), (np.zeros_like(cardinalities), False)):
-            (text,) = fit_trees(train_params(), 1, given, train, valid, n_classes=2).texts
+            trees = fit_trees(train_params(trees={"models": 1}), given, train, valid, n_classes=2)
+            assert trees is not None
+            (text,) = trees.texts
             assert split == any(int(count) > 0 for count in re.findall(r"^num_cat=(\d+)$", text, re.MULTILINE))
 
     def test_stops_in_time(self) -> None:

@@ -184,8 +184,9 @@ def any_members(draw: st.DrawFn) -> tuple[Members, list[int], int]:
         return Members(tuple(networks), temperature=draw(st.sampled_from([1.0, 1.3]))), cardinalities, seed
     y = np.arange(60) % classes
     part = Part(np.arange(60), y.astype(np.int64), train)
-    params = train_params(trees={"rounds": 3})
-    trees = fit_trees(params, draw(st.integers(1, 2)), np.array(cardinalities), part, part, n_classes=classes)
+    params = train_params(trees={"rounds": 3, "models": draw(st.integers(1, 2))})
+    trees = fit_trees(params, np.array(cardinalities), part, part, n_classes=classes)
+    assert trees is not None
     share, models = draw(st.sampled_from([0.0, 0.4])), len(trees.texts)
     shares = (share, *[(1 - share) / models] * models)
     one = Members(tuple(networks), trees, shares, draw(st.sampled_from([1.0, 1.3])))

@@ -29,7 +29,8 @@ OTHER = {
     },
     "train": {
         "network": "resnet", "networks": "2", "folds": "3", "init": "models/v1", "freeze": "[output]", "calibrate": "false",
-        "class_weights": "balanced", "accelerator": "auto", "precision": "64-true", "threads": "1", "seed": "1",
+        "class_weights": "balanced", "accelerator": "auto", "precision": "64-true", "threads": "1",
+        "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
     "baselines": {"rows": "50", "seed": "1"},

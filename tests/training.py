@@ -22,7 +22,8 @@ RECIPE = {
 BLOCKS = {"blocks": 1, "width": 8, "dropout": 0.2, "bins": 6, "embedding": 4}
 LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
     "network": "mlp", "networks": 1, "folds": 0, "init": FROM_NOTHING, "freeze": [], "calibrate": False,
-    "class_weights": "none", "accelerator": "cpu", "precision": "32-true", "threads": None, "seed": 42,
+    "class_weights": "none", "accelerator": "cpu", "precision": "32-true", "threads": None,
+    "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
     "tabm": {"members": 3, **BLOCKS, **RECIPE},
@@ -52,10 +53,11 @@ def spec_of(params: TrainParams, cardinalities: np.ndarray, train: Part) -> dict
 
 
 def trees_of(done: InMemory, **knobs: Any) -> Trees:
-    """Trees that are fitted on a table."""
-    params, classes = train_params(trees=knobs), len(done.classes)
-    models = knobs.get("models", 1)
-    return fit_trees(params, models, done.encoder.cardinalities, done.parts["train"], done.parts["valid"], n_classes=classes)
+    """Trees that are fitted on a table; of one model, unless `models` says otherwise."""
+    params, parts = train_params(trees={"models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
+    trees = fit_trees(params, done.encoder.cardinalities, *parts, n_classes=len(done.classes))
+    assert trees is not None
+    return trees
 
 
 def mean_of(trees: Trees, X: np.ndarray) -> np.ndarray:

@@ -30,17 +30,18 @@ def count_models(params: TrainParams, rows: int, n_classes: int) -> int:
     return 0 if n_classes > _MOST_CLASSES else max(1, min(most, _WORK // (rows * trees)))
 
 
-def fit_trees(
-    params: TrainParams, models: int, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int
-) -> Trees:
-    """Fit so many; each stops when its loss on valid has not fallen for `train.trees.patience` rounds, and keeps its best.
+def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int) -> Trees | None:
+    """Fit as many as `train.trees.models` says, maybe none; each stops when its loss on valid has not fallen for
+    `train.trees.patience` rounds, and keeps its best.
 
     Parameters
     ----------
     cardinalities
         Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
     """
-    knobs = params.trees
+    knobs, models = params.trees, count_models(params, len(train), n_classes)
+    if not models:
+        return None
     settings: dict[str, Any] = {
         "objective": "binary" if n_classes == 2 else "multiclass",
         "num_class": 1 if n_classes == 2 else n_classes,

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from veritable.errors import UserError
-from veritable.tables.parts import Part
+from veritable.tables.parts import Part, Shards
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 
@@ -35,7 +35,15 @@ class TrainingError(UserError):
     """Training cannot go on, or cannot start."""
 
 
-def fit(network: nn.Module, params: TrainParams, train: Part, valid: Part, *, n_classes: int, scratch: Path) -> pd.DataFrame:
+def fit(
+    network: nn.Module,
+    params: TrainParams,
+    train: Part | Shards,
+    valid: Part | Shards,
+    *,
+    n_classes: int,
+    scratch: Path,
+) -> pd.DataFrame:
     """Train `network` in place and leave it with the weights of its best epoch.
 
     Parameters

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from veritable.errors import UserError
-from veritable.tables.parts import Part
+from veritable.tables.parts import Part, Shards
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Fold:
         They judge it; without folds they are the rows of valid.
     """
 
-    train: Part
-    valid: Part
-    held: Part
+    train: Part | Shards
+    valid: Part | Shards
+    held: Part | Shards
 
 
-def deal_folds(train: Part, valid: Part, folds: int, seed: int) -> Iterator[Fold]:
+def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int) -> Iterator[Fold]:
     """Without folds the parts as they are; else so many folds with equal shares of each class, of which each is held back once
     and is valid once, for the classifier before.
 
@@ -40,11 +40,16 @@ def deal_folds(train: Part, valid: Part, folds: int, seed: int) -> Iterator[Fold
     Raises
     ------
     UserError
-        A fold gets no row.
+        There are fewer rows than folds, or too many to be in memory.
     """
     if not folds:
         yield Fold(train, valid, valid)
         return
+    if not isinstance(train, Part) or not isinstance(valid, Part):
+        raise UserError(
+            f"'train.folds' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
+            f"{folds}. Raise train.memory_gib, or set train.folds to 0."
+        )
     pool = Part.together([train, valid])
     unit = pool.unit if pool.unit is not None else pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
     if (most := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < folds:

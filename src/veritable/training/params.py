@@ -101,6 +101,7 @@ class TrainParams(Section):
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "64-true"]
     threads: Annotated[int, Field(ge=1, le=4096)] | None
+    memory_gib: Positive
     seed: Seed
     mlp: MLPParams
     resnet: ResNetParams

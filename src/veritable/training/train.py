@@ -19,14 +19,16 @@ from veritable.networks.transfer import adopt_bins, take_over
 from veritable.networks.trees import Trees
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
-from veritable.tables.parts import Part
-from veritable.training.boosting import count_models, fit_trees
+from veritable.tables.parts import Part, Shards
+from veritable.training.boosting import fit_trees
 from veritable.training.fit import TrainingError, fit
 from veritable.training.folds import deal_folds
 from veritable.training.params import MLPParams, TrainParams
+from veritable.training.streaming import in_memory
 
 _DOUBT_ROWS = 10  # that speak for equal shares and a temperature of 1: of few valid rows, chance must not decide
 _LEAST = 1e-15
+_BIN_ROWS = 200_000  # of a part on disk; find_bins takes no more of one in memory
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def train_classifier(
     params: TrainParams,
     encoder: Encoder,
     contract: Contract,
-    train: Part,
-    valid: Part,
+    train: Part | Shards,
+    valid: Part | Shards,
     scratch: Path,
     earlier: Classifier | None = None,
 ) -> Trained:
@@ -96,7 +98,7 @@ def train_classifier(
         There are fewer rows than folds.
     """
     n_classes = len(contract.classes)
-    spec = _spec(params, encoder, train, earlier)
+    spec = _spec(params, encoder, in_memory(train, params, n_classes, _BIN_ROWS), earlier)
     trees = params.trees
     networks: list[nn.Module] = []
     histories: list[pd.DataFrame] = []
@@ -118,17 +120,17 @@ def train_classifier(
             history.insert(0, "network", number + 1)
             histories.append(history)
             own.append(network)
-        seeded = _seeded(params, len(texts)).model_copy(update={"trees": trees})
-        models = count_models(seeded, len(fold.train), n_classes)
-        boosted = (
-            fit_trees(seeded, models, encoder.cardinalities, fold.train, fold.valid, n_classes=n_classes) if models else None
-        )
-        if boosted is not None:
-            texts += boosted.texts
-            trees = trees.model_copy(update={"models": len(boosted.texts)})  # in every fold as many
+        held.append(in_memory(fold.held, params, n_classes))
+        boosted = None
+        if trees.models:  # else no sample is read
+            fitted = in_memory(fold.train, params, n_classes)
+            judge = held[-1] if fold.valid is fold.held else in_memory(fold.valid, params, n_classes)
+            seeded = _seeded(params, len(texts)).model_copy(update={"trees": trees})
+            boosted = fit_trees(seeded, encoder.cardinalities, fitted, judge, n_classes=n_classes)
+            texts += boosted.texts if boosted else ()
+            trees = trees.model_copy(update={"models": len(texts) // len(held)})  # in every fold as many
         networks += own
-        held.append(fold.held)
-        found.append(list(Members(tuple(own), boosted).each(fold.held.X)))
+        found.append(list(Members(tuple(own), boosted).each(held[-1].X)))
     part, folds = Part.together(held), len(held)
     of_each = [np.concatenate(each) for each in zip(*found, strict=True)]
     shares = _weigh(of_each, part)
