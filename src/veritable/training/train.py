@@ -17,7 +17,7 @@ from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
 from veritable.tables.parts import Part
 from veritable.training.boosting import count_models, fit_trees
-from veritable.training.fit import fit
+from veritable.training.fit import Told, fit
 from veritable.training.params import MLPParams, TrainParams
 
 _DOUBT_ROWS = 10  # that speak for equal shares and a temperature of 1: of few valid rows, chance must not decide
@@ -25,7 +25,14 @@ _LEAST = 1e-15
 
 
 def train_classifier(
-    params: TrainParams, encoder: Encoder, contract: Contract, train: Part, valid: Part, scratch: Path
+    params: TrainParams,
+    encoder: Encoder,
+    contract: Contract,
+    train: Part,
+    valid: Part,
+    scratch: Path,
+    *,
+    told: Told | None = None,
 ) -> tuple[Classifier, pd.DataFrame]:
     """Fit what `train.network` and `train.trees` ask for on train; valid ends each fit, weighs networks against trees and
     calibrates. The threshold is left open.
@@ -34,6 +41,8 @@ def train_classifier(
     ----------
     scratch
         An existing folder that outlives a killed run: see `fit`.
+    told
+        Called after each epoch of the first network: see `fit`.
 
     Returns
     -------
@@ -49,7 +58,7 @@ def train_classifier(
         folder.mkdir(exist_ok=True)
         torch.manual_seed(own.seed)
         networks.append(build_network(encoder, n_classes, spec))
-        history = fit(networks[-1], own, train, valid, n_classes=n_classes, scratch=folder)
+        history = fit(networks[-1], own, train, valid, n_classes=n_classes, scratch=folder, told=None if i else told)
         history.insert(0, "network", i + 1)
         histories.append(history)
     models = count_models(params, len(train), n_classes)
