@@ -164,9 +164,9 @@ def knob_of(key: str) -> FieldInfo | None:
     return SEARCHABLE[section].model_fields.get(knob) if section in SEARCHABLE else None
 
 
-def takes(field: FieldInfo, kind: type) -> bool:
-    """Whether a knob's values may be of a type."""
-    return kind in (field.annotation, *get_args(field.annotation))
+def takes(annotation: Any, kind: type) -> bool:
+    """Whether a knob's values may be of a type: `float | None` takes floats."""
+    return annotation is kind or any(takes(each, kind) for each in get_args(annotation))
 
 
 def _check_searched(space: str, key: str, given: Any) -> None:
@@ -177,7 +177,7 @@ def _check_searched(space: str, key: str, given: Any) -> None:
         raise ParamsError(
             f"'{space}.{key}' in params.yaml must name a knob of train, however there is no 'train.{key}'. {hint}"
         )
-    rule: Any = Annotated[field.annotation, *field.metadata]
+    rule: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     if isinstance(given, list):
         choices: Any = {key: (Annotated[list[rule], Field(min_length=1)], ...)}
         create_model("Choices", __base__=Section, **choices).parse(space, {key: given})

@@ -31,7 +31,7 @@ from veritable.training.trials import Trial, Tuning
 
 _DIGITS = 3  # of a number that is tried: what then stands in params.yaml can be read
 _BEFORE_PRUNING = 5  # complete trials, before any is pruned
-_WARM_UP = 0.25  # of the epochs, before which none is pruned
+_WARM_UP = 0.5  # of the epochs, before which none is pruned: with a cosine, a low learning rate is behind for long
 _AT_LEAST = 3  # complete trials that must have reached an epoch, to judge by it
 _LEAST = 1e-15
 
@@ -100,7 +100,7 @@ class _Knob:
         field = knob_of(key)
         assert field is not None
         units = [int(each.multiple_of) for each in field.metadata if getattr(each, "multiple_of", None)]
-        return cls(key, domain, not takes(field, float), units[0] if units else 1)
+        return cls(key, domain, not takes(field.annotation, float), units[0] if units else 1)
 
     def ask(self, trial: optuna.Trial) -> Any:
         """A value to try; a number has few digits, so that it can be read where it will stand."""
