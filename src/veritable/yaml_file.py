@@ -48,7 +48,7 @@ def change_values(path: Path, changes: Mapping[str, Any]) -> None:
     UserError
         A value cannot be changed by itself: there is none, or it is shared by an alias. The file stays as it is.
     """
-    wanted, text = read_yaml(path), path.read_bytes().decode()
+    wanted, text = _unshared(read_yaml(path)), path.read_bytes().decode()
     top, spots = YAML(typ="safe").compose(text), []
     for key, value in changes.items():
         *above, last = key.split(".")
@@ -64,11 +64,25 @@ def change_values(path: Path, changes: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_bytes(text.encode())
-        if read_yaml(partial) != wanted:
+        if not _holds(partial, wanted):
             raise _unchangeable(path, ", ".join(changes))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which no part stands in two places, as it does behind an alias."""
+    if isinstance(value, dict):
+        return {key: _unshared(each) for key, each in value.items()}
+    return [_unshared(each) for each in value] if isinstance(value, list) else value
+
+
+def _holds(path: Path, wanted: Any) -> bool:
+    try:
+        return bool(read_yaml(path) == wanted)
+    except UserError:  # the value had a name, which an alias goes by
+        return False
 
 
 def _unchangeable(path: Path, key: str) -> UserError:
