@@ -33,7 +33,7 @@ report: repro
 	@(test -n "$$DISPLAY$$WAYLAND_DISPLAY" && xdg-open reports/report.html) || echo "The report is reports/report.html"
 
 clean:
-	rm -rf data/raw/demo.csv data/prepared models/baselines models/classifier
+	rm -rf data/raw/demo.csv data/prepared models/baselines models/classifier models/tuning
 	rm -rf reports/evaluation reports/explanation reports/report.html .dvc/tmp/stages
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src stages tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -179,6 +179,42 @@ class TestBest:
         assert loss_by_hand(network, done.parts["valid"]) < 0.95 * math.log(5)
 
 
+class TestTold:
+    def test_every_epoch(self, tmp_path: Path) -> None:
+        """Each epoch and its loss on valid are told as they come, and change nothing."""
+        heard: list[tuple[int, float]] = []
+        network = network_of(knobs())
+        tmp_path.joinpath("a").mkdir()
+        history = fit(network, knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", told=lambda *row: heard.append(row))
+        assert list(zip(history["epoch"], history["valid_loss"], strict=True)) == heard
+        assert same((network, history), fitted(tmp_path / "b", knobs()))
+
+    @pytest.mark.parametrize("dies", [2, None], ids=["in an epoch", "after the last"])
+    def test_resumed(self, tmp_path: Path, dies: int | None) -> None:
+        """A resumed run tells of the epochs before it, too."""
+        if dies is None:
+            fitted(tmp_path / "a", knobs())
+        else:
+            killed(tmp_path / "a", knobs(), dies, "training_step")
+        heard: list[tuple[int, float]] = []
+        again = fit(
+            network_of(knobs()), knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", told=lambda *row: heard.append(row)
+        )
+        assert list(zip(again["epoch"], again["valid_loss"], strict=True)) == heard
+        assert [1, 2, 3, 4] == [epoch for epoch, _ in heard]
+
+    def test_what_it_raises(self, tmp_path: Path) -> None:
+        """What it raises ends the training, and comes out as it is."""
+
+        def enough(epoch: int, loss: float) -> None:
+            if epoch == 2:
+                raise LookupError(f"{epoch}")
+
+        tmp_path.joinpath("a").mkdir()
+        with pytest.raises(LookupError, match="2"):
+            fit(network_of(knobs()), knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", told=enough)
+
+
 class TestSame:
     def test_same_twice(self, tmp_path: Path) -> None:
         """The same network, params and parts end with the same bytes, whatever torch's global state was."""

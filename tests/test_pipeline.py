@@ -20,7 +20,7 @@ def test_the_run_ends_with_the_headline(finished: Path) -> None:
     """The first run runs every stage, and ends with metrics and intervals, what ran and where the report is."""
     *_, metrics, stages, report = (finished / "first-run.txt").read_text().strip().splitlines()
     assert re.match(r"Test part, 60 rows: ROC AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]; log loss .*accuracy .*F1 ", metrics)
-    assert "Stages      ran: code, generate, preprocess, baselines, train, evaluate, explain, report" == stages
+    assert "Stages      ran: code, generate, preprocess, baselines, train, tune, evaluate, explain, report" == stages
     assert "Report      reports/report.html" == report
 
 
@@ -28,7 +28,7 @@ def test_the_second_run_runs_nothing(demo: Toy) -> None:
     """Run again, nothing runs."""
     again = demo.run(*REPRO)
     assert [] == ran(again.text)
-    assert "Stages      up to date: 8" in again.text
+    assert "Stages      up to date: 9" in again.text
 
 
 def test_make_repro_is_that_run(demo: Toy) -> None:
@@ -36,7 +36,7 @@ def test_make_repro_is_that_run(demo: Toy) -> None:
     (demo.root / ".venv").symlink_to(sys.prefix)
     made = demo.run("make", "--old-file=.venv/ready", "repro")
     assert 0 == made.status, made.text
-    assert "up to date: 8" in made.text
+    assert "up to date: 9" in made.text
 
 
 def test_the_lint_finds_nothing(demo: Toy) -> None:
@@ -57,7 +57,7 @@ def test_change_and_compare(demo: Toy) -> None:
     """Two commits can be told apart by metrics, params and plots, and the old one comes back without running."""
     old = (demo.root / "reports/report.html").read_bytes()
     change(demo, "train.mlp.epochs", "6")
-    assert ["train", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
+    assert ["train", "tune", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
     assert 0 != metrics["network.log_loss.value"]["diff"]
@@ -139,6 +139,45 @@ def test_killed_training_resumes(demo: Toy) -> None:
     assert not checkpoint.exists()
 
 
+@pytest.mark.slow
+def test_tuning_from_search_to_headline(demo: Toy) -> None:
+    """Searched, killed in the middle of it and gone on with, applied and trained: the same as undisturbed, params.yaml changed
+    in its values alone, and the loss that was promised."""
+    change(demo, "tune.trials", "12")
+    change(demo, "train.mlp.epochs", "20")
+    demo.commit("a search")
+    before = demo.read("params.yaml")
+    undisturbed = demo.by_hand("tune")
+    assert 0 == undisturbed.status, undisturbed.text
+    expected = {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
+    process = demo.start(sys.executable, "-m", "dvc", "repro", "tune")
+    checkpoint = demo.root / ".dvc/tmp/stages/tune/scratch/trial-7/network-1/resume.ckpt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert checkpoint.exists()
+    resumed = demo.dvc("repro", "tune", timeout=200)
+    assert 0 == resumed.status, resumed.text
+    assert expected == {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
+    assert "Tried 12 sets of params" in resumed.text
+
+    applied = demo.run(sys.executable, "-m", "veritable", "apply")
+    assert 0 == applied.status, applied.text
+    best = json.loads(expected["best.json"])
+    lines = dict(re.findall(r"^(\S+) .* -> (.*)$", applied.text, re.MULTILINE))
+    knobs = {f"train.{key}": value for key, value in best["best"]["knobs"].items()}
+    assert knobs | {"tune.trials": 0} == {key: json.loads(value) for key, value in lines.items()}
+    after = demo.read("params.yaml").splitlines()
+    changed = [number for number, line in enumerate(before.splitlines()) if line != after[number]]
+    assert len(lines) == len(changed)
+    assert len(before.splitlines()) == len(after)
+    assert 0 == demo.dvc("repro", "train", timeout=120).status
+    history = demo.read("models/classifier/history.csv").splitlines()[1:]
+    assert min(float(line.split(",")[-1]) for line in history) == pytest.approx(best["best"]["loss"], rel=0.05)  # uncalibrated
+
+
 def test_a_table_of_ones_own(demo: Toy) -> None:
     """A CSV under data/ and two lines of params.yaml: the breast cancer table, end to end, with classes named by text."""
     frame = load_breast_cancer(as_frame=True).frame
@@ -179,6 +218,11 @@ MISTAKES = {
         "'train.mlp.epochs' in params.yaml must be a valid integer, however it is 'ten'.",
     ),
     "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, however it is 1.5."),
+    "a searched key that is none": (
+        "tune.space",
+        "\n    mlp.droput: [0.1]",
+        "'tune.space.mlp.droput' in params.yaml must name a knob of train, however there is no 'train.mlp.droput'.",
+    ),
     "a missing file": (
         "data.path",
         "data/nowhere.csv",

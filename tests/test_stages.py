@@ -33,6 +33,7 @@ OTHER = {
         "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
+    "tune": {"trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
     "baselines": {"rows": "50", "seed": "1"},
     "threshold": {"maximise": "accuracy"},
     "evaluate": {"resamples": "101", "confidence": "0.9", "seed": "1"},
@@ -103,6 +104,9 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
         _bring_a_table_with_everything(demo)
     if section == "threshold":
         change(demo, "train.mlp.epochs", "1")  # a good network has one threshold for all
+    if section == "tune":
+        for key, value in {"tune.trials": "9", "train.mlp.epochs": "2"}.items():
+            change(demo, key, value)
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
     for key, value in OTHER[section].items():
@@ -174,7 +178,7 @@ def test_another_path_may_mean_another_network(demo: Toy) -> None:
     """Which network `auto` means hangs on the path of the table: another one runs train again, however equal the table."""
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
     change(demo, "data.path", "data/mine.csv")
-    assert ["preprocess", "train", "report"] == would_run(demo, *STAGES)
+    assert ["preprocess", "train", "tune", "report"] == would_run(demo, *STAGES)
     for key, value in {"tabm.epochs": "1", "tabm.width": "8", "trees.models": "1", "trees.rounds": "5"}.items():
         change(demo, f"train.{key}", value)
     made = _made(demo, "train")
@@ -205,7 +209,11 @@ def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
 EDITS = {
     "a comment": ("src/veritable/training/fit.py", "\n# a comment\n", ["code"]),
     "a formula of the metrics": ("src/veritable/evaluation/metrics.py", "\n_NEW = 1\n", ["code", "evaluate"]),
-    "the training": ("src/veritable/training/fit.py", "\n_NEW = 1\n", ["code", "train", "report"]),  # which names its versions
+    "the training": (
+        "src/veritable/training/fit.py",
+        "\n_NEW = 1\n",
+        ["code", "train", "tune", "report"],
+    ),  # which names its versions
     "a template of the report": ("src/veritable/reporting/templates/report.md.j2", "\n", ["code", "report"]),
     "the seal": ("src/veritable/stage/seal.py", "\n_NEW = 1\n", ["code"]),
     "the README": ("README.md", "\n", []),
@@ -230,7 +238,7 @@ def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
     change(demo, "train.precision", "'32-true'")
     assert [] == ran(demo.dvc("repro").text)  # the same value in other words
     change(demo, "train.accelerator", "auto")  # where there is no GPU, the same classifier in the end
-    assert ["train", "report"] == ran(demo.dvc("repro").text)  # the report, since it shows the params
+    assert ["train", "tune", "report"] == ran(demo.dvc("repro").text)  # the report, since it shows the params
 
 
 @pytest.mark.slow
@@ -251,9 +259,10 @@ def test_a_stage_by_hand_is_the_stage_under_dvc(demo: Toy) -> None:
 
 
 def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
-    """Only train imports Lightning, only explain shap; generate and report go without torch."""
+    """Only train and tune import Lightning, only tune Optuna, only explain shap; generate and report go without torch."""
     for stage in (name for name in STAGES if name != "code"):
         text = demo.read(f"code/{stage}.txt")
-        for library, owner in {"pytorch-lightning": "train", "shap": "explain"}.items():
-            assert (stage == owner) == (f"package {library} " in text), (stage, library)
-        assert (stage in ("train", "evaluate", "explain")) == ("package torch " in text), stage
+        owners = {"pytorch-lightning": ["train", "tune"], "optuna": ["tune"], "shap": ["explain"]}
+        for library, names in owners.items():
+            assert (stage in names) == (f"package {library} " in text), (stage, library)
+        assert (stage in ("train", "tune", "evaluate", "explain")) == ("package torch " in text), stage

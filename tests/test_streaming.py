@@ -362,7 +362,8 @@ def test_a_classifier(tmp_path: Path, name: str) -> None:
     saved = []
     for run in ("a", "b"):
         (tmp_path / run).mkdir()
-        classifier, history = train_classifier(params, done.encoder, done.contract, shards[0], shards[1], tmp_path / run)
+        made = train_classifier(params, done.encoder, done.contract, shards[0], shards[1], tmp_path / run)
+        classifier, history = made.classifier, made.history
         classifier.save(tmp_path / f"{run} saved")
         saved.append({path.name: path.read_bytes() for path in (tmp_path / f"{run} saved").iterdir()})
         assert 3 == len(history)

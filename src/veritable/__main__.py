@@ -1,4 +1,4 @@
-"""`python -m veritable`: run the pipeline, score new rows, check that the pipeline's files agree."""
+"""`python -m veritable`: run the pipeline, take over what was tuned, score new rows, check that the pipeline's files agree."""
 
 import argparse
 import sys
@@ -13,6 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("repro", help="dvc repro, then the headline; further arguments go to dvc repro", add_help=False)
     commands.add_parser("lint", help="check that dvc.yaml, dvc.lock, code/ and params.yaml agree")
+    applying = commands.add_parser(
+        "apply",
+        help="write the best params that the stage tune has found into params.yaml",
+        description="Write the best params that the stage tune has found into params.yaml, where nothing else changes, and set "
+        "tune.trials to 0: the search is over.",
+    )
+    applying.add_argument("tuning", type=Path, nargs="?", default=Path("models/tuning"), help="folder of the tuning's result")
     scoring = commands.add_parser(
         "predict",
         help="score new rows with a trained classifier",
@@ -36,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
             from veritable.repro import repro
 
             return repro(rest)
+        if parsed.command == "apply":
+            from veritable.apply import apply
+
+            return apply(parsed.tuning, Path("params.yaml"))
         from veritable.stage.lint import findings
 
         found = findings(Path.cwd())

@@ -13,12 +13,13 @@ from veritable.explanation.params import ExplainParams
 from veritable.params import ParamsError, Section
 from veritable.tables.inside import check_inside
 from veritable.tables.params import DataParams, GenerateParams
-from veritable.training.params import FROM_NOTHING, TrainParams
+from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
 
 SECTIONS: dict[str, type[Section]] = {
     "generate": GenerateParams,
     "data": DataParams,
     "train": TrainParams,
+    "tune": TuneParams,
     "baselines": BaselineParams,
     "threshold": ThresholdParams,
     "evaluate": EvaluateParams,

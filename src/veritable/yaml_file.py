@@ -1,11 +1,17 @@
-"""params.yaml and dvc.yaml as DVC reads them (YAML 1.2), but for what unfolds into more than anyone wrote."""
+"""params.yaml and dvc.yaml as DVC reads them (YAML 1.2), but for what unfolds into more than anyone wrote.
 
+A value is changed where it stands: YAML libraries write the whole file anew, other quotes and `null` left out.
+"""
+
+import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 
 from veritable.errors import UserError, one_line
 
@@ -32,6 +38,95 @@ def read_yaml(path: Path) -> Any:
         return YAML(typ="safe").load(text) or {}
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or the 30th of February
         raise UserError(f"{path} must be YAML, however {_said(error)}. Mend it, or take it over from git.") from None
+
+
+def change_values(path: Path, changes: Mapping[str, Any]) -> None:
+    """Give values, by dotted key, other ones; every other character stays, save for the spaces in front of a comment.
+
+    Raises
+    ------
+    UserError
+        A value cannot be changed by itself: there is none, or it is shared by an alias. The file stays as it is.
+    """
+    wanted, text = _unshared(read_yaml(path)), path.read_bytes().decode()
+    top, spots = YAML(typ="safe").compose(text), []
+    for key, value in changes.items():
+        *above, last = key.split(".")
+        inner = wanted
+        for name in above:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if not isinstance(inner, dict) or (spot := _spot(top, key.split("."), text)) is None:
+            raise _unchangeable(path, key)
+        inner[last] = value
+        spots.append((spot, value))
+    for (start, end), value in sorted(spots, key=lambda spot: spot[0], reverse=True):
+        text = text[:start] + _in_place(value, text[start:end], text[end:])
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(text.encode())
+        if not _holds(partial, wanted):
+            raise _unchangeable(path, ", ".join(changes))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which no part stands in two places, as it does behind an alias."""
+    if isinstance(value, dict):
+        return {key: _unshared(each) for key, each in value.items()}
+    return [_unshared(each) for each in value] if isinstance(value, list) else value
+
+
+def _holds(path: Path, wanted: Any) -> bool:
+    try:
+        return bool(read_yaml(path) == wanted)
+    except UserError:  # the value had a name, which an alias goes by
+        return False
+
+
+def _unchangeable(path: Path, key: str) -> UserError:
+    return UserError(f"{path} must hold {key} as a value of its own, however it does not. Change it by hand, without aliases.")
+
+
+def _spot(node: Node | None, keys: list[str], text: str) -> tuple[int, int] | None:
+    """Where a value's text begins and ends; None if there is no such key."""
+    spot = None
+    for key in keys:
+        pairs = node.value if isinstance(node, MappingNode) else []
+        named, node = next(((name, value) for name, value in pairs if name.value == key), (None, None))
+        if named is None or node is None:
+            return None
+        behind = text.index(":", named.end_mark.index) + 1
+        start, end = node.start_mark.index, _end(node)
+        spot = (start, end) if end > start else (behind, behind)  # of no value the mark stands somewhere behind
+    return spot
+
+
+def _end(node: Node) -> int:
+    """A block's own mark stands behind the comments that follow it."""
+    if isinstance(node, CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(node, MappingNode) else last)
+    return int(node.end_mark.index)
+
+
+def _in_place(value: Any, before: str, rest: str) -> str:
+    """A value and the text that follows: a comment in the same line keeps its column where there is room."""
+    text = _written(value) if before else f" {_written(value)}"
+    if (found := re.match(r"( +)#", rest)) and "\n" not in before:
+        spaces = len(found[1]) + len(before) - len(text)
+        rest = " " * max(2, spaces) + rest[len(found[1]) :]
+    return text + rest
+
+
+def _written(value: Any) -> str:
+    """As YAML in one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, str) and re.fullmatch(r"[\w-]+", value) and YAML(typ="safe").load(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _check(path: Path, top: Node) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,15 @@ _EXPECTED_WARNINGS = (
 )
 
 
+Told = Callable[[int, float], None]  # an epoch (from 1) and its loss on valid; what it raises ends the training
+
+
 class TrainingError(UserError):
     """Training cannot go on, or cannot start."""
+
+
+class Diverged(TrainingError):  # noqa: N818  (reads as what happened)
+    """The loss is no longer finite."""
 
 
 def fit(
@@ -43,6 +51,7 @@ def fit(
     *,
     n_classes: int,
     scratch: Path,
+    told: Told | None = None,
 ) -> pd.DataFrame:
     """Train `network` in place and leave it with the weights of its best epoch.
 
@@ -53,6 +62,8 @@ def fit(
     scratch
         An existing folder that outlives a killed run. Found again, training goes on after the last whole epoch and ends with
         the same weights, bit for bit, as an undisturbed run.
+    told
+        Called after each epoch; a resumed run calls it for the epochs before, too.
 
     Returns
     -------
@@ -60,8 +71,10 @@ def fit(
 
     Raises
     ------
+    Diverged
+        The loss is no longer finite.
     TrainingError
-        The loss is no longer finite, or a GPU is asked for where there is none.
+        A GPU is asked for where there is none.
     UserError
         No row of a part has a weight above 0.
     """
@@ -70,7 +83,7 @@ def fit(
             "'train.accelerator' in params.yaml is 'gpu', however torch finds none here. Set it to 'auto' or 'cpu'."
         )
     torch.set_num_threads(params.threads or choose_threads(network, params.recipe.batch_size))
-    best = BestEpoch(params.network, params.recipe.patience)
+    best = BestEpoch(params.network, params.recipe.patience, told)
     trainer = pl.Trainer(
         default_root_dir=scratch,
         max_epochs=params.recipe.epochs,
@@ -106,8 +119,8 @@ def choose_threads(network: nn.Module, batch_size: int) -> int:
 class BestEpoch(Callback):
     """Keeps the history and the best epoch's weights, stops when patience is out; all of it survives in the checkpoint."""
 
-    def __init__(self, network: str, patience: int | None):
-        self.network, self.patience = network, patience
+    def __init__(self, network: str, patience: int | None, told: Told | None = None):
+        self.network, self.patience, self.told = network, patience, told
         self.history: list[tuple[int, float, float]] = []
         self.weights: dict[str, torch.Tensor] = {}
 
@@ -123,13 +136,15 @@ class BestEpoch(Callback):
         assert isinstance(pl_module, ClassifierModule)
         epoch, losses = trainer.current_epoch + 1, pl_module.mean_losses()
         if not all(map(math.isfinite, losses.values())):
-            raise TrainingError(
+            raise Diverged(
                 f"the loss must stay finite, however in epoch {epoch} it is {losses['train']} on train and {losses['valid']} "
                 f"on valid. Lower train.{self.network}.learning_rate in params.yaml."
             )
         self.history.append((epoch, losses["train"], losses["valid"]))
         if self.epoch == epoch:
             self.weights = {k: v.detach().cpu().float().clone() for k, v in pl_module.network.state_dict().items()}
+        if self.told:
+            self.told(epoch, losses["valid"])
         self._stop_if_out_of_patience(trainer)
 
     def _stop_if_out_of_patience(self, trainer: pl.Trainer) -> None:
@@ -141,6 +156,9 @@ class BestEpoch(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.weights = [tuple(row) for row in state_dict["history"]], state_dict["weights"]
+        if self.told:
+            for epoch, _, loss in self.history:
+                self.told(epoch, loss)
 
 
 class EpochProgress(Callback):

@@ -1,10 +1,13 @@
-"""The knobs of `train`."""
+"""The knobs of `train`, and of `tune`, which searches some of them."""
 
-from typing import Annotated, Any, Literal, Self
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
 
-from veritable.params import Section
+from veritable.params import ParamsError, Section
 from veritable.tables.params import Seed
 
 FROM_NOTHING = "models/nothing"  # as train.init: an empty file, for DVC wants a dependency to be there
@@ -122,3 +125,82 @@ class TrainParams(Section):
         """The section of the network that is chosen; `auto` is to be resolved before."""
         recipe: MLPParams | ResNetParams | TabMParams = getattr(self, self.network)
         return recipe
+
+
+NETWORKS = ("mlp", "resnet", "tabm")
+SEARCHABLE: dict[str, type[Section]] = {"mlp": MLPParams, "resnet": ResNetParams, "tabm": TabMParams, "trees": TreesParams}
+
+
+class Range(Section):
+    """Of a number, where it is searched; `log`: as many tries from 0.001 to 0.01 as from 0.01 to 0.1."""
+
+    low: int | float
+    high: int | float
+    log: bool
+
+
+class TuneParams(Section):
+    """Section `tune`."""
+
+    trials: Annotated[int, Field(ge=0, le=100_000)]
+    pruning: bool
+    seed: Seed
+    space: dict[str, Any]  # by dotted key below train; what each may be, its knob says: see `parse`
+
+    @classmethod
+    def parse(cls, name: str, values: Mapping[str, Any]) -> Self:
+        """Check a section's values; what the space holds, by the rules of the knobs of `train` that it names.
+
+        Raises
+        ------
+        ParamsError
+            As of any section.
+        """
+        parsed = super().parse(name, values)
+        for key, given in parsed.space.items():
+            _check_searched(f"{name}.space", key, given)
+        return parsed
+
+    @property
+    def domains(self) -> dict[str, Range | list[Any]]:
+        """What may be tried of each knob in the space."""
+        return {
+            key: given if isinstance(given, list) else Range.parse(f"tune.space.{key}", given)
+            for key, given in self.space.items()
+        }
+
+
+def knob_of(key: str) -> FieldInfo | None:
+    """The field of a knob that can be searched, by its dotted key below train ("tabm.dropout"); None if there is none."""
+    section, _, knob = key.partition(".")
+    return SEARCHABLE[section].model_fields.get(knob) if section in SEARCHABLE else None
+
+
+def takes(annotation: Any, kind: type) -> bool:
+    """Whether a knob's values may be of a type: `float | None` takes floats."""
+    return annotation is kind or any(takes(each, kind) for each in get_args(annotation))
+
+
+def _check_searched(space: str, key: str, given: Any) -> None:
+    if (field := knob_of(key)) is None:
+        known = [f"{section}.{knob}" for section, model in SEARCHABLE.items() for knob in model.model_fields]
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known are knobs of {', '.join(SEARCHABLE)}, as tabm.dropout."
+        raise ParamsError(
+            f"'{space}.{key}' in params.yaml must name a knob of train, however there is no 'train.{key}'. {hint}"
+        )
+    rule: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    if isinstance(given, list):
+        choices: Any = {key: (Annotated[list[rule], Field(min_length=1)], ...)}
+        create_model("Choices", __base__=Section, **choices).parse(space, {key: given})
+        return
+    where = f"'{space}.{key}' in params.yaml"
+    if not isinstance(given, dict):
+        raise ParamsError(f"{where} must be a range {{low, high, log}} or a list of choices, however it is {given!r:.99}.")
+    searched = Range.parse(f"{space}.{key}", given)
+    ends = create_model("Ends", __base__=Section, low=(rule, ...), high=(rule, ...))
+    ends.parse(f"{space}.{key}", {"low": searched.low, "high": searched.high})
+    if searched.low >= searched.high:
+        raise ParamsError(f"{where} must have a low below its high, however they are {searched.low} and {searched.high}.")
+    if searched.log and searched.low <= 0:
+        raise ParamsError(f"{where} must have a low above 0 where log is true, however it is {searched.low}.")

@@ -21,7 +21,7 @@ from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
 from veritable.tables.parts import Part, Shards
 from veritable.training.boosting import fit_trees
-from veritable.training.fit import TrainingError, fit
+from veritable.training.fit import Told, TrainingError, fit
 from veritable.training.folds import deal_folds
 from veritable.training.params import MLPParams, TrainParams
 from veritable.training.streaming import in_memory
@@ -79,6 +79,7 @@ def train_classifier(
     valid: Part | Shards,
     scratch: Path,
     earlier: Classifier | None = None,
+    told: Told | None = None,
 ) -> Trained:
     """Fit what `train.network`, `train.trees` and `train.folds` ask for; rows that were not fitted on weigh networks and trees
     against each other and calibrate.
@@ -89,6 +90,8 @@ def train_classifier(
         An existing folder that outlives a killed run: see `fit`.
     earlier
         Networks start from this classifier's, as far as they fit.
+    told
+        Called after each epoch of the first network: see `fit`.
 
     Raises
     ------
@@ -107,30 +110,29 @@ def train_classifier(
     held: list[Part] = []
     found: list[list[np.ndarray]] = []  # of each fold, what each of its members says of the rows held back
     for fold in deal_folds(train, valid, params.folds, params.seed):
-        own = []
-        for number in range(len(networks), len(networks) + params.networks):
-            seeded = _seeded(params, number)
-            torch.manual_seed(seeded.seed)
-            network = build_network(encoder, n_classes, spec)
+        first = len(networks)
+        for number in range(first, first + params.networks):
+            own = _seeded(params, number)
+            torch.manual_seed(own.seed)
+            networks.append(build_network(encoder, n_classes, spec))
             if earlier is not None:
-                taken = _start(network, seeded, encoder, contract, earlier, number)
+                taken = _start(networks[-1], own, encoder, contract, earlier, number)
             folder = scratch / f"network-{number + 1}"
             folder.mkdir(exist_ok=True)
-            history = fit(network, seeded, fold.train, fold.valid, n_classes=n_classes, scratch=folder)
+            hear = told if number == 0 else None
+            history = fit(networks[-1], own, fold.train, fold.valid, n_classes=n_classes, scratch=folder, told=hear)
             history.insert(0, "network", number + 1)
             histories.append(history)
-            own.append(network)
         held.append(in_memory(fold.held, params, n_classes))
         boosted = None
         if trees.models:  # else no sample is read
             fitted = in_memory(fold.train, params, n_classes)
             judge = held[-1] if fold.valid is fold.held else in_memory(fold.valid, params, n_classes)
-            seeded = _seeded(params, len(texts)).model_copy(update={"trees": trees})
-            boosted = fit_trees(seeded, encoder.cardinalities, fitted, judge, n_classes=n_classes)
+            own = _seeded(params, len(texts)).model_copy(update={"trees": trees})
+            boosted = fit_trees(own, encoder.cardinalities, fitted, judge, n_classes=n_classes)
             texts += boosted.texts if boosted else ()
             trees = trees.model_copy(update={"models": len(texts) // len(held)})  # in every fold as many
-        networks += own
-        found.append(list(Members(tuple(own), boosted).each(held[-1].X)))
+        found.append(list(Members(tuple(networks[first:]), boosted).each(held[-1].X)))
     part, folds = Part.together(held), len(held)
     of_each = [np.concatenate(each) for each in zip(*found, strict=True)]
     shares = _weigh(of_each, part)

@@ -1,0 +1,222 @@
+"""`python -m veritable apply`: what the search found stands in params.yaml, and nothing else in it is another."""
+
+import difflib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rooms import ROOT, section
+from veritable.__main__ import main
+from veritable.errors import UserError
+from veritable.training.params import TrainParams
+from veritable.training.trials import Trial, Tuning
+from veritable.yaml_file import change_values, read_yaml
+
+BEST = {"tabm.dropout": 0.23, "tabm.width": 256, "mlp.hidden_sizes": [128, 128], "tabm.weight_decay": 1e-05, "trees.leaves": 31}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the template's params.yaml."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def search(place: Path, best: Mapping[str, Any] = BEST, *, better: bool = True, **base: Any) -> None:
+    """Write the result of one that started from the template's params, or from others."""
+    train = TrainParams.parse("train", section("train", **base))
+    before = {key: getattr(getattr(train, key.split(".")[0]), key.split(".")[1]) for key in best}
+    trials = (Trial(1, "complete", 0.4, 9, before), Trial(2, "complete", 0.39 if better else 0.41, 9, dict(best)))
+    (place / "models").mkdir(exist_ok=True)
+    path = section("data")["path"]
+    folder = place / "models/tuning"
+    Tuning(train, tuple(best), (), trials).write(folder, base={"data": {"path": path}, "train": train.model_dump()})
+
+
+def differing(before: str, after: str) -> list[str]:
+    return [line[1:] for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line.startswith("+ ")]
+
+
+class TestApply:
+    def test_only_the_best_knobs_change(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Of the template's params.yaml the changed values are other ones, their comments where they were, and each is told."""
+        search(place)
+        before = (place / "params.yaml").read_text()
+        assert 0 == main(["apply"])
+        after = (place / "params.yaml").read_text()
+        assert [
+            "     hidden_sizes: [128, 128]  # units of each hidden layer; [] is a linear model",
+            "     width: 256            # units of a layer, a multiple of 8",
+            "     dropout: 0.23",
+            "     weight_decay: 1e-05",
+        ] == differing(before, after)
+        *lines, last = capsys.readouterr().out.splitlines()
+        assert [
+            "train.mlp.hidden_sizes [64, 64] -> [128, 128]",
+            "train.tabm.dropout 0.1 -> 0.23",
+            "train.tabm.weight_decay 0.0003 -> 1e-05",
+            "train.tabm.width 192 -> 256",
+        ] == lines
+        assert "`dvc repro`" in last
+        assert ["params.yaml"] == [path.name for path in place.iterdir() if path.is_file()]
+
+    def test_the_search_is_over(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """tune.trials goes back to 0, so that `dvc repro` does not search on from what was found."""
+        change_values(place / "params.yaml", {"tune.trials": 40})
+        search(place)
+        assert 0 == main(["apply"])
+        assert 0 == read_yaml(place / "params.yaml")["tune"]["trials"]
+        assert "tune.trials 40 -> 0" in capsys.readouterr().out.splitlines()
+
+    def test_again(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Applied twice, it is applied once."""
+        search(place)
+        assert 0 == main(["apply"])
+        once = (place / "params.yaml").read_text()
+        capsys.readouterr()
+        assert 0 == main(["apply"])
+        assert once == (place / "params.yaml").read_text()
+        assert capsys.readouterr().out.startswith("params.yaml has them already.")
+
+    def test_nothing_better(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Where the present params were the best, that is said and nothing changes."""
+        search(place, better=False)
+        before = (place / "params.yaml").read_text()
+        assert 0 == main(["apply"])
+        assert before == (place / "params.yaml").read_text()
+        assert "Nothing to apply: of 2 sets of params none was better" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("there", [None, "empty"])
+    def test_no_result(self, place: Path, capsys: pytest.CaptureFixture[str], there: str | None) -> None:
+        """Without a result, or with that of no search, it says how to get one."""
+        if there:
+            (place / "models").mkdir()
+            Tuning(TrainParams.parse("train", section("train"))).write(place / "models/tuning", base={})
+        assert 1 == main(["apply"])
+        assert (
+            "models/tuning must hold the result of a search, however it holds none. Set tune.trials" in capsys.readouterr().err
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"train.tabm.epochs": 20}, "train.tabm.epochs was 40 then and is 20 now"),
+            ({"train.tabm.dropout": 0.3}, "train.tabm.dropout was 0.1 then and is 0.3 now"),
+            ({"train.network": "resnet"}, "train.network was auto then and is resnet now"),
+            ({"data.path": "data/mine.csv"}, "data.path was data/raw/demo.csv then and is data/mine.csv now"),
+        ],
+    )
+    def test_of_other_params(
+        self, place: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
+    ) -> None:
+        """A result that started from other params than stand there now is refused, with the first that differs."""
+        search(place)
+        change_values(place / "params.yaml", changes)
+        before = (place / "params.yaml").read_text()
+        assert 1 == main(["apply"])
+        assert words in capsys.readouterr().err
+        assert before == (place / "params.yaml").read_text()
+
+    def test_in_another_place(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Another folder may be named; a working directory without params.yaml is one sentence."""
+        search(place)
+        (place / "models/tuning").rename(place / "elsewhere")
+        assert 0 == main(["apply", "elsewhere"])
+        (place / "params.yaml").unlink()
+        assert 1 == main(["apply", "elsewhere"])
+        assert "params.yaml must stand in this folder" in capsys.readouterr().err
+
+    def test_params_that_cannot_be(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A params.yaml with a mistake is refused as everywhere."""
+        search(place)
+        for text in (
+            "[]\n",
+            "train: 3\n",
+            "a: [\n",
+            (ROOT / "params.yaml").read_text().replace("dropout: 0.1", "dropout: 1.1"),
+        ):
+            (place / "params.yaml").write_text(text)
+            assert 1 == main(["apply"])
+            said = capsys.readouterr().err
+            assert "params.yaml" in said
+            assert "Traceback" not in said
+
+
+KEYS = [
+    (f"{name}.{key}" if inner is None else f"{name}.{key}.{inner}")
+    for name in ("train", "evaluate", "data")
+    for key, value in section(name).items()
+    for inner in (value if name == "train" and isinstance(value, dict) else [None])
+]
+
+
+class TestChangeValues:
+    @pytest.mark.parametrize("value", [0.5, 10**6, [1, 2], None, True, "none", "a b # c: 'd'"], ids=str)
+    def test_every_knob_of_the_template(self, tmp_path: Path, value: Any) -> None:
+        """Each knob can be given any value, and only its line is another one, whose comment stays."""
+        file, text = tmp_path / "params.yaml", (ROOT / "params.yaml").read_text()
+        file.write_text(text)
+        wanted = read_yaml(file)
+        for key in KEYS:
+            *above, last = key.split(".")
+            inner = wanted
+            for each in above:
+                inner = inner[each]
+            inner[last] = value
+        change_values(file, dict.fromkeys(KEYS, value))
+        assert wanted == read_yaml(file)
+        old, new = text.splitlines(), file.read_text().splitlines()
+        assert len(old) == len(new)
+        changed = [(one, two) for one, two in zip(old, new, strict=True) if one != two]
+        assert len(KEYS) - 20 < len(changed) <= len(KEYS)
+        for one, two in changed:
+            assert one.partition(":")[0] == two.partition(":")[0]
+            assert two.endswith(one.partition(" #")[2])
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("a: {x: 1, y: 2}\n", "a: {x: 7, y: 2}\n"),
+            ("a:\n  x: 1      # why\n", "a:\n  x: 7      # why\n"),
+            ("a:\n  x: 12345  # why\n", "a:\n  x: 7      # why\n"),
+            ("a:\n  x:\n  # why\n  y: 2\n", "a:\n  x: 7\n  # why\n  y: 2\n"),
+            ("a:\n  x:  # why\n", "a:\n  x: 7  # why\n"),
+            ("a:\n  x: '1' # why\r\n  y: |\n    t\n", "a:\n  x: 7   # why\r\n  y: |\n    t\n"),
+            ("a:\n  x:\n    - 1\n    - 2  # two\n  # why\n  y: 2\n", "a:\n  x:\n    7  # two\n  # why\n  y: 2\n"),
+            ("# é😀\na:\n  x: [1,\n      2]  # why\n", "# é😀\na:\n  x: 7  # why\n"),
+            ('"a": {"x": 1}\n', '"a": {"x": 7}\n'),
+            ("a:\n  x: 1", "a:\n  x: 7"),
+        ],
+    )
+    def test_any_form(self, tmp_path: Path, before: str, after: str) -> None:
+        """Whatever form a value has, it is replaced where it stands."""
+        file = tmp_path / "p.yaml"
+        file.write_bytes(before.encode())
+        change_values(file, {"a.x": 7})
+        assert after == file.read_bytes().decode()
+
+    @pytest.mark.parametrize(
+        "text",
+        ["a: &z {x: 1}\nb: *z\n", "b: &z {x: 1}\na: {<<: *z}\n", "b: &z 1\na: {x: *z}\n", "a: 3\n", "a: {y: 1}\n", "{}\n"],
+    )
+    def test_cannot(self, tmp_path: Path, text: str) -> None:
+        """A value that is shared, or is not there, is refused, and the file stays as it is."""
+        file = tmp_path / "p.yaml"
+        file.write_text(text)
+        with pytest.raises(UserError, match=r"p.yaml must hold a.x as a value of its own"):
+            change_values(file, {"a.x": 7})
+        assert text == file.read_text()
+        assert ["p.yaml"] == [path.name for path in tmp_path.iterdir()]
+
+    def test_several(self, tmp_path: Path) -> None:
+        """Several values change at once."""
+        file = tmp_path / "p.yaml"
+        file.write_text("a: {x: 1, y: 2}\nb:\n  - 3\nc: last\n")
+        change_values(file, {"c": "first", "a.y": 1e-07, "b": [], "a.x": 22222})
+        assert "a: {x: 22222, y: 1e-07}\nb:\n  []\nc: first\n" == file.read_text()
+        assert json.loads('{"a": {"x": 22222, "y": 1e-07}, "b": [], "c": "first"}') == read_yaml(file)

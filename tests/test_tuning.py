@@ -1,0 +1,405 @@
+"""The search for better knobs: it starts from what one has, ends no worse, and ends the same however often it died."""
+
+import csv
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna.storages.journal import JournalFileBackend
+
+from tests.rooms import numbers_part, prepared, section
+from tests.test_fit import Killed
+from tests.training import train_params
+from veritable.errors import UserError
+from veritable.tables.parts import Part
+from veritable.training import tuning as room
+from veritable.training.fit import Diverged
+from veritable.training.module import ClassifierModule
+from veritable.training.params import SEARCHABLE, Range, TrainParams, TuneParams
+from veritable.training.train import Judged, train_classifier
+from veritable.training.trials import Trial, Tuning
+from veritable.training.tuning import log_loss, tune_params
+
+SPACE = {
+    "mlp.learning_rate": {"low": 0.0001, "high": 0.1, "log": True},
+    "mlp.hidden_sizes": [[4], [8], [16, 8]],
+    "mlp.dropout": {"low": 0.0, "high": 0.6, "log": False},
+    "trees.leaves": {"low": 2, "high": 8, "log": False},
+    "tabm.width": [8],
+}
+BASE = train_params(trees={"models": 1}, calibrate=True)
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """`fit` sets torch's threads for the whole process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def tune_section(space: dict[str, Any] = SPACE, **changes: Any) -> TuneParams:
+    return TuneParams.parse("tune", section("tune", **({"trials": 9, "space": space} | changes)))
+
+
+def tuned(scratch: Path, base: TrainParams = BASE, classes: int = 2, **changes: Any) -> Tuning:
+    done = prepared(300, classes)
+    scratch.mkdir(exist_ok=True)
+    parts = done.parts["train"], done.parts["valid"]
+    return tune_params(tune_section(**changes), base, done.encoder, done.contract, *parts, scratch)
+
+
+def written(found: Tuning, folder: Path) -> dict[str, bytes]:
+    found.write(folder, base={})
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Tuning:
+    return tuned(tmp_path_factory.mktemp("undisturbed"))
+
+
+class TestTrials:
+    def test_as_many_as_asked_for(self, undisturbed: Tuning) -> None:
+        """There are so many trials, numbered from 1, each with a value of the space for every knob that is searched."""
+        assert list(range(1, 10)) == [each.number for each in undisturbed.trials]
+        for each in undisturbed.trials[1:]:
+            assert set(undisturbed.searched) == set(each.knobs)
+            assert 0.0001 <= each.knobs["mlp.learning_rate"] <= 0.1
+            assert each.knobs["mlp.hidden_sizes"] in SPACE["mlp.hidden_sizes"]
+            assert 0 <= each.knobs["mlp.dropout"] <= 0.6
+            assert each.knobs["trees.leaves"] in range(2, 9)
+        assert len({json.dumps(each.knobs) for each in undisturbed.trials}) > 7
+
+    def test_the_first_is_what_one_has(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """The first trial is the params as they stand, and its loss that of the classifier that they train."""
+        first = undisturbed.trials[0]
+        assert {"mlp.learning_rate": 0.01, "mlp.hidden_sizes": [8], "mlp.dropout": 0.2, "trees.leaves": 4} == first.knobs
+        assert _loss(BASE, tmp_path) == first.loss
+
+    def test_the_best_is_had_again(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """Trained with the best knobs as they are written, the classifier has the best loss; it is no worse than the first."""
+        best = undisturbed.best
+        assert best is not None
+        assert best.loss == min(each.loss for each in undisturbed.trials if each.loss is not None)
+        assert _loss(room._with(BASE, undisturbed.better), tmp_path) == best.loss < (undisturbed.trials[0].loss or 0)
+
+    @pytest.mark.parametrize(
+        "space",
+        [
+            {"mlp.learning_rate": {"low": 1e-9, "high": 1e-8, "log": True}},
+            {"mlp.learning_rate": [1e-9], "mlp.activation": ["tanh"]},
+            {"mlp.clip": {"low": 1e-9, "high": 1e-8, "log": False}, "mlp.learning_rate": [1e-8, 1e-9]},
+        ],
+        ids=["a range", "choices", "null"],
+    )
+    def test_what_one_has_may_lie_outside(self, tmp_path: Path, space: dict[str, Any]) -> None:
+        """Where the params lie outside the space they are still tried, and here they stay the best."""
+        found = tuned(tmp_path / "a", trials=4, space=space, base=train_params(epochs=8))
+        assert found.best is found.trials[0]
+        assert {} == found.better
+        assert "none was better than the present one" in str(found)
+
+    def test_few_digits(self, undisturbed: Tuning) -> None:
+        """Numbers that are tried can be read: three digits."""
+        for each in undisturbed.trials[1:]:
+            for key in ("mlp.learning_rate", "mlp.dropout"):
+                assert float(f"{each.knobs[key]:.3g}") == each.knobs[key]
+
+    def test_multiples(self, tmp_path: Path) -> None:
+        """A range of a width, a multiple of 8, gives multiples of 8."""
+        base = train_params("tabm", epochs=1)
+        found = tuned(tmp_path / "a", base, trials=6, space={"tabm.width": {"low": 8, "high": 32, "log": False}})
+        widths = {each.knobs["tabm.width"] for each in found.trials}
+        assert widths <= {8, 16, 24, 32}
+        assert len(widths) > 1
+
+    def test_it_learns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of a loss that hangs on one number alone, the search finds the valley."""
+        monkeypatch.setattr(room, "train_classifier", lambda params, *_, **__: SimpleNamespace(judged=params))
+        monkeypatch.setattr(room, "log_loss", lambda params: abs(np.log10(params.mlp.learning_rate) + 3) + 0.1)
+        found = tuned(tmp_path / "a", trials=40, space={"mlp.learning_rate": {"low": 1e-6, "high": 1.0, "log": True}})
+        later = [each.loss for each in found.trials[20:] if each.loss is not None]
+        assert found.best is not None
+        assert found.best.loss is not None
+        assert found.best.loss < 0.2
+        assert np.median(later) < 0.8
+
+    def test_weights_of_valid(self) -> None:
+        """The loss is the mean over rows by their weights."""
+        y_prob = np.array([[0.8, 0.2], [0.4, 0.6], [0.0, 1.0]])
+        part = numbers_part(3, 0)
+        part = Part(part.row, np.array([0, 1, 0]), part.X, weight=np.array([1.0, 3.0, 0.0], dtype=np.float32))
+
+        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(log_loss(Judged(part, y_prob, np.zeros(3))))
+
+
+def _loss(params: TrainParams, folder: Path) -> float:
+    done = prepared(300)
+    parts = done.parts["train"], done.parts["valid"]
+    return log_loss(train_classifier(params, done.encoder, done.contract, *parts, folder).judged)
+
+
+class TestSame:
+    def test_same_twice(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """The same params and parts give the same bytes, whatever the global state was; another seed gives others."""
+        np.random.rand(3)  # noqa: NPY002
+        torch.rand(7)
+        expected = written(undisturbed, tmp_path / "one")
+        assert expected == written(tuned(tmp_path / "a"), tmp_path / "two")
+        assert expected != written(tuned(tmp_path / "b", seed=1), tmp_path / "three")
+
+    def test_fewer_trials_are_the_first_of_more(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """More trials do not change the first ones."""
+        assert undisturbed.trials[:4] == tuned(tmp_path / "a", trials=4).trials
+
+    @pytest.mark.parametrize("steps", [1, 5, 11, 23, 40, 57])
+    def test_killed(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+        """Killed again and again, each time after so many blocks of training, it ends as undisturbed."""
+        before, counted = ClassifierModule.training_step, count(1)
+
+        def dying(self: ClassifierModule, block: Any, batch_idx: int) -> None:
+            if next(counted) % (steps + 1) == 0:
+                raise Killed
+            before(self, block, batch_idx)
+
+        monkeypatch.setattr(ClassifierModule, "training_step", dying)
+        assert undisturbed.trials == self._until_done(tmp_path / "a").trials
+
+    @pytest.mark.parametrize("torn", [0, 1, 30])
+    def test_killed_while_it_writes(
+        self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn: int
+    ) -> None:
+        """Killed before, between or in the middle of lines of the journal, at any of them, it ends as undisturbed."""
+        before, counted = JournalFileBackend.append_logs, count(1)
+
+        def dying(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+            if next(counted) % 25 == 0:
+                Path(f"{self._file_path}.lock").touch()
+                with Path(self._file_path).open("ab") as file:
+                    file.write(("\n".join(map(json.dumps, logs)) + "\n").encode()[:torn])
+                raise Killed
+            before(self, logs)
+
+        monkeypatch.setattr(JournalFileBackend, "append_logs", dying)
+        assert undisturbed.trials == self._until_done(tmp_path / "a").trials
+
+    def test_killed_in_the_trees(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Killed when the network of a trial was trained and its trees were not, the search still hears of its epochs."""
+        before, counted = room.log_loss, count(1)
+
+        def dying(*given: Any) -> float:
+            if next(counted) % 2:
+                raise Killed
+            return before(*given)
+
+        monkeypatch.setattr(room, "log_loss", dying)
+        assert undisturbed.trials == self._until_done(tmp_path / "a").trials
+
+    def test_journal_of_garbage(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """A journal without one whole line is begun anew."""
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a/journal.jsonl").write_bytes(b"\0\0\0\n{")
+        assert undisturbed.trials[:2] == tuned(tmp_path / "a", trials=2).trials
+
+    def _until_done(self, scratch: Path) -> Tuning:
+        for _ in range(200):
+            try:
+                return tuned(scratch)
+            except Killed:
+                continue
+        raise AssertionError("it never came to its end")
+
+
+RATES = {"mlp.learning_rate": {"low": 1e-7, "high": 0.05, "log": True}}
+
+
+class TestPruning:
+    def test_bad_ones_are_stopped(self, tmp_path: Path) -> None:
+        """A network that is worse than half of those before is stopped before its last epoch, and is never the best."""
+        base = train_params(epochs=8)
+        on, off = (tuned(tmp_path / str(pruning), base, trials=16, pruning=pruning, space=RATES) for pruning in (True, False))
+        pruned = [each for each in on.trials if each.state == "pruned"]
+        assert [] == [each for each in off.trials if each.state != "complete"]
+        assert len(pruned) > 1
+        assert {8} == {each.epochs for each in on.trials if each.state == "complete"}
+        assert all(each.loss is None and 2 <= each.epochs < 8 for each in pruned)
+        assert {"complete"} == {each.state for each in on.trials[:5]}
+        assert on.trials[:5] == off.trials[:5]
+        assert f"({len(pruned)} pruned)" in str(on)
+
+    def test_one_that_diverges(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A trial whose loss is no longer finite is told and passed over."""
+        base = train_params(epochs=3, dropout=0.0)
+        found = tuned(tmp_path / "a", base, trials=4, space={"mlp.learning_rate": [1e30]})
+        assert ["complete", "diverged", "diverged", "diverged"] == [each.state for each in found.trials]
+        assert "(3 diverged)" in str(found)
+        assert found.best is found.trials[0]
+
+    def test_what_one_has_diverges(self, tmp_path: Path) -> None:
+        """If the params as they stand cannot be trained with, that is said as the stage `train` says it."""
+        with pytest.raises(Diverged, match=r"Lower train.mlp.learning_rate"):
+            tuned(tmp_path / "a", train_params(learning_rate=1e30), trials=4)
+
+
+class TestUnsearched:
+    @pytest.mark.parametrize(
+        ("base", "searched", "said"),
+        [
+            (
+                train_params("mlp"),
+                ["mlp.dropout"],
+                "Not searched: knobs of resnet and tabm, since the network is mlp, and of trees, since there are none.",
+            ),
+            (
+                train_params("mlp", trees={"models": 1}),
+                ["mlp.dropout", "trees.l2"],
+                "Not searched: knobs of resnet and tabm, since the network is mlp.",
+            ),
+            (
+                train_params("tabm", trees={"models": 1}),
+                ["tabm.dropout", "trees.l2"],
+                "Not searched: knobs of mlp and resnet, since the network is tabm.",
+            ),
+        ],
+    )
+    def test_told(self, tmp_path: Path, base: TrainParams, searched: list[str], said: str) -> None:
+        """Knobs of networks that are not chosen, and of trees where there are none, are not searched, and that is said."""
+        space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")} | {"trees.l2": [1.0]}
+        found = tuned(tmp_path / "a", base, trials=1, space=space)
+        assert searched == list(found.searched)
+        assert sorted(space) == sorted((*found.searched, *found.unsearched))
+        assert said in str(found).splitlines()
+
+    def test_all_searched(self, tmp_path: Path) -> None:
+        """Where all are searched nothing is said of others."""
+        assert "Not searched" not in str(tuned(tmp_path / "a", trials=1, space={"mlp.dropout": [0.1]}))
+
+    def test_nothing_to_search(self, tmp_path: Path) -> None:
+        """A space without a knob of what is trained is one clear error."""
+        with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a knob of mlp, .* however it has none"):
+            tuned(tmp_path / "a", train_params(), space={"tabm.dropout": [0.1], "trees.l2": [1.0]})
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("tabm.dropuot", [0.1], "'tune.space.tabm.dropuot' in params.yaml must name a knob of train, however there is no "
+     "'train.tabm.dropuot'. Did you mean 'tabm.dropout'?"),
+    ("network", ["tabm"], "'tune.space.network' in params.yaml must name a knob of train, however there is no "
+     "'train.network'."),
+    ("seed", [1], "Known are knobs of mlp, resnet, tabm, trees, as tabm.dropout."),
+    ("tabm", [1], "must name a knob of train"),
+    ("tabm.", [1], "must name a knob of train"),
+    ("tabm.width.x", [1], "must name a knob of train"),
+    ("", [1], "must name a knob of train"),
+    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, however it is 1.5."),
+    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a list that is not empty, however it is []."),
+    ("tabm.dropout", 0.3, "must be a range {low, high, log} or a list of choices, however it is 0.3."),
+    ("tabm.dropout", None, "must be a range {low, high, log} or a list of choices, however it is None."),
+    ("tabm.dropout", {"low": 0.1, "high": 1.5, "log": False}, "'tune.space.tabm.dropout.high' in params.yaml must be less"),
+    ("tabm.dropout", {"low": 0.1, "hgih": 0.5, "log": False}, "no key 'tune.space.tabm.dropout.hgih'. Did you mean "
+     "'tune.space.tabm.dropout.high'?"),
+    ("tabm.dropout", {"low": 0.1, "high": 0.5}, "params.yaml lacks the key 'tune.space.tabm.dropout.log'."),
+    ("tabm.dropout", {"low": 0.5, "high": 0.1, "log": False}, "must have a low below its high, however they are 0.5 and 0.1."),
+    ("tabm.dropout", {"low": 0, "high": 0.1, "log": True}, "must have a low above 0 where log is true, however it is 0."),
+    ("tabm.dropout", {"low": "a", "high": 0.1, "log": True}, "'tune.space.tabm.dropout.low' in params.yaml must be a valid"),
+    ("tabm.width", {"low": 8, "high": 20, "log": True}, "'tune.space.tabm.width.high' in params.yaml must be a multiple of 8,"),
+    ("tabm.width", [12], "'tune.space.tabm.width.0' in params.yaml must be a multiple of 8, however it is 12."),
+    ("tabm.epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.epochs.low' in params.yaml must be a valid"),
+    ("tabm.schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.schedule.low' in params.yaml must be 'constant'"),
+    ("tabm.schedule", ["cosin"], "'tune.space.tabm.schedule.0' in params.yaml must be 'constant' or 'cosine', however "
+     "it is 'cosin'."),
+    ("mlp.hidden_sizes", [64, 64], "'tune.space.mlp.hidden_sizes.0' in params.yaml must be a valid list, however it is 64."),
+    ("mlp.hidden_sizes", [[64, 0]], "'tune.space.mlp.hidden_sizes.0.1' in params.yaml must be greater than or equal to 1,"),
+    ("trees.leaves", [1], "'tune.space.trees.leaves.0' in params.yaml must be greater than or equal to 2, however it is 1."),
+]  # fmt: skip
+
+
+class TestSpace:
+    @pytest.mark.parametrize(("key", "given", "words"), WRONG, ids=[f"{key}={given}"[:50] for key, given, _ in WRONG])
+    def test_wrong(self, key: str, given: Any, words: str) -> None:
+        """A key that is no knob, a value outside the knob's range, a range that is none: one sentence that names it."""
+        with pytest.raises(UserError) as caught:
+            tune_section({key: given})
+        assert words in str(caught.value)
+        assert str(caught.value).isprintable()
+
+    @pytest.mark.parametrize(
+        "key", [f"{section}.{knob}" for section, model in SEARCHABLE.items() for knob in model.model_fields]
+    )
+    def test_any_knob(self, key: str) -> None:
+        """Any knob of a network or of the trees may be searched: what stands in params.yaml is a choice."""
+        name, knob = key.split(".")
+        value = section("train")[name][knob]
+        assert {key: [value]} == tune_section({key: [value]}).domains
+
+    def test_domains(self) -> None:
+        """Choices stay lists, ranges are ranges."""
+        found = tune_section().domains
+        assert Range(low=2, high=8, log=False) == found["trees.leaves"]
+        assert [[4], [8], [16, 8]] == found["mlp.hidden_sizes"]
+
+    def test_template(self) -> None:
+        """The template's own search is off; its space has knobs of every network and of the trees, and holds what one has
+        wherever the best of it may lie on either side."""
+        params = TuneParams.parse("tune", section("tune"))
+        assert 0 == params.trials
+        assert set(SEARCHABLE) == {key.split(".")[0] for key in params.domains}
+        train = TrainParams.parse("train", section("train"))
+        outside = [key for key, each in params.domains.items() if room._Knob.of(key, each).told(room._at(train, key)) is None]
+        assert [] == outside
+
+
+class TestWritten:
+    def test_trials(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """trials.csv has a row for each, with its state, loss, epochs and knobs."""
+        undisturbed.write(tmp_path / "out", base={})
+        with (tmp_path / "out/trials.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert ["number", "state", "loss", "epochs", *undisturbed.searched] == list(rows[0])
+        for row, each in zip(rows, undisturbed.trials, strict=True):
+            assert (str(each.number), each.state) == (row["number"], row["state"])
+            assert ("" if each.loss is None else each.loss) == (row["loss"] and float(row["loss"]))
+            assert each.knobs == {key: json.loads(row[key]) for key in each.knobs}
+
+    def test_best(self, undisturbed: Tuning, tmp_path: Path) -> None:
+        """best.json says what was best, and of it only what is not as it was."""
+        undisturbed.write(tmp_path / "out", base={"train": 1})
+        found = json.loads((tmp_path / "out/best.json").read_text())
+        assert undisturbed.best is not None
+        assert {"trial": undisturbed.best.number, "loss": undisturbed.best.loss, "knobs": undisturbed.better} == found["best"]
+        assert undisturbed.trials[0].loss == found["base_loss"]
+        assert {"train": 1} == found["base"]
+        assert 9 == found["trials"] == sum(found["states"].values())
+
+    def test_nothing(self, tmp_path: Path) -> None:
+        """Without a search both are there, and empty."""
+        files = written(Tuning(BASE), tmp_path / "out")
+        assert b"number,state,loss,epochs\n" == files["trials.csv"]
+        assert None is json.loads(files["best.json"])["best"]
+        assert "Searched nothing: tune.trials in params.yaml is 0." == str(Tuning(BASE))
+
+    def test_sentence(self) -> None:
+        """The closing line says how many were tried, what came of it, and how to apply it."""
+        trials = (
+            Trial(1, "complete", 0.4012, 10, {"mlp.dropout": 0.1, "mlp.schedule": "cosine"}),
+            Trial(2, "pruned", None, 3, {"mlp.dropout": 0.5, "mlp.schedule": "cosine"}),
+            Trial(3, "complete", 0.3921, 10, {"mlp.dropout": 0.23, "mlp.schedule": "cosine"}),
+            Trial(4, "complete", 0.3921, 10, {"mlp.dropout": 0.24, "mlp.schedule": "constant"}),
+        )
+        assert (
+            "Tried 4 sets of params (1 pruned): valid log loss 0.4012 -> 0.3921. Best: mlp.dropout 0.23. "
+            "Apply with `python -m veritable apply`."
+        ) == str(Tuning(BASE, ("mlp.dropout", "mlp.schedule"), (), trials))
+
+    def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """Where there is no terminal, the search prints nothing, and neither does Optuna."""
+        tuned(tmp_path / "a", trials=3)
+        assert ("", "") == capfd.readouterr()
+        assert optuna.logging.get_verbosity() >= optuna.logging.ERROR
