@@ -76,7 +76,7 @@ class TestEpoch:
         batch_size=st.integers(1, 200),
         shards=st.integers(1, 3),
         group_rows=st.integers(1, 60),
-        held_bytes=st.integers(40_000, 90_000),
+        held_bytes=st.integers(60_000, 120_000),
         seed=st.none() | st.integers(0, 9),
         weighted=st.booleans(),
     )
@@ -413,7 +413,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
             one = numbers_part(min(rows, 10_000), 1, width=168)
             _repeated(tmp_path / size / name, one, rows)
     assert 400e6 < sum(path.stat().st_size for path in (tmp_path / "large").rglob("*.parquet")) * 1.2
-    allocators = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "1000000"}
+    allocators = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "1"}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), "0.1"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | allocators, capture_output=True, text=True, check=False)
     assert ("", 0) == (done.stderr, done.returncode)
