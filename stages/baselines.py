@@ -1,4 +1,4 @@
-"""Fit the simple models that the network must beat. Run by `dvc repro baselines`."""
+"""Fit the simple models that the classifier must beat. Run by `dvc repro baselines`."""
 
 from veritable.stage.contract import Stage, run
 

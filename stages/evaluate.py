@@ -1,4 +1,4 @@
-"""Judge the network on the test part, beside the simple models. Run by `dvc repro evaluate`."""
+"""Judge the classifier on the test part, beside the simple models. Run by `dvc repro evaluate`."""
 
 from veritable.stage.contract import Stage, run
 
@@ -20,23 +20,24 @@ def evaluate(stage: Stage) -> None:
     classifier = Classifier.load(stage.inputs["classifier"])
     test, classes = read_part(stage.inputs["test"]), classifier.classes
     y_prob = classifier.predict_encoded(test.X)
-    network = PartPredictions.of(test, predict_labels(y_prob, classifier.threshold), y_prob)
+    predictions = PartPredictions.of(test, predict_labels(y_prob, classifier.threshold), y_prob)
     folds = sorted(stage.inputs["classifier"].glob("fold-*.parquet"))  # only of a classifier that is cross-validated
     paths = sorted(stage.inputs["baselines"].glob("*.parquet"))
-    results = compare_models(network, ((path.stem, PartPredictions.read(path, classes)) for path in paths), params)
+    results = compare_models(predictions, ((path.stem, PartPredictions.read(path, classes)) for path in paths), params)
     results |= {
         "classes": classes,
         "threshold": classifier.threshold,
-        "weighted": network.weight is not None,
+        "members": classifier.facts,
+        "weighted": predictions.weight is not None,
         "fitted": read_json(stage.inputs["baselines"] / "fitted.json"),
         "folds": measure_folds(PartPredictions.read(path, classes) for path in folds) if folds else {},
     }
     folder = stage.outputs["evaluation"]
     folder.mkdir()
-    network.write(folder / "predictions.parquet", classes)
+    predictions.write(folder / "predictions.parquet", classes)
     write_json(folder / "metrics.json", results)
-    for name, frame in draw_curves(network, classes).items():
+    for name, frame in draw_curves(predictions, classes).items():
         frame.to_csv(folder / f"{name}.csv", index=False)
-    if network.sensitive:
-        write_json(folder / "groups.json", measure_groups(network, params))
+    if predictions.sensitive:
+        write_json(folder / "groups.json", measure_groups(predictions, params))
     print(results["verdict"]["sentence"])

@@ -91,6 +91,8 @@ def facts(
             "threshold": 0.42 if len(classes) == 2 else None,
             "weighted": False,
             "fitted": {"rows": 3 * rows, "of_rows": 3 * rows},
+            "folds": {},
+            "members": {"network": "tabm", "networks": 1, "trees": 4, "share": 0.44, "temperature": 0.95},
         },
         "curves": draw_curves(network, classes),
         "explanation": {

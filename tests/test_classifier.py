@@ -163,6 +163,12 @@ def test_json_is_plain(tmp_path: Path) -> None:
     assert (list(one.members.shares), one.members.temperature) == (content["shares"], content["temperature"])
 
 
+def test_facts() -> None:
+    """A few numbers tell what it is made of."""
+    expected = {"network": "mlp", "networks": 2, "trees": 2, "share": 0.3, "temperature": 1.2}
+    assert expected == classifier(kind="blend").facts
+
+
 def test_bins_survive(tmp_path: Path) -> None:
     """The edges of the bins come back from the file as the numbers that they were."""
     one = classifier(kind="tabm")

@@ -60,7 +60,7 @@ def test_change_and_compare(demo: Toy) -> None:
     assert ["train", "tune", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
-    assert 0 != metrics["network.log_loss.value"]["diff"]
+    assert 0 != metrics["classifier.log_loss.value"]["diff"]
     params = json.loads(demo.dvc("params", "diff", "HEAD~1", "--json").text)
     assert {"params.yaml": {"train.mlp.epochs": {"old": 3, "new": 6, "diff": 3}}} == params
     plots = demo.dvc("plots", "diff", "HEAD~1", "--out", "diff")
@@ -109,7 +109,7 @@ def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
     assert params == demo.read("params.yaml")
     shown = demo.dvc("exp", "show", "--csv")
     assert 0 == shown.status
-    assert "network.roc_auc.value" in shown.text
+    assert "classifier.roc_auc.value" in shown.text
 
 
 @pytest.mark.slow
@@ -195,7 +195,7 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
     assert 0 == done.status, done.text
     metrics = json.loads(demo.read("reports/metrics.json"))
     assert abs(metrics["rows"] - 569 / 5) <= 2 * 2  # two rows a class
-    assert metrics["network"]["roc_auc"]["value"] > 0.97
+    assert metrics["classifier"]["roc_auc"]["value"] > 0.97
     assert "malignant" in demo.read("reports/report.md")
     assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
 

@@ -131,7 +131,7 @@ def test_undefined_metrics_are_dashes() -> None:
     """A metric that is undefined is a dash in page and text."""
     undefined = copy.deepcopy(summary())
     roc_auc = undefined["metrics"]["roc_auc"]
-    roc_auc["models"]["network"] |= {"value": None, "low": None, "high": None}
+    roc_auc["models"]["classifier"] |= {"value": None, "low": None, "high": None}
     roc_auc["models"]["majority"] |= {"low": None, "high": None}
     assert "–" in page(undefined).texts
     row = next(row for row in tables(render_markdown(undefined, TEMPLATES))[0] if row[0] == "ROC AUC")

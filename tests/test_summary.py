@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 
 from tests.reports import facts, predictions, summary
+from tests.rooms import TEMPLATES
 from veritable.evaluation.evaluate import compare_models
+from veritable.evaluation.folds import measure_folds
 from veritable.evaluation.params import EvaluateParams
+from veritable.reporting.render import render_html, render_markdown
 from veritable.reporting.summary import LABELS, headline, summarise, versions_in
 
 
@@ -39,27 +42,62 @@ def test_undefined_metrics() -> None:
     judged = compare_models(one_class, [("majority", one_class)], EvaluateParams(resamples=100, confidence=0.95, seed=0))
     gathered["results"] |= judged
     content = headline(summarise(**gathered))
-    assert content["network"]["roc_auc"]["value"] is None
+    assert content["classifier"]["roc_auc"]["value"] is None
     json.dumps(content, allow_nan=False)
 
 
 def test_headline() -> None:
-    """The headline has rows, threshold, each metric of the network with its interval, and the values of the simple models."""
+    """The headline has rows, threshold, the classifier's metrics with their intervals, and the values of the simple models."""
     gathered = facts(["no", "yes"], ["age"], "target", 120)
     content = headline(summarise(**gathered))
     assert (120, 0.42) == (content["rows"], content["threshold"])
-    assert set(LABELS) == set(content["network"])
-    for key, metric in content["network"].items():
-        assert {end: gathered["results"]["network"][key][end] for end in ("value", "low", "high")} == metric
+    assert set(LABELS) == set(content["classifier"])
+    for key, metric in content["classifier"].items():
+        assert {end: gathered["results"]["classifier"][key][end] for end in ("value", "low", "high")} == metric
         assert metric["low"] <= metric["value"] <= metric["high"]
     assert {"gradient_boosting", "logistic_regression", "majority"} == set(content["baselines"])
     for name, metrics in content["baselines"].items():
         assert metrics == {key: gathered["results"]["baselines"][name][key]["value"] for key in LABELS}
 
 
+def test_folds() -> None:
+    """Of a cross-validated classifier page and text show mean and spread of each metric; the headline holds them."""
+    gathered = facts(["no", "yes"], ["age"], "target", 120)
+    gathered["results"]["folds"] = folds = measure_folds([predictions(2, 50, seed) for seed in (1, 2, 3)])
+    cross_validated = summarise(**gathered)
+    assert {key: {"mean": folds[key]["mean"], "spread": folds[key]["spread"]} for key in LABELS} == headline(cross_validated)[
+        "folds"
+    ]
+    auc = folds["roc_auc"]
+    html, text = render_html(cross_validated, TEMPLATES), render_markdown(cross_validated, TEMPLATES)
+    assert f"| ROC AUC | {auc['mean']:.3f} | {auc['spread']:.3f} |" in text
+    assert all(f"<td>{value:.3f}</td>" in html for value in [auc["spread"], *auc["values"]])
+    assert "Cross-validation" not in render_html(summary(), TEMPLATES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "One network (tabm), 44 %, and 4 models of boosted trees, 56 %; temperature 0.95."),
+        ({"networks": 3, "trees": 0, "share": 1.0, "temperature": 1.0}, "3 networks (tabm); temperature 1."),
+        (
+            {"trees": 1, "network": "resnet"},
+            "One network (resnet), 44 %, and one model of boosted trees, 56 %; temperature 0.95.",
+        ),
+    ],
+)
+def test_made_of(changes: dict[str, Any], sentence: str) -> None:
+    """What the classifier is made of is told in a sentence, on the page and in the text."""
+    gathered = facts(["no", "yes"], ["age"], "target", 120)
+    gathered["results"]["members"] |= changes
+    made = summarise(**gathered)
+    assert sentence == made["made_of"]
+    assert all(sentence in render(made, TEMPLATES) for render in (render_html, render_markdown))
+
+
 def test_every_metric_has_a_label() -> None:
     """No metric that evaluate measures is left out of the report."""
-    assert set(facts(["a", "b"], ["x"], "t", 40)["results"]["network"]) == set(LABELS)
+    assert set(facts(["a", "b"], ["x"], "t", 40)["results"]["classifier"]) == set(LABELS)
 
 
 def test_confusion() -> None:

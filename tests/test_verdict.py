@@ -1,4 +1,4 @@
-"""The sentence on whether the network earns its place."""
+"""The sentence on whether the classifier earns its place."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_a_better_network_earns_its_place():
     gain = verdict.difference
     assert losses["logistic_regression"] - network == pytest.approx(gain.value)
     assert (
-        f"The network earns its place: its log loss of {network:.3f} is {gain.value:.3f} [{gain.low:.3f}, {gain.high:.3f}] "
+        f"The classifier earns its place: its log loss of {network:.3f} is {gain.value:.3f} [{gain.low:.3f}, {gain.high:.3f}] "
         "below that of logistic regression, the best simple model, on 2,000 test rows; its ROC AUC is "
     ) == verdict.sentence.split("0.8")[0]
 
@@ -56,7 +56,7 @@ def test_a_worse_network_does_not():
     gap = verdict.difference
     assert verdict.outcome == "loses"
     assert gap.low < gap.value < gap.high < 0
-    assert verdict.sentence.startswith("The network does not earn its place")
+    assert verdict.sentence.startswith("The classifier does not earn its place")
     assert f"is {-gap.value:.3f} [{-gap.high:.3f}, {-gap.low:.3f}] above that of gradient boosting" in verdict.sentence
 
 

@@ -99,7 +99,7 @@ def _say(ran: _Ran) -> None:
     metrics = json.loads(Path("reports/metrics.json").read_text())
     shown = []
     for key, label in HEADLINE.items():
-        metric = metrics["network"][key]
+        metric = metrics["classifier"][key]
         if metric["low"] is not None:
             shown.append(f"{label} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]")
     how = [f"{how}: {', '.join(stages)}" for how, stages in ran.stages.items() if stages and how != "up to date"]

@@ -1,4 +1,4 @@
-"""Judge the network and the simple models by the same code on the same rows."""
+"""Judge the classifier and the simple models by the same code on the same rows."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,13 +15,13 @@ from veritable.progress import progress
 
 
 def compare_models(
-    network: PartPredictions, baselines: Iterable[tuple[str, PartPredictions]], params: EvaluateParams
+    classifier: PartPredictions, baselines: Iterable[tuple[str, PartPredictions]], params: EvaluateParams
 ) -> dict[str, Any]:
-    """Metrics with intervals of each model, and whether the network earns its place.
+    """Metrics with intervals of each model, and whether the classifier earns its place.
 
     Parameters
     ----------
-    network, baselines
+    classifier, baselines
         Predictions of the same part, in the same order of rows. Baselines by name, each asked for after the last was done
         with: with many classes, the probabilities of one model fill gigabytes.
     """
@@ -34,7 +34,7 @@ def compare_models(
                 predictions.y_true,
                 predictions.y_prob,
                 predictions.y_pred,
-                weight=network.weight,
+                weight=classifier.weight,
                 resamples=params.resamples,
                 seed=params.seed,
                 confidence=params.confidence,
@@ -44,32 +44,32 @@ def compare_models(
             losses = row_losses(predictions.y_true, predictions.y_prob)["log_loss"]
             judged[name] = Judged(losses, intervals["roc_auc"].value)
 
-        measure("network", network)
+        measure("classifier", classifier)
         for name, predictions in baselines:
             measure(name, predictions)
     verdict = judge(
-        judged.pop("network"),
+        judged.pop("classifier"),
         judged,
-        weight=network.weight,
+        weight=classifier.weight,
         resamples=params.resamples,
         seed=params.seed,
         confidence=params.confidence,
     )
     return {
-        "network": metrics.pop("network"),
+        "classifier": metrics.pop("classifier"),
         "baselines": metrics,
         "verdict": asdict(verdict),
         "confidence": params.confidence,
     }
 
 
-def draw_curves(network: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
+def draw_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
     """The points of every curve by name: roc, pr, calibration, confusion, and for two classes thresholds."""
-    y, p, weight = network.y_true, network.y_prob, network.weight
+    y, p, weight = classifier.y_true, classifier.y_prob, classifier.weight
     frames = {
         "roc": curves.roc_curve_frame(y, p, classes, weight),
         "pr": curves.pr_curve_frame(y, p, classes, weight),
         "calibration": curves.calibration_frame(y, p, classes, weight),
-        "confusion": curves.confusion_frame(y, network.y_pred, classes),
+        "confusion": curves.confusion_frame(y, classifier.y_pred, classes),
     }
     return frames | ({"thresholds": curves.threshold_frame(y, p, weight)} if len(classes) == 2 else {})

@@ -1,4 +1,4 @@
-"""One sentence: does the network earn its place beside the simple models?"""
+"""One sentence: does the classifier earn its place beside the simple models?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from veritable.evaluation.intervals import Interval, paired_difference
 Outcome = Literal["earns", "tied", "loses"]
 
 _SENTENCES: dict[Outcome, str] = {
-    "earns": "The network earns its place: its log loss of {network} is {gap} [{low}, {high}] below that of {best}, "
+    "earns": "The classifier earns its place: its log loss of {classifier} is {gap} [{low}, {high}] below that of {best}, "
     "the best simple model, on {rows} test {row_word}{auc}.",
-    "tied": "The network does not show that it earns its place: its log loss of {network} and the {other} of {best}, "
+    "tied": "The classifier does not show that it earns its place: its log loss of {classifier} and the {other} of {best}, "
     "the best simple model, cannot be told apart on {rows} test {row_word} (a gain of {gap} [{low}, {high}]){auc}.",
-    "loses": "The network does not earn its place: its log loss of {network} is {gap} [{low}, {high}] above that of {best}, "
-    "the best simple model, on {rows} test {row_word}{auc}.",
+    "loses": "The classifier does not earn its place: its log loss of {classifier} is {gap} [{low}, {high}] above that of "
+    "{best}, the best simple model, on {rows} test {row_word}{auc}.",
 }
 _SPOKEN = {"majority": "always predicting the class shares"}
 
@@ -35,7 +35,7 @@ class Verdict:
     best_baseline
         The baseline with the lowest log loss on these rows.
     difference
-        How much lower the network's log loss is than that baseline's, in nats; positive: the network is better.
+        How much lower the classifier's log loss is than that baseline's, in nats; positive: the classifier is better.
     """
 
     sentence: str
@@ -61,7 +61,7 @@ class Judged:
 
 
 def judge(
-    network: Judged,
+    classifier: Judged,
     baselines: Mapping[str, Judged],
     *,
     weight: NDArray[Any] | None = None,
@@ -69,9 +69,9 @@ def judge(
     seed: int,
     confidence: float = 0.95,
 ) -> Verdict:
-    """Compare the network with the best baseline by log loss, in a paired bootstrap over the same rows.
+    """Compare the classifier with the best baseline by log loss, in a paired bootstrap over the same rows.
 
-    The best baseline is picked on the rows that judge it, which favours it a little: the network has to beat it regardless.
+    The best baseline is picked on the rows that judge it, which favours it a little: the classifier has to beat it regardless.
 
     Parameters
     ----------
@@ -91,16 +91,16 @@ def judge(
     best = min(mean, key=lambda name: mean[name])
     rival = baselines[best]
     difference = paired_difference(
-        network.losses, rival.losses, weight=weight, resamples=resamples, seed=seed, confidence=confidence
+        classifier.losses, rival.losses, weight=weight, resamples=resamples, seed=seed, confidence=confidence
     )
     ends = (float(difference.low or 0), float(difference.high or 0))
     outcome: Outcome = "earns" if ends[0] > 0 else "loses" if ends[1] < 0 else "tied"
     sentence = _sentence(
         outcome,
         best,
-        losses=(float(np.average(network.losses, weights=weight)), mean[best]),
+        losses=(float(np.average(classifier.losses, weights=weight)), mean[best]),
         gap=(float(difference.value or 0), *ends),
-        aucs=(network.roc_auc, rival.roc_auc),
+        aucs=(classifier.roc_auc, rival.roc_auc),
         rows=difference.n,
     )
     return Verdict(sentence, outcome, best, difference)
@@ -119,10 +119,10 @@ def _sentence(
         gap = (-gap[0], -gap[2], -gap[1])
     digits = _digits(outcome, *gap[1:])
     words = {key: f"{round(number, digits) + 0:.{digits}f}" for key, number in zip(("gap", "low", "high"), gap, strict=True)}
-    network, other = (f"{loss:.{digits}f}" for loss in losses)
+    classifier, other = (f"{loss:.{digits}f}" for loss in losses)
     auc = "" if None in aucs else f"; its ROC AUC is {aucs[0]:.3f} against {aucs[1]:.3f}"
     return _SENTENCES[outcome].format(
-        network=network,
+        classifier=classifier,
         other=other,
         best=_SPOKEN.get(best, best.replace("_", " ")),
         rows=f"{rows:,}",

@@ -54,6 +54,18 @@ class Classifier:
         """In the order of the probabilities; the positive one of two stands last."""
         return list(self.contract.classes)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it is made of: `network` (its kind), `networks` and `trees` (how many), the networks' `share`, `temperature`."""
+        members = self.members
+        return {
+            "network": self.spec["name"],
+            "networks": len(members.networks),
+            "trees": len(members.trees.texts) if members.trees else 0,
+            "share": members.shares[0],
+            "temperature": members.temperature,
+        }
+
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Probabilities for raw rows. Shape: (n, classes), float64
 

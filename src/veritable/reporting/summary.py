@@ -19,7 +19,7 @@ LABELS = {
     "mcc": ("MCC", "correlation of prediction and truth, from -1 to 1"),
 }
 MODELS = {
-    "network": "network",
+    "classifier": "classifier",
     "gradient_boosting": "gradient boosting",
     "logistic_regression": "logistic regression",
     "majority": "class shares",
@@ -60,7 +60,7 @@ def summarise(
     """
     classes = results["classes"]
     positive = classes[1] if len(classes) == 2 else None
-    models = {"network": results["network"], **results["baselines"]}
+    models = {"classifier": results["classifier"], **results["baselines"]}
     kept = history.iloc[int(history["valid_loss"].argmin())]
     history = history[history["network"] == kept["network"]]
     return {
@@ -69,10 +69,11 @@ def summarise(
         "positive": positive,
         "threshold": results["threshold"],
         "confidence": results["confidence"],
-        "rows": results["network"]["accuracy"]["n"],
+        "rows": results["classifier"]["accuracy"]["n"],
         "weight": params["data"]["weight"] if results["weighted"] else None,
         "fitted": results["fitted"],
         "folds": results["folds"],
+        "made_of": _made_of(results["members"]),
         "verdict": results["verdict"],
         "findings": findings,
         "checked": _CHECKED,
@@ -94,6 +95,16 @@ def summarise(
         "params": params,
         "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
     }
+
+
+def _made_of(members: Mapping[str, Any]) -> str:
+    """ "One network (tabm), 44 %, and 4 models of boosted trees, 56 %; temperature 0.95." """
+    count, share = members["networks"], members["share"]
+    made = f"One network ({members['network']})" if count == 1 else f"{count} networks ({members['network']})"
+    if members["trees"]:
+        models = "one model" if members["trees"] == 1 else f"{members['trees']} models"
+        made += f", {share:.0%}, and {models} of boosted trees, {1 - share:.0%}".replace("%", " %")
+    return f"{made}; temperature {members['temperature']:g}."
 
 
 def _is_rare(positive: str | None, table: Mapping[str, Any]) -> bool:
@@ -124,14 +135,16 @@ def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, An
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What git holds and `dvc metrics diff` compares: every metric of the network with its interval, and the simple models'."""
+    """What git holds and `dvc metrics diff` compares: the classifier's metrics with their intervals, and the simple models'."""
     metrics = {key: metric["models"] for key, metric in summary["metrics"].items()}
-    rivals = [name for name in summary["models"] if name != "network"]
+    rivals = [name for name in summary["models"] if name != "classifier"]
     folds = {key: {end: found[end] for end in ("mean", "spread")} for key, found in summary["folds"].items()}
     return {
         "rows": summary["rows"],
         "threshold": summary["threshold"],
-        "network": {key: {end: models["network"][end] for end in ("value", "low", "high")} for key, models in metrics.items()},
+        "classifier": {
+            key: {end: models["classifier"][end] for end in ("value", "low", "high")} for key, models in metrics.items()
+        },
         "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in rivals},
         **({"folds": folds} if folds else {}),
     }
