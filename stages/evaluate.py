@@ -5,6 +5,7 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.evaluation.evaluate import compare_models, draw_curves
+from veritable.evaluation.folds import measure_folds
 from veritable.evaluation.groups import measure_groups
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
@@ -20,6 +21,7 @@ def evaluate(stage: Stage) -> None:
     test, classes = read_part(stage.inputs["test"]), classifier.classes
     y_prob = classifier.predict_encoded(test.X)
     network = PartPredictions.of(test, predict_labels(y_prob, classifier.threshold), y_prob)
+    folds = sorted(stage.inputs["classifier"].glob("fold-*.parquet"))  # only of a classifier that is cross-validated
     paths = sorted(stage.inputs["baselines"].glob("*.parquet"))
     results = compare_models(network, ((path.stem, PartPredictions.read(path, classes)) for path in paths), params)
     results |= {
@@ -27,6 +29,7 @@ def evaluate(stage: Stage) -> None:
         "threshold": classifier.threshold,
         "weighted": network.weight is not None,
         "fitted": read_json(stage.inputs["baselines"] / "fitted.json"),
+        "folds": measure_folds(PartPredictions.read(path, classes) for path in folds) if folds else {},
     }
     folder = stage.outputs["evaluation"]
     folder.mkdir()

@@ -6,36 +6,56 @@ run(__name__)
 
 from dataclasses import replace
 
+import numpy as np
 from pytorch_lightning import seed_everything
 
+from veritable.errors import UserError
 from veritable.evaluation.params import ThresholdParams
-from veritable.evaluation.thresholds import choose_threshold
+from veritable.evaluation.predictions import PartPredictions
+from veritable.evaluation.thresholds import choose_threshold, predict_labels
 from veritable.files import read_json
+from veritable.networks.classifier import Classifier
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
 from veritable.tables.generate import DEMO
-from veritable.tables.parts import read_part
-from veritable.training.params import TrainParams
+from veritable.training.params import FROM_NOTHING, TrainParams
+from veritable.training.streaming import describe, open_parts
 from veritable.training.train import train_classifier
 
 
 def train(stage: Stage) -> None:
-    params = TrainParams.parse("train", stage.params["train"]).resolve(demo=stage.params["data"]["path"] == DEMO)
-    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
-    encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     contract = Contract.from_json(read_json(stage.inputs["contract.json"]))
-    valid = read_part(stage.inputs["valid"])
+    n_classes, demo = len(contract.classes), stage.params["data"]["path"] == DEMO
+    params = TrainParams.parse("train", stage.params["train"]).resolve(demo=demo, n_classes=n_classes)
+    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
+    if params.folds and stage.params["data"]["time"]:
+        raise UserError(
+            "'train.folds' in params.yaml must be 0 where data.time splits the table: folds would mix past and future."
+        )
+    encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
+    init = stage.inputs["train.init"]
+    earlier = Classifier.load(init) if params.init != FROM_NOTHING else None
+    parts = open_parts(stage.inputs["train"], stage.inputs["valid"], params, n_classes)
+    if streamed := describe(*parts, params, n_classes):
+        print(streamed, flush=True)
     seed_everything(params.seed, verbose=False)
-    classifier, history = train_classifier(
-        params, encoder, contract, read_part(stage.inputs["train"]), valid, scratch=stage.scratch
-    )
-    if len(contract.classes) == 2:
-        scores = classifier.predict_encoded(valid.X)[:, 1]
-        classifier = replace(classifier, threshold=choose_threshold(valid.y, scores, metric, weight=valid.weight))
-    classifier.save(stage.outputs["classifier"])
-    history.to_csv(stage.outputs["classifier"] / "history.csv", index=False)
+    trained = train_classifier(params, encoder, contract, *parts, scratch=stage.scratch, earlier=earlier)
+    classifier, judged, history = trained.classifier, trained.judged, trained.history
+    if n_classes == 2:
+        threshold = choose_threshold(judged.part.y, judged.y_prob[:, 1], metric, weight=judged.part.weight)
+        classifier = replace(classifier, threshold=threshold)
+    folder = stage.outputs["classifier"]
+    classifier.save(folder)
+    history.to_csv(folder / "history.csv", index=False)
+    for i in range(params.folds):
+        rows = np.flatnonzero(judged.fold == i)
+        y_pred = predict_labels(judged.y_prob[rows], classifier.threshold)
+        predictions = PartPredictions.of(judged.part.take(rows), y_pred, judged.y_prob[rows])
+        predictions.write(folder / f"fold-{i + 1}.parquet", classifier.classes)
+    if earlier is not None:
+        print(f"Started from {params.init}: {len(trained.taken)} weights of the network were taken over.")
     best = history.loc[history["valid_loss"].idxmin()]
     print(f"Trained {len(history)} epochs; kept epoch {int(best['epoch'])}, validation loss {best['valid_loss']:.4f}.")
     if trees := classifier.members.trees:
-        share = classifier.members.share
+        share = classifier.members.shares[0]
         print(f"Blended {share:.0%} network ({params.network}) with {1 - share:.0%} boosted trees ({len(trees.texts)} models).")

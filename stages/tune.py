@@ -4,7 +4,7 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.training.params import TrainParams, TuneParams
+from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
 from veritable.training.trials import Tuning
 
 
@@ -20,18 +20,16 @@ def tune(stage: Stage) -> None:
 def _search(stage: Stage, params: TuneParams, train: TrainParams, path: str) -> Tuning:
     """Imports only here: to search nothing must cost next to nothing."""
     from veritable.files import read_json
+    from veritable.networks.classifier import Classifier
     from veritable.tables.contract import Contract
     from veritable.tables.encoder import Encoder
     from veritable.tables.generate import DEMO
-    from veritable.tables.parts import read_part
+    from veritable.training.streaming import open_parts
     from veritable.training.tuning import tune_params
 
-    return tune_params(
-        params,
-        train.resolve(demo=path == DEMO),
-        Encoder.from_json(read_json(stage.inputs["encoder.json"])),
-        Contract.from_json(read_json(stage.inputs["contract.json"])),
-        read_part(stage.inputs["train"]),
-        read_part(stage.inputs["valid"]),
-        stage.scratch,
-    )
+    encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
+    contract = Contract.from_json(read_json(stage.inputs["contract.json"]))
+    earlier = Classifier.load(stage.inputs["train.init"]) if train.init != FROM_NOTHING else None
+    base = train.resolve(demo=path == DEMO, n_classes=len(contract.classes))
+    parts = open_parts(stage.inputs["train"], stage.inputs["valid"], base, len(contract.classes))
+    return tune_params(params, base, encoder, contract, *parts, scratch=stage.scratch, earlier=earlier)

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import HERE, Toy
 
 REPRO = (sys.executable, "-m", "veritable", "repro")
-MADE = ("code/", "data/", "models/", "reports/", "dvc.lock")
+MADE = ("code/", "data/", "models/.", "reports/", "dvc.lock")
 QUICK = {"generate.rows": "300", "train.mlp.epochs": "3", "evaluate.resamples": "100", "explain.rounds": "1"}
 
 

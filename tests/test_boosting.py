@@ -10,7 +10,7 @@ import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
 from tests.rooms import numbers_part, prepared
-from tests.training import LITTLE, train_params
+from tests.training import LITTLE, mean_of, train_params
 from veritable.networks.trees import Trees
 from veritable.tables.parts import Part
 from veritable.training.boosting import count_models, fit_trees
@@ -23,7 +23,10 @@ def fitted(
     models: int = 1, train: Part = TRAIN, valid: Part = VALID, *, classes: int = 2, top: Any = None, **trees: Any
 ) -> Trees:
     """`top` are knobs of the section `train`, `trees` of its `train.trees`."""
-    return fit_trees(train_params(trees=trees, **(top or {})), models, NUMBERS, train, valid, n_classes=classes)
+    params = train_params(trees={**trees, "models": models}, **(top or {}))
+    found = fit_trees(params, NUMBERS, train, valid, n_classes=classes)
+    assert found is not None
+    return found
 
 
 def rounds(trees: Trees) -> list[int]:
@@ -37,7 +40,7 @@ def shapes(trees: Trees) -> list[str]:
 
 
 def loss(trees: Trees, part: Part = VALID) -> float:
-    return -float(np.log(trees.probabilities(part.X)[np.arange(len(part)), part.y]).mean())
+    return -float(np.log(mean_of(trees, part.X)[np.arange(len(part)), part.y]).mean())
 
 
 class TestCount:
@@ -48,7 +51,7 @@ class TestCount:
             assert models == count_models(train_params(trees={"models": models}), rows, classes)
 
     def test_auto(self) -> None:
-        """With `auto` there are 4, fewer the larger the table, at least one, and none for more than 100 classes."""
+        """With `auto` there are 4, 2 a fold, fewer the larger the table, at least one, and none for more than 100 classes."""
         auto = train_params(trees={"models": "auto"})
         assert 4 == count_models(auto, 100, 2) == count_models(auto, 100, 100)
         assert 0 == count_models(auto, 100, 101) == count_models(auto, 10**9, 1000)
@@ -57,6 +60,7 @@ class TestCount:
             assert found == sorted(found, reverse=True)
             assert 1 == found[-1]
         assert count_models(auto, 10**6, 10) <= count_models(auto, 10**6, 2)
+        assert 2 == count_models(train_params(trees={"models": "auto"}, folds=3), 100, 2)
 
 
 class TestSame:
@@ -77,6 +81,14 @@ class TestSame:
         three = fitted(3)
         assert 3 == len(set(shapes(three)))
         assert fitted(1).texts == three.texts[:1]
+
+    def test_kinds_in_turn(self) -> None:
+        """Every other model splits at random, the third has all columns for each tree, the fourth trees of half the size."""
+        settings = [
+            dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in fitted(5, leaves=6, columns=0.5).texts
+        ]
+        found = [(each["extra_trees"], each["feature_fraction"], each["num_leaves"]) for each in settings]
+        assert [("0", "0.5", "6"), ("1", "0.5", "6"), ("0", "1", "6"), ("1", "0.5", "3"), ("0", "0.5", "6")] == found
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, seed: int) -> None:
@@ -104,6 +116,7 @@ CHANGES: dict[str, Any] = {
     "rows": 0.4,
     "columns": 0.3,
     "l2": 50.0,
+    "bins": 4,
 }
 
 
@@ -141,7 +154,9 @@ class TestFit:
         train, valid, cardinalities = done.parts["train"], done.parts["valid"], done.encoder.cardinalities
         assert {0, 5} == set(cardinalities.tolist())
         for given, split in ((cardinalities, True), (np.zeros_like(cardinalities), False)):
-            (text,) = fit_trees(train_params(), 1, given, train, valid, n_classes=2).texts
+            trees = fit_trees(train_params(trees={"models": 1}), given, train, valid, n_classes=2)
+            assert trees is not None
+            (text,) = trees.texts
             assert split == any(int(count) > 0 for count in re.findall(r"^num_cat=(\d+)$", text, re.MULTILINE))
 
     def test_stops_in_time(self) -> None:
@@ -167,7 +182,7 @@ class TestFit:
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 1))
         for balance in ("none", "balanced"):
             trees = fitted(1, parts["train"], parts["valid"], classes=classes, top={"class_weights": balance})
-            found = trees.probabilities(VALID.X)
+            found = mean_of(trees, VALID.X)
             assert (len(VALID), classes) == found.shape
             assert np.isfinite(found).all()
             np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-9)
@@ -176,7 +191,7 @@ class TestFit:
     def test_few_rows(self, rows: int, share: float) -> None:
         """Of too few rows for a split, however few of them are drawn, the class shares are predicted."""
         train = TRAIN.take(np.arange(rows))
-        found = fitted(train=train, leaf_rows=20, rows=share).probabilities(VALID.X)
+        found = mean_of(fitted(train=train, leaf_rows=20, rows=share), VALID.X)
         np.testing.assert_allclose(np.broadcast_to(train.y.mean(), len(VALID)), found[:, 1], atol=1e-6)
 
 
@@ -186,14 +201,14 @@ class TestWeights:
         weight = (np.arange(len(TRAIN)) % 4 > 0).astype(np.float64)
         flipped = np.where(weight > 0, TRAIN.y, 1 - TRAIN.y)
         one, two = (fitted(train=replace(TRAIN, y=y, weight=weight)) for y in (TRAIN.y, flipped))
-        np.testing.assert_allclose(one.probabilities(VALID.X), two.probabilities(VALID.X), rtol=1e-6)
-        assert not np.allclose(fitted().probabilities(VALID.X), one.probabilities(VALID.X))
+        np.testing.assert_allclose(mean_of(one, VALID.X), mean_of(two, VALID.X), rtol=1e-6)
+        assert not np.allclose(mean_of(fitted(), VALID.X), mean_of(one, VALID.X))
 
     def test_heavier_rows_pull_more(self) -> None:
         """Where the rows of a class weigh more, its probabilities rise."""
         heavy = replace(TRAIN, weight=np.where(TRAIN.y == 1, 5.0, 1.0))
-        plain = fitted().probabilities(VALID.X)[:, 1].mean()
-        assert fitted(train=heavy).probabilities(VALID.X)[:, 1].mean() > plain + 0.05
+        plain = mean_of(fitted(), VALID.X)[:, 1].mean()
+        assert mean_of(fitted(train=heavy), VALID.X)[:, 1].mean() > plain + 0.05
 
     def test_weights_of_valid_matter(self) -> None:
         """The rows of valid count by their weight when it is judged where to stop."""
@@ -210,8 +225,8 @@ class TestWeights:
         balanced = replace(rare, weight=compute_sample_weight("balanced", rare.y))
         valid = replace(VALID, weight=compute_sample_weight("balanced", VALID.y))
         one, two = fitted(train=rare, top={"class_weights": "balanced"}), fitted(train=balanced, valid=valid)
-        np.testing.assert_allclose(one.probabilities(VALID.X), two.probabilities(VALID.X), rtol=1e-4)
-        assert one.probabilities(VALID.X)[:, 1].mean() > fitted(train=rare).probabilities(VALID.X)[:, 1].mean() + 0.05
+        np.testing.assert_allclose(mean_of(one, VALID.X), mean_of(two, VALID.X), rtol=1e-4)
+        assert mean_of(one, VALID.X)[:, 1].mean() > mean_of(fitted(train=rare), VALID.X)[:, 1].mean() + 0.05
         thrice = replace(rare, weight=np.full(len(rare), 3.0))
         again = fitted(train=thrice, top={"class_weights": "balanced"})
         assert rounds(one) == rounds(again)

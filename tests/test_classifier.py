@@ -157,10 +157,10 @@ def test_json_is_plain(tmp_path: Path) -> None:
     one = classifier(kind="blend")
     one.save(tmp_path)
     content = read_json(tmp_path / "classifier.json")
-    assert {"contract", "encoder", "network", "networks", "trees", "share", "temperature", "threshold"} == set(content)
+    assert {"contract", "encoder", "network", "networks", "trees", "shares", "temperature", "threshold"} == set(content)
     assert (["class 0", "class 1"], 0.4) == (content["contract"]["classes"], content["threshold"])
     assert (MLP_SPEC, 2, 2) == (content["network"], content["networks"], content["trees"])
-    assert (one.members.share, one.members.temperature) == (content["share"], content["temperature"])
+    assert (list(one.members.shares), one.members.temperature) == (content["shares"], content["temperature"])
 
 
 def test_bins_survive(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ def test_the_blend_predicts() -> None:
     """A classifier gives the blend's probabilities, not those of its networks or its trees alone."""
     one, X = classifier(kind="blend"), prepared().parts["test"].X
     np.testing.assert_array_equal(one.members.probabilities(X), one.predict_encoded(X))
-    for share in (0.0, 1.0):
-        alone = replace(one, members=replace(one.members, share=share))
+    for shares in ((0.0, 0.5, 0.5), (1.0, 0.0, 0.0)):
+        alone = replace(one, members=replace(one.members, shares=shares))
         assert not np.allclose(alone.predict_encoded(X), one.predict_encoded(X))
 
 
@@ -185,7 +185,10 @@ def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
     """Saved over another classifier, what is loaded is the newer one alone."""
     one = classifier(kind="blend")
     one.save(tmp_path)
-    members = {"networks": Members(one.members.networks[:1], one.members.trees, 0.3), "trees": Members(one.members.networks)}
+    members = {
+        "networks": Members(one.members.networks[:1], one.members.trees, (0.3, 0.5, 0.2)),
+        "trees": Members(one.members.networks),
+    }
     other = replace(one, members=members[dropped])
     other.save(tmp_path)
     X = prepared().parts["test"].X

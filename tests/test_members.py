@@ -28,13 +28,20 @@ def shares(rows: list[list[float]]) -> np.ndarray:
     return found / found.sum(axis=1, keepdims=True)
 
 
-def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", **changes: Any) -> Members:
-    """Networks of other weights and two boosted models, in equal shares."""
+def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", share: float = 0.5, **changes: Any) -> Members:
+    """Networks of other weights and two boosted models; `share` is that of the networks."""
     done = prepared(300, classes)
     spec = spec_of(train_params(name), done.encoder.cardinalities, done.parts["train"])
     torch.manual_seed(0)
     built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
-    return Members(built, **{"trees": trees_of(done, models=2), "share": 0.5, **changes})
+    if "trees" in changes:
+        return Members(built, **changes)
+    return Members(built, trees_of(done, models=2), blend(share), **changes)
+
+
+def blend(share: float) -> tuple[float, ...]:
+    """Shares of the networks and of two boosted models."""
+    return share, (1 - share) / 4, 3 * (1 - share) / 4
 
 
 def rows(classes: int = 2) -> np.ndarray:
@@ -56,17 +63,19 @@ def test_probabilities(name: str, classes: int, share: float, temperature: float
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.9, 1.0])
 def test_blend_is_the_weighted_mean(share: float) -> None:
-    """A blend is the weighted mean of networks and trees; of a share of 0 or 1 it is one of them, bit for bit."""
-    blend = members(share=share)
-    of_networks, of_trees = blend.of_networks(rows()), blend.of_trees(rows())
-    expected = {0.0: of_trees, 1.0: of_networks}.get(share, share * of_networks + (1 - share) * of_trees)
-    np.testing.assert_array_equal(expected, blend.probabilities(rows()))
-    assert not np.allclose(of_networks, of_trees)
+    """A blend is the weighted mean of the networks together and of each boosted model."""
+    of_all = members(share=share)
+    of_each = list(of_all.each(rows()))
+    np.testing.assert_array_equal(of_all.of_networks(rows()), of_each[0])
+    expected = sum(part * each for part, each in zip(blend(share), of_each, strict=True))
+    np.testing.assert_allclose(expected, of_all.probabilities(rows()), rtol=1e-14)
+    assert not np.allclose(of_each[0], of_each[1])
+    assert not np.allclose(of_each[1], of_each[2])
 
 
 def test_networks_alone() -> None:
     """Without trees the networks predict alone."""
-    alone = members(trees=None, share=1.0)
+    alone = members(trees=None)
     np.testing.assert_array_equal(alone.of_networks(rows()), alone.probabilities(rows()))
 
 
@@ -93,11 +102,11 @@ def test_far_logits() -> None:
 
 def test_dropout_is_over() -> None:
     """Networks predict without dropout, though they were left in training."""
-    blend = members()
-    before = blend.probabilities(rows())
-    for network in blend.networks:
+    of_all = members()
+    before = of_all.probabilities(rows())
+    for network in of_all.networks:
         network.train()
-    np.testing.assert_array_equal(before, blend.probabilities(rows()))
+    np.testing.assert_array_equal(before, of_all.probabilities(rows()))
 
 
 class TestTemperature:
@@ -175,9 +184,12 @@ def any_members(draw: st.DrawFn) -> tuple[Members, list[int], int]:
         return Members(tuple(networks), temperature=draw(st.sampled_from([1.0, 1.3]))), cardinalities, seed
     y = np.arange(60) % classes
     part = Part(np.arange(60), y.astype(np.int64), train)
-    params = train_params(trees={"rounds": 3})
-    trees = fit_trees(params, draw(st.integers(1, 2)), np.array(cardinalities), part, part, n_classes=classes)
-    one = Members(tuple(networks), trees, draw(st.sampled_from([0.0, 0.4])), draw(st.sampled_from([1.0, 1.3])))
+    params = train_params(trees={"rounds": 3, "models": draw(st.integers(1, 2))})
+    trees = fit_trees(params, np.array(cardinalities), part, part, n_classes=classes)
+    assert trees is not None
+    share, models = draw(st.sampled_from([0.0, 0.4])), len(trees.texts)
+    shares = (share, *[(1 - share) / models] * models)
+    one = Members(tuple(networks), trees, shares, draw(st.sampled_from([1.0, 1.3])))
     return one, cardinalities, seed
 
 

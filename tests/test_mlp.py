@@ -81,7 +81,7 @@ def test_activations() -> None:
 def test_only_weights_are_state() -> None:
     """What a file holds of a network is its weights; the one-hot columns follow from the encoder."""
     network = MLP([0, 4], 2, hidden_sizes=[3], activation="relu", dropout=0.0)
-    assert ["1.weight", "1.bias", "4.weight", "4.bias"] == list(network.state_dict())
+    assert ["hidden_1.weight", "hidden_1.bias", "output.weight", "output.bias"] == list(network.state_dict())
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 130])

@@ -294,12 +294,12 @@ def test_another_version_is_stated_by_make_repro(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_the_readme_does_what_it_says(demo: Toy) -> None:
-    """Every command line in the README's shell blocks that begins with dvc or python runs as it stands."""
+    """Every command line in the README's shell blocks that begins with dvc, python or cp runs as it stands."""
     text = (HERE / "README.md").read_text()
     lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
     commands = [line.split("  #")[0].strip() for line in lines]
     commands = [
-        each for each in commands if each.startswith(("dvc ", "python ")) and "remote" not in each and "URL" not in each
+        each for each in commands if each.startswith(("dvc ", "python ", "cp ")) and "remote" not in each and "URL" not in each
     ]
     assert len(commands) > 5
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")

@@ -38,11 +38,11 @@ def by_hand(net: ResNet, X: Tensor) -> Tensor:
         mean, variance = X.mean(1, keepdim=True), X.var(1, keepdim=True, unbiased=False)
         return (X - mean) / torch.sqrt(variance + 1e-5) * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
-    X = linear(net[0](X), "1")
-    blocks = sum(isinstance(layer, Block) for layer in net)
-    for i in range(2, 2 + blocks):
-        X = X + linear(linear(normalised(X, f"{i}.body.0"), f"{i}.body.1").clamp(min=0), f"{i}.body.4")
-    return linear(normalised(X, str(2 + blocks)).clamp(min=0), str(4 + blocks))
+    X = linear(net[0](X), "input")
+    for i in range(1, 1 + sum(isinstance(layer, Block) for layer in net)):
+        block = f"block_{i}.body"
+        X = X + linear(linear(normalised(X, f"{block}.0"), f"{block}.1").clamp(min=0), f"{block}.4")
+    return linear(normalised(X, "norm").clamp(min=0), "output")
 
 
 @pytest.mark.parametrize("blocks", [1, 3])

@@ -1,14 +1,16 @@
 """dvc.yaml walked line by line: what a stage declares runs it again, and nothing else does."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import HERE, Toy
-from tests.pipeline import change, ran
+from tests.pipeline import REPRO, change, ran
 
 STAGES: dict[str, Any] = YAML(typ="safe").load((HERE / "dvc.yaml").read_text())["stages"]
 PARAMS: dict[str, Any] = YAML(typ="safe").load((HERE / "params.yaml").read_text())
@@ -26,8 +28,9 @@ OTHER = {
         "shard_rows": "50", "seed": "1",
     },
     "train": {
-        "network": "resnet", "networks": "2", "calibrate": "false", "class_weights": "balanced", "accelerator": "auto",
-        "precision": "64-true", "threads": "1", "seed": "1",
+        "network": "resnet", "networks": "2", "folds": "3", "init": "models/v1", "freeze": "[output]", "calibrate": "false",
+        "class_weights": "balanced", "accelerator": "auto", "precision": "64-true", "threads": "1",
+        "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
     "tune": {"trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
@@ -135,6 +138,39 @@ def test_knobs_within_train_reach_it(demo: Toy, knob: str) -> None:
     change(demo, f"train.{knob}", other)
     assert not isinstance(before, str)
     assert before != _made(demo, "train")
+
+
+@pytest.mark.slow
+def test_cross_validation(demo: Toy) -> None:
+    """With folds the classifier is those of all folds, and the report, its text and the metrics tell of each."""
+    change(demo, "train.folds", "3")
+    said = demo.run(*REPRO)
+    assert said.status == 0, said.text
+    assert 3 == len(list((demo.root / "models/classifier").glob("network-*.safetensors")))
+    folds = json.loads(demo.read("reports/metrics.json"))["folds"]
+    values = json.loads(demo.read("reports/evaluation/metrics.json"))["folds"]["roc_auc"]["values"]
+    assert np.mean(values) == pytest.approx(folds["roc_auc"]["mean"])
+    assert 3 == len(set(values))
+    assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
+    change(demo, "data.time", "feature_0")
+    refused = demo.run(*REPRO)
+    assert "'train.folds' in params.yaml must be 0 where data.time splits the table, however it is 3" in refused, refused.text
+
+
+@pytest.mark.slow
+def test_warm_start(demo: Toy) -> None:
+    """Training starts from the classifier that train.init names, and runs again where another one lies there."""
+    shutil.copytree(demo.root / "models/classifier", demo.root / "models/v1")
+    change(demo, "train.init", "models/v1")
+    change(demo, "train.mlp.epochs", "1")
+    said = demo.run(*REPRO)
+    assert "Started from models/v1: 6 weights of the network were taken over." in said
+    mutate(demo.root / "models/v1/classifier.json")
+    assert ["train"] == would_run(demo, "train")
+    change(demo, "train.init", "models/v2")
+    missing = demo.run(*REPRO)
+    assert 1 == missing.status
+    assert "'train.init' in params.yaml must be a folder with a classifier, however there is no 'models/v2'." in missing
 
 
 @pytest.mark.slow

@@ -17,14 +17,14 @@ from tests.test_fit import Killed
 from tests.training import LITTLE, NETWORKS, train_params
 from veritable.networks.classifier import Classifier
 from veritable.networks.members import Members, tempered
+from veritable.networks.trees import Trees
 from veritable.tables.parts import Part
 from veritable.training import train as room
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
-from veritable.training.train import train_classifier
+from veritable.training.train import Trained, train_classifier
 
 TREES = {"models": 2}
-Trained = tuple[Classifier, pd.DataFrame]
 
 
 def trained(
@@ -35,17 +35,18 @@ def trained(
     done: InMemory | None = None,
     train: Part | None = None,
     valid: Part | None = None,
+    earlier: Classifier | None = None,
 ) -> Trained:
     done = done or prepared(300, classes)
     scratch.mkdir(exist_ok=True)
     parts = train or done.parts["train"], valid or done.parts["valid"]
-    return train_classifier(params, done.encoder, done.contract, *parts, scratch)
+    return train_classifier(params, done.encoder, done.contract, *parts, scratch, earlier)
 
 
 def saved(made: Trained, folder: Path) -> dict[str, bytes]:
     """The bytes of all that is kept."""
-    made[0].save(folder)
-    made[1].to_csv(folder / "history.csv", index=False)
+    made.classifier.save(folder)
+    made.history.to_csv(folder / "history.csv", index=False)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -145,20 +146,22 @@ class TestSame:
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, tmp_path: Path, seed: int) -> None:
         """Any seed that params.yaml allows can be trained with, for several networks and models too."""
-        made, _ = trained(tmp_path / "a", train_params(networks=2, trees=TREES, epochs=2, seed=seed))
+        made = trained(tmp_path / "a", train_params(networks=2, trees=TREES, epochs=2, seed=seed)).classifier
         assert np.isfinite(made.predict_encoded(prepared(300).parts["test"].X)).all()
 
 
 OTHER: dict[str, Any] = {
     "network": "resnet",
     "networks": 2,
+    "folds": 3,
     "calibrate": True,
     "class_weights": "balanced",
     "precision": "64-true",
     "seed": 43,
     "trees": {"models": 1},
 }
-UNMOVED = {"accelerator", "threads"}  # where the work is done: at best they change nothing
+UNMOVED = {"accelerator", "threads", "memory_gib"}  # where the work is done: at best they change nothing
+OF_AN_EARLIER = {"init", "freeze"}  # test_transfer.py
 
 
 class TestKnobs:
@@ -177,7 +180,7 @@ class TestKnobs:
 
     def test_every_knob_is_moved(self) -> None:
         """A new knob must be added to the test above, or stand among those that change nothing."""
-        assert set(TrainParams.model_fields) == set(OTHER) | UNMOVED | {"mlp", "resnet", "tabm"}
+        assert set(TrainParams.model_fields) == set(OTHER) | UNMOVED | OF_AN_EARLIER | {"mlp", "resnet", "tabm"}
         assert set(LITTLE) == set(TrainParams.model_fields)
 
     @pytest.mark.parametrize("name", NETWORKS)
@@ -194,29 +197,32 @@ class TestKnobs:
     @pytest.mark.parametrize("network", ["auto", "resnet"])
     @pytest.mark.parametrize("demo", [True, False])
     def test_auto(self, demo: bool, network: str, models: int | str) -> None:
-        """`auto` is the perceptron alone for the demo, TabM and trees for any other table; what is given stays."""
+        """`auto` is the perceptron alone for the demo, for others TabM (a ResNet of many classes) and trees; the rest stays."""
         trees = LITTLE["trees"] | {"models": models}
-        found = TrainParams.parse("train", LITTLE | {"network": network, "trees": trees}).resolve(demo=demo)
+        given = TrainParams.parse("train", LITTLE | {"network": network, "trees": trees})
+        found = given.resolve(demo=demo, n_classes=2)
         assert (network if network != "auto" else "mlp" if demo else "tabm") == found.network
+        assert (network if network != "auto" else "mlp" if demo else "resnet") == given.resolve(demo=demo, n_classes=10).network
         assert (0 if demo and models == "auto" else models) == found.trees.models
         assert found.recipe is getattr(found, found.network)
-        assert found == found.resolve(demo=demo)
+        assert found == found.resolve(demo=demo, n_classes=2)
 
 
 class TestNetworks:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_each_has_the_next_seed(self, tmp_path: Path, name: str) -> None:
         """The second of two networks is the one that the next seed trains alone."""
-        both, _ = trained(tmp_path / "a", train_params(name, networks=2))
+        both = trained(tmp_path / "a", train_params(name, networks=2)).classifier
         for i in range(2):
-            alone, _ = trained(tmp_path / f"alone {i}", train_params(name, seed=42 + i))
+            alone = trained(tmp_path / f"alone {i}", train_params(name, seed=42 + i)).classifier
             X = prepared(300).parts["test"].X
             expected = alone.members.of_networks(X)
             np.testing.assert_array_equal(expected, Members(both.members.networks[i : i + 1]).of_networks(X))
 
     def test_history(self, tmp_path: Path) -> None:
         """The history has a row for each epoch of each network, both from 1, with finite losses."""
-        made, history = trained(tmp_path / "a", train_params(networks=2))
+        done = trained(tmp_path / "a", train_params(networks=2))
+        made, history = done.classifier, done.history
         assert ["network", "epoch", "train_loss", "valid_loss"] == list(history.columns)
         assert [1] * 4 + [2] * 4 == history["network"].tolist()
         assert [1, 2, 3, 4] * 2 == history["epoch"].tolist()
@@ -230,7 +236,7 @@ class TestNetworks:
     def test_the_spec_builds_it(self, tmp_path: Path) -> None:
         """A classifier holds what its networks are built from, the bins included; the threshold is left open."""
         for name in NETWORKS:
-            made, _ = trained(tmp_path / name, train_params(name, epochs=1))
+            made = trained(tmp_path / name, train_params(name, epochs=1)).classifier
             assert name == made.spec["name"]
             assert (name != "mlp") == ("bins" in made.spec)
             assert made.threshold is None
@@ -240,7 +246,7 @@ class TestNetworks:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_save_and_load(self, tmp_path: Path, name: str, classes: int) -> None:
         """What was trained, saved and loaded predicts raw rows bit for bit alike."""
-        made, _ = trained(tmp_path / "a", train_params(name, networks=2, trees=TREES, calibrate=True), classes)
+        made = trained(tmp_path / "a", train_params(name, networks=2, trees=TREES, calibrate=True), classes).classifier
         made.save(tmp_path / "saved")
         rows = mixed_table(300, classes)
         np.testing.assert_array_equal(made.predict_proba(rows), Classifier.load(tmp_path / "saved").predict_proba(rows))
@@ -265,7 +271,7 @@ class TestNetworks:
         """Every kind of network, blended with trees, trains on columns of any type, on one alone too."""
         frame = pd.DataFrame(columns).assign(part=["train", "train", "valid", "test"] * 30, target=list("ynyny") * 24)
         done = prepare_frame(frame, part="part", types={name: "number" for name in columns if name == "index"})
-        made, _ = trained(tmp_path / "a", train_params(name, trees={"models": 1}, epochs=2, calibrate=True), done=done)
+        made = trained(tmp_path / "a", train_params(name, trees={"models": 1}, epochs=2, calibrate=True), done=done).classifier
         y_prob = made.predict_encoded(done.parts["test"].X)
         assert np.isfinite(y_prob).all()
         np.testing.assert_allclose(1, y_prob.sum(axis=1), rtol=1e-9)
@@ -277,48 +283,117 @@ class TestNetworks:
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 3))
         for balance in ("none", "balanced"):
             params = train_params("tabm", trees=TREES, calibrate=True, class_weights=balance, epochs=2)
-            made, _ = trained(tmp_path / balance, params, 5, **parts)
+            made = trained(tmp_path / balance, params, 5, **parts).classifier
             y_prob = made.predict_encoded(prepared(300, 5).parts["test"].X)
             assert 5 == y_prob.shape[1]
             assert np.isfinite(y_prob).all()
+
+
+FOLDS: dict[str, Any] = {"folds": 3, "trees": TREES, "calibrate": True, "epochs": 3}
+
+
+class TestFolds:
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("classes", [2, 5])
+    def test_an_ensemble(self, tmp_path: Path, name: str, classes: int) -> None:
+        """Each fold adds its networks and its trees, and all together predict; what is saved and loaded predicts the same."""
+        made = trained(tmp_path / "a", train_params(name, networks=2, **FOLDS), classes).classifier
+        assert (6, 6) == (len(made.members.networks), len(made.members.trees.texts if made.members.trees else ()))
+        assert 1 == pytest.approx(sum(made.members.shares), abs=1e-12)
+        assert made.members.shares[1:3] == made.members.shares[3:5] == made.members.shares[5:7]
+        made.save(tmp_path / "saved")
+        X = prepared(300, classes).parts["test"].X
+        np.testing.assert_array_equal(made.predict_encoded(X), Classifier.load(tmp_path / "saved").predict_encoded(X))
+
+    def test_judged(self, tmp_path: Path) -> None:
+        """Every row of train and valid is judged once, by that fold's members alone, which a fold's own run would give too."""
+        done, params = prepared(300), train_params("tabm", **FOLDS)
+        made = trained(tmp_path / "a", params)
+        everyone = [*done.parts["train"].row, *done.parts["valid"].row]
+        assert sorted(everyone) == sorted(made.judged.part.row)
+        assert [0, 1, 2] == sorted(set(made.judged.fold.tolist()))
+        members, shares = made.classifier.members, made.classifier.members.shares
+        assert members.trees is not None
+        for i in range(3):
+            rows = np.flatnonzero(made.judged.fold == i)
+            own = (shares[0], 3 * shares[1], 3 * shares[2])
+            trees = Trees(members.trees.texts[2 * i : 2 * i + 2])
+            fold = Members(members.networks[i : i + 1], trees, own, members.temperature)
+            found = fold.probabilities(made.judged.part.take(rows).X)
+            np.testing.assert_allclose(made.judged.y_prob[rows], found, rtol=1e-12)
+
+    def test_nothing_is_learned_where_there_is_nothing(self, tmp_path: Path) -> None:
+        """Of classes drawn at random what is judged knows nothing, however well the same rows are known by heart."""
+        draw = np.random.default_rng(0)
+        parts = {
+            name: replace(part, y=draw.integers(0, 2, len(part)))
+            for name, part in prepared(300).parts.items()
+            if name != "test"
+        }
+        made = trained(tmp_path / "a", train_params(folds=4, epochs=60, hidden_sizes=[64], dropout=0.0), **parts)
+        part = made.judged.part
+        unseen = (made.judged.y_prob.argmax(1) == part.y).mean()
+        by_heart = (made.classifier.predict_encoded(part.X).argmax(1) == part.y).mean()
+        assert 0.4 < unseen < 0.58
+        assert by_heart > 0.6
+
+    def test_without_folds_valid_is_judged(self, tmp_path: Path) -> None:
+        """Without folds the rows that are judged are those of valid, as the classifier predicts them."""
+        made = trained(tmp_path / "a", train_params(trees=TREES, calibrate=True))
+        valid = prepared(300).parts["valid"]
+        assert valid.row.tolist() == made.judged.part.row.tolist()
+        np.testing.assert_array_equal(made.classifier.predict_encoded(valid.X), made.judged.y_prob)
+
+    def test_killed_in_the_second_fold(self, tmp_path: Path) -> None:
+        """Killed in the second fold, the run goes on there and ends with the same bytes."""
+        params = train_params(**FOLDS)
+        undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
+        with pytest.MonkeyPatch.context() as patch:
+            kill_in_network(patch, params.seed + 1, 2)
+            with pytest.raises(Killed):
+                trained(tmp_path / "b", params)
+        with pytest.MonkeyPatch.context() as patch:
+            kill_in_network(patch, params.seed, 0)
+            assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
 
 
 class TestBlend:
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("classes", [2, 5])
     def test_share(self, tmp_path: Path, name: str, classes: int) -> None:
-        """The share lies between 0 and 1; the blend does no worse on valid than equal shares, nor than its worse member."""
-        made, _ = trained(tmp_path / "a", train_params(name, trees=TREES), classes)
+        """The shares lie between 0 and 1; the blend does no worse on valid than equal shares, nor than its worse member."""
+        made = trained(tmp_path / "a", train_params(name, trees=TREES), classes).classifier
         valid, members = prepared(300, classes).parts["valid"], made.members
-        assert 0 < members.share < 1
+        assert all(0 < share < 1 for share in members.shares)
         assert 1.0 == members.temperature
         assert members.trees is not None
-        assert 2 == len(members.trees.texts)
+        assert 2 == len(members.trees.texts) == len(members.shares) - 1
+        assert 1 == pytest.approx(sum(members.shares), abs=1e-12)
         blend = loss(members.probabilities(valid.X), valid)
-        assert blend <= loss(replace(members, share=0.5).probabilities(valid.X), valid) + 1e-6
-        assert blend <= max(loss(members.of_networks(valid.X), valid), loss(members.of_trees(valid.X), valid))
+        assert blend <= loss(replace(members, shares=(0.5, 0.25, 0.25)).probabilities(valid.X), valid) + 1e-6
+        assert blend <= max(loss(each, valid) for each in members.each(valid.X))
 
     def test_the_better_one_counts_more(self, tmp_path: Path) -> None:
         """A network that learned nothing leaves the prediction to the trees, and trees that learned nothing to the network."""
         useless = {"learning_rate": 1e-9, "epochs": 1}
-        to_trees, _ = trained(tmp_path / "a", train_params(trees={"models": 2, "rounds": 60}, **useless))
+        to_trees = trained(tmp_path / "a", train_params(trees={"models": 2, "rounds": 60}, **useless)).classifier
         to_network, _ = trained(
             tmp_path / "b", train_params(trees={"models": 2, "rounds": 1, "learning_rate": 1e-9}, epochs=30)
         )
-        assert to_trees.members.share < 0.5 < to_network.members.share
+        assert to_trees.members.shares[0] < 0.5 < to_network.members.shares[0]
 
     def test_few_rows_decide_little(self, tmp_path: Path) -> None:
         """Of a handful of valid rows, shares stay near each other and the temperature near 1."""
         valid = prepared(300).parts["valid"].take(np.arange(2))
-        made, _ = trained(tmp_path / "a", train_params(trees=TREES, calibrate=True), valid=valid)
-        assert 0.3 < made.members.share < 0.7
+        made = trained(tmp_path / "a", train_params(trees=TREES, calibrate=True), valid=valid).classifier
+        assert 0.3 < made.members.shares[0] < 0.7
         assert 0.75 < made.members.temperature < 1.34
 
     def test_without_trees(self, tmp_path: Path) -> None:
         """Without trees there is no blend."""
-        made, _ = trained(tmp_path / "a", train_params(networks=2))
+        made = trained(tmp_path / "a", train_params(networks=2)).classifier
         assert made.members.trees is None
-        assert 1.0 == made.members.share
+        assert (1.0,) == made.members.shares
         assert 2 == len(made.members.networks)
 
     def test_weights_of_valid(self, tmp_path: Path) -> None:
@@ -327,10 +402,10 @@ class TestBlend:
         params = train_params(trees=TREES, calibrate=True)
         draw = np.random.default_rng(0).exponential(size=len(valid)) * (np.arange(len(valid)) % 3 > 0)
         found = [
-            trained(tmp_path / str(i), params, valid=replace(valid, weight=weight))[0].members
+            trained(tmp_path / str(i), params, valid=replace(valid, weight=weight)).classifier.members
             for i, weight in enumerate((draw, 1024 * draw, np.ones(len(valid)), None))
         ]
-        shares = [(members.share, members.temperature) for members in found]
+        shares = [(members.shares, members.temperature) for members in found]
         assert shares[0] == shares[1] != shares[2]
         assert shares[2] == shares[3]
 
@@ -361,7 +436,7 @@ class TestTemperature:
         for factor in (8.0, 0.2):
             with monkeypatch.context() as patch:
                 with_logits(factor, patch)
-                found.append(trained(tmp_path / str(factor), params, classes)[0].members.temperature)
+                found.append(trained(tmp_path / str(factor), params, classes).classifier.members.temperature)
         assert found[1] < 1 < found[0]
 
     @pytest.mark.parametrize("factor", [5.0, 1.0, 0.3])
@@ -374,7 +449,7 @@ class TestTemperature:
         valid = prepared(300).parts["valid"]
         valid = valid.take(np.tile(np.arange(len(valid)), 50))
         params = train_params(trees=trees, calibrate=True, epochs=12)
-        members = trained(tmp_path / "a", params, valid=valid)[0].members
+        members = trained(tmp_path / "a", params, valid=valid).classifier.members
         plain = replace(members, temperature=1.0).probabilities(valid.X)
         least = min(loss(tempered(plain, temperature), valid) for temperature in np.geomspace(0.2, 5, 60))
         assert loss(members.probabilities(valid.X), valid) < least + 0.01
@@ -383,14 +458,15 @@ class TestTemperature:
     def test_not_asked_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without `calibrate` the temperature is 1, however sure the network is."""
         with_logits(8.0, monkeypatch)
-        assert 1.0 == trained(tmp_path / "a", train_params())[0].members.temperature
+        assert 1.0 == trained(tmp_path / "a", train_params()).classifier.members.temperature
 
     def test_changes_nothing_else(self, tmp_path: Path) -> None:
         """Calibrated or not, the networks, the trees and their shares are the same."""
         one, two = (
-            trained(tmp_path / str(asked), train_params(trees=TREES, calibrate=asked))[0].members for asked in (False, True)
+            trained(tmp_path / str(asked), train_params(trees=TREES, calibrate=asked)).classifier.members
+            for asked in (False, True)
         )
-        assert one.share == two.share
+        assert one.shares == two.shares
         assert two.temperature != 1.0
         X = copy.deepcopy(prepared(300).parts["test"].X)
         np.testing.assert_array_equal(one.probabilities(X), replace(two, temperature=1.0).probabilities(X))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.rooms import numbers_part
+from tests.training import mean_of
 from veritable.networks.trees import Trees
 
 SETTINGS = {
@@ -39,7 +40,7 @@ def rows(classes: int) -> np.ndarray:
 def test_predicts_what_lightgbm_predicts(classes: int, models: int) -> None:
     """Probabilities are the mean of LightGBM's own, in float64, one a class; of two classes it gives the second's alone."""
     fitted = boosters(classes, models)
-    found = Trees.of(fitted).probabilities(rows(classes))
+    found = mean_of(Trees.of(fitted), rows(classes))
     expected = np.mean([booster.predict(rows(classes)) for booster in fitted], axis=0)
     assert (70, classes) == found.shape
     assert np.float64 == found.dtype
@@ -55,14 +56,14 @@ def test_round_trip(classes: int, tmp_path: Path) -> None:
         (tmp_path / str(i)).write_text(text, encoding="utf-8")
     again = Trees([(tmp_path / str(i)).read_text(encoding="utf-8") for i in range(2)])
     assert trees.texts == again.texts
-    np.testing.assert_array_equal(trees.probabilities(rows(classes)), again.probabilities(rows(classes)))
+    np.testing.assert_array_equal(mean_of(trees, rows(classes)), mean_of(again, rows(classes)))
 
 
 @pytest.mark.parametrize("classes", [3, 4])
 @pytest.mark.parametrize("absent", [0, 2])
 def test_a_class_absent_from_train(classes: int, absent: int) -> None:
     """A class that train did not have is all but impossible; the others are as likely as they are."""
-    found = Trees.of(boosters(classes, absent=absent)).probabilities(rows(classes))
+    found = mean_of(Trees.of(boosters(classes, absent=absent)), rows(classes))
     assert np.isfinite(found).all()
     assert found[:, absent].max() < 1e-3
     np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-9)
@@ -80,25 +81,25 @@ def test_up_to_the_best_round() -> None:
     trees = Trees.of([booster])
     assert booster.best_iteration == lgb.Booster(model_str=trees.texts[0]).num_trees()
     expected = booster.predict(rows(2), num_iteration=booster.best_iteration)
-    np.testing.assert_array_equal(expected, trees.probabilities(rows(2))[:, 1])
+    np.testing.assert_array_equal(expected, mean_of(trees, rows(2))[:, 1])
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_no_rows(classes: int) -> None:
     """No rows have no probabilities, in the shape of any."""
-    assert (0, classes) == Trees.of(boosters(classes)).probabilities(rows(classes)[:0]).shape
+    assert (0, classes) == mean_of(Trees.of(boosters(classes)), rows(classes)[:0]).shape
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_any_company(classes: int) -> None:
     """A row has the same probabilities to the last bit alone, among others, and however they lie in memory."""
     trees, X = Trees.of(boosters(classes)), rows(classes)
-    expected = trees.probabilities(X)
+    expected = mean_of(trees, X)
     for size in (1, 7, 69):
-        pieces = [trees.probabilities(X[start : start + size]) for start in range(0, len(X), size)]
+        pieces = [mean_of(trees, X[start : start + size]) for start in range(0, len(X), size)]
         np.testing.assert_array_equal(expected, np.concatenate(pieces))
     for same in (np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
-        np.testing.assert_array_equal(expected, trees.probabilities(same))
+        np.testing.assert_array_equal(expected, mean_of(trees, same))
 
 
 def test_texts_are_texts() -> None:

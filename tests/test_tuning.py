@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from veritable.training import tuning as room
 from veritable.training.fit import Diverged
 from veritable.training.module import ClassifierModule
 from veritable.training.params import SEARCHABLE, Range, TrainParams, TuneParams
-from veritable.training.train import train_classifier
+from veritable.training.train import Judged, train_classifier
 from veritable.training.trials import Trial, Tuning
 from veritable.training.tuning import log_loss, tune_params
 
@@ -122,8 +123,8 @@ class TestTrials:
 
     def test_it_learns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a loss that hangs on one number alone, the search finds the valley."""
-        monkeypatch.setattr(room, "train_classifier", lambda params, *_, **__: (params, None))
-        monkeypatch.setattr(room, "log_loss", lambda params, _: abs(np.log10(params.mlp.learning_rate) + 3) + 0.1)
+        monkeypatch.setattr(room, "train_classifier", lambda params, *_, **__: SimpleNamespace(judged=params))
+        monkeypatch.setattr(room, "log_loss", lambda params: abs(np.log10(params.mlp.learning_rate) + 3) + 0.1)
         found = tuned(tmp_path / "a", trials=40, space={"mlp.learning_rate": {"low": 1e-6, "high": 1.0, "log": True}})
         later = [each.loss for each in found.trials[20:] if each.loss is not None]
         assert found.best is not None
@@ -137,17 +138,13 @@ class TestTrials:
         part = numbers_part(3, 0)
         part = Part(part.row, np.array([0, 1, 0]), part.X, weight=np.array([1.0, 3.0, 0.0], dtype=np.float32))
 
-        class Fixed:
-            def predict_encoded(self, X: np.ndarray) -> np.ndarray:
-                return y_prob
-
-        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(log_loss(Fixed(), part))  # type: ignore[arg-type]
+        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(log_loss(Judged(part, y_prob, np.zeros(3))))
 
 
 def _loss(params: TrainParams, folder: Path) -> float:
     done = prepared(300)
-    made, _ = train_classifier(params, done.encoder, done.contract, done.parts["train"], done.parts["valid"], folder)
-    return log_loss(made, done.parts["valid"])
+    parts = done.parts["train"], done.parts["valid"]
+    return log_loss(train_classifier(params, done.encoder, done.contract, *parts, folder).judged)
 
 
 class TestSame:

@@ -13,7 +13,7 @@ from veritable.networks.members import Members
 from veritable.networks.trees import Trees
 from veritable.tables.parts import Part
 from veritable.training.boosting import fit_trees
-from veritable.training.params import MLPParams, TrainParams
+from veritable.training.params import FROM_NOTHING, MLPParams, TrainParams
 
 RECIPE = {
     "learning_rate": 0.01, "schedule": "constant", "weight_decay": 0.0, "l1": 0.0, "clip": None, "batch_size": 32, "epochs": 4,
@@ -21,14 +21,15 @@ RECIPE = {
 }  # fmt: skip
 BLOCKS = {"blocks": 1, "width": 8, "dropout": 0.2, "bins": 6, "embedding": 4}
 LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
-    "network": "mlp", "networks": 1, "calibrate": False, "class_weights": "none", "accelerator": "cpu",
-    "precision": "32-true", "threads": None, "seed": 42,
+    "network": "mlp", "networks": 1, "folds": 0, "init": FROM_NOTHING, "freeze": [], "calibrate": False,
+    "class_weights": "none", "accelerator": "cpu", "precision": "32-true", "threads": None,
+    "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
     "tabm": {"members": 3, **BLOCKS, **RECIPE},
     "trees": {
         "models": 0, "rounds": 20, "patience": 5, "learning_rate": 0.2, "leaves": 4, "leaf_rows": 5, "rows": 0.8,
-        "columns": 0.8, "l2": 0.0,
+        "columns": 0.8, "bins": 255, "l2": 0.0,
     },
 }  # fmt: skip
 NETWORKS = ("mlp", "resnet", "tabm")
@@ -52,10 +53,16 @@ def spec_of(params: TrainParams, cardinalities: np.ndarray, train: Part) -> dict
 
 
 def trees_of(done: InMemory, **knobs: Any) -> Trees:
-    """Trees that are fitted on a table."""
-    params, classes = train_params(trees=knobs), len(done.classes)
-    models = knobs.get("models", 1)
-    return fit_trees(params, models, done.encoder.cardinalities, done.parts["train"], done.parts["valid"], n_classes=classes)
+    """Trees that are fitted on a table; of one model, unless `models` says otherwise."""
+    params, parts = train_params(trees={"models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
+    trees = fit_trees(params, done.encoder.cardinalities, *parts, n_classes=len(done.classes))
+    assert trees is not None
+    return trees
+
+
+def mean_of(trees: Trees, X: np.ndarray) -> np.ndarray:
+    """Of all models' probabilities. Shape: (n, width) -> (n, classes)"""
+    return np.asarray(np.mean(list(trees.each(X)), axis=0))
 
 
 def untrained(
@@ -70,5 +77,8 @@ def untrained(
     torch.manual_seed(0)
     classes = len(done.classes)
     built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
-    members = Members(built) if trees is None else Members(built, trees, share=0.3, temperature=1.2)
+    members = Members(built)
+    if trees is not None:
+        models = len(trees.texts)
+        members = Members(built, trees, (0.3, *[0.7 / models] * models), temperature=1.2)
     return Classifier(members, spec, done.encoder, done.contract, threshold if classes == 2 else None)

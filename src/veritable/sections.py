@@ -13,7 +13,7 @@ from veritable.explanation.params import ExplainParams
 from veritable.params import ParamsError, Section
 from veritable.tables.inside import check_inside
 from veritable.tables.params import DataParams, GenerateParams
-from veritable.training.params import TrainParams, TuneParams
+from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
 
 SECTIONS: dict[str, type[Section]] = {
     "generate": GenerateParams,
@@ -54,11 +54,22 @@ def check_params(params: Any, pipeline: Any) -> None:
             near = difflib.get_close_matches(str(name), SECTIONS, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(SECTIONS)}."
             raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
+    if "train" in params:
+        _check_init(TrainParams.parse("train", params["train"]).init)
     if "data" in params:
         made = [
             out if isinstance(out, str) else next(iter(out)) for stage in stages.values() for out in stage.get("outs") or []
         ]
         _check_table(DataParams.parse("data", params["data"]), made)
+
+
+def _check_init(init: str) -> None:
+    """Before DVC looks for it."""
+    if init != FROM_NOTHING and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
+        raise ParamsError(
+            f"'train.init' in params.yaml must be a folder with a classifier, however there is no '{init}'. Set it to "
+            f"{FROM_NOTHING} to start anew."
+        )
 
 
 def _check_table(data: DataParams, made: list[str]) -> None:

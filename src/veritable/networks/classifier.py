@@ -85,7 +85,7 @@ class Classifier:
             "network": self.spec,
             "networks": len(self.members.networks),
             "trees": len(texts),
-            "share": self.members.share,
+            "shares": list(self.members.shares),
             "temperature": self.members.temperature,
             "encoder": self.encoder.to_json(),
             "contract": self.contract.to_json(),
@@ -117,5 +117,5 @@ class Classifier:
             networks.append(build_network(encoder, len(contract.classes), content["network"]))
             networks[-1].load_state_dict(load_file(file))
         trees = Trees([file.read_text(encoding="utf-8") for file in texts]) if texts else None
-        members = Members(tuple(networks), trees, content["share"], content["temperature"])
+        members = Members(tuple(networks), trees, tuple(content["shares"]), content["temperature"])
         return cls(members, content["network"], encoder, contract, content["threshold"])

@@ -11,7 +11,8 @@ from torch.nn import functional
 from veritable.networks.mlp import OneHot
 
 Bins = list[list[float]]
-_DECIMALS = 5  # of an edge, in standard deviations: the steepness of a narrower bin would not be finite
+_DECIMALS = 5  # of an edge, in standard deviations
+NARROWEST = 1e-6  # bin: the steepness of a narrower one would not be finite
 _ALIGNED = 16  # see networks.mlp.Linear: only rows of such a length have bits that do not hang on where they stand
 
 
@@ -43,6 +44,7 @@ class Features(nn.Module):
         edges = [torch.tensor(bins[i], dtype=torch.float32) for i in binned]
         self.numbers = PiecewiseLinearEmbeddings(edges, embedding, activation=False, version="B") if edges else None
         chunks = [embedding] * len(binned) + [cardinalities[i] - 1 if cardinalities[i] else 1 for i in plain]
+        self.embedding = embedding
         self.gap = -sum(chunks) % _ALIGNED if any(chunks) else _ALIGNED
         self.chunks = [each for each in (*chunks, self.gap) if each]  # how many columns each has become
         self.out_features = sum(self.chunks)

@@ -1,6 +1,7 @@
 """What a classifier predicts with: networks, boosted trees, or a blend of both."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,8 @@ class Members:
         Of equal weight among themselves.
     trees
         None where there are none.
-    share
-        Of the networks in the blend with the trees, 0 to 1.
+    shares
+        In the blend: of the networks together, then of each boosted model; they sum to 1.
     temperature
         Above 1, probabilities are drawn towards each other, below 1 apart (Guo et al. 2017, "On calibration of modern neural
         networks").
@@ -32,22 +33,24 @@ class Members:
 
     networks: tuple[nn.Module, ...]
     trees: Trees | None = None
-    share: float = 1.0
+    shares: tuple[float, ...] = (1.0,)
     temperature: float = 1.0
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
         """To the last bit the same in any company. Shape: (n, width) -> (n, classes), float64"""
-        mixed = [share * of(X) for share, of in ((self.share, self.of_networks), (1 - self.share, self.of_trees)) if share]
-        return tempered(np.sum(mixed, axis=0), self.temperature)
+        return tempered(
+            np.sum([share * each for share, each in zip(self.shares, self.each(X), strict=True)], axis=0), self.temperature
+        )
+
+    def each(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """Of what is blended, in the order of the shares. Shape: (n, width) -> (n, classes) each, float64"""
+        yield self.of_networks(X)
+        if self.trees is not None:
+            yield from self.trees.each(X)
 
     def of_networks(self, X: np.ndarray) -> np.ndarray:
         """The mean of the networks alone. Shape: (n, width) -> (n, classes), float64"""
         return np.asarray(np.mean([_predict(network, X) for network in self.networks], axis=0))
-
-    def of_trees(self, X: np.ndarray) -> np.ndarray:
-        """The mean of the trees alone. Shape: (n, width) -> (n, classes), float64"""
-        assert self.trees is not None
-        return self.trees.probabilities(X)
 
 
 def tempered(y_prob: np.ndarray, temperature: float) -> np.ndarray:

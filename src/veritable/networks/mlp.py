@@ -1,7 +1,7 @@
 """The multilayer perceptron, fed with encoded rows."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ class OneHot(nn.Module):
         super().__init__()
         wide = [(i, level) for i, codes in enumerate(cardinalities) for level in (range(1, codes) if codes else [-1])]
         self.out_features = len(wide)
+        self.column: Tensor
+        self.level: Tensor
         self.register_buffer("column", torch.tensor([i for i, _ in wide], dtype=torch.long), persistent=False)
         self.register_buffer("level", torch.tensor([float(level) for _, level in wide]), persistent=False)
         self.has_categories = any(cardinalities)
@@ -27,9 +29,8 @@ class OneHot(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         if not self.has_categories:
             return X
-        column, level = cast(Tensor, self.column), cast(Tensor, self.level)
-        wide = X[:, column]
-        return torch.where(level < 0, wide, (wide == level).to(X.dtype))
+        wide = X[:, self.column]
+        return torch.where(self.level < 0, wide, (wide == self.level).to(X.dtype))
 
 
 class Linear(nn.Linear):
@@ -63,9 +64,10 @@ class MLP(nn.Sequential):
         self, cardinalities: Sequence[int], classes: int, *, hidden_sizes: Sequence[int], activation: str, dropout: float
     ):
         one_hot = OneHot(cardinalities)
-        layers: list[nn.Module] = [one_hot]
+        layers: dict[str, nn.Module] = {"one_hot": one_hot}
         size = one_hot.out_features
-        for hidden in hidden_sizes:
-            layers += [Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)]
+        for i, hidden in enumerate(hidden_sizes, 1):
+            own = (Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout))
+            layers |= {f"{name}_{i}": layer for name, layer in zip(("hidden", "activation", "dropout"), own, strict=True)}
             size = hidden
-        super().__init__(*layers, Linear(size, classes))
+        super().__init__(OrderedDict(layers, output=Linear(size, classes)))

@@ -2,6 +2,7 @@
 normalisation, so that a row's prediction hangs on no other row.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class ResNet(nn.Sequential):
         dropout: float,
     ):
         features = Features(cardinalities, bins, embedding)
-        body = [Block(width, dropout) for _ in range(blocks)]
-        super().__init__(
-            features, Linear(features.out_features, width), *body, nn.LayerNorm(width), nn.ReLU(), Linear(width, classes)
-        )
+        layers: dict[str, nn.Module] = {"features": features, "input": Linear(features.out_features, width)}
+        layers |= {f"block_{i}": Block(width, dropout) for i in range(1, blocks + 1)}
+        layers |= {"norm": nn.LayerNorm(width), "relu": nn.ReLU(), "output": Linear(width, classes)}
+        super().__init__(OrderedDict(layers))

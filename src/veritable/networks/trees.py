@@ -1,6 +1,6 @@
 """Boosted trees as members of a classifier: LightGBM's models, kept as its own text, which holds numbers alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -9,7 +9,7 @@ from lightgbm import Booster
 
 
 class Trees:
-    """The mean of several boosted models' probabilities.
+    """Several boosted models.
 
     Attributes
     ----------
@@ -26,9 +26,11 @@ class Trees:
         """Of models as they were fitted, each up to its best round."""
         return cls([booster.model_to_string(num_iteration=booster.best_iteration) for booster in boosters])
 
-    def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """A row's hang on no other row. Shape: (n, width) -> (n, classes), float64"""
-        if not len(X):  # of which LightGBM makes no shape
-            return np.empty((0, max(2, self._boosters[0].num_model_per_iteration())))
-        mean = np.mean([booster.predict(X) for booster in self._boosters], axis=0)
-        return np.stack([1 - mean, mean], axis=1) if mean.ndim == 1 else np.asarray(mean)
+    def each(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """Each model's probabilities; a row's hang on no other row. Shape: (n, width) -> (n, classes) each, float64"""
+        for booster in self._boosters:
+            if not len(X):  # of which LightGBM makes no shape
+                yield np.empty((0, max(2, booster.num_model_per_iteration())))
+                continue
+            found = np.asarray(booster.predict(X))
+            yield np.stack([1 - found, found], axis=1) if found.ndim == 1 else found

@@ -72,6 +72,7 @@ def summarise(
         "rows": results["network"]["accuracy"]["n"],
         "weight": params["data"]["weight"] if results["weighted"] else None,
         "fitted": results["fitted"],
+        "folds": results["folds"],
         "verdict": results["verdict"],
         "findings": findings,
         "checked": _CHECKED,
@@ -126,11 +127,13 @@ def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     """What git holds and `dvc metrics diff` compares: every metric of the network with its interval, and the simple models'."""
     metrics = {key: metric["models"] for key, metric in summary["metrics"].items()}
     rivals = [name for name in summary["models"] if name != "network"]
+    folds = {key: {end: found[end] for end in ("mean", "spread")} for key, found in summary["folds"].items()}
     return {
         "rows": summary["rows"],
         "threshold": summary["threshold"],
         "network": {key: {end: models["network"][end] for end in ("value", "low", "high")} for key, models in metrics.items()},
         "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in rivals},
+        **({"folds": folds} if folds else {}),
     }
 
 

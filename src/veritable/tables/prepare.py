@@ -26,10 +26,10 @@ from veritable.tables.finding import Finding
 from veritable.tables.findings import find
 from veritable.tables.learner import Learner, look_up, places, truth_tables
 from veritable.tables.params import DataParams
-from veritable.tables.parts import CLASS, ROW, SENSITIVE, WEIGHT, Part, ShardWriter, group_rows
+from veritable.tables.parts import CLASS, ROW, SENSITIVE, UNIT, WEIGHT, Part, ShardWriter, group_rows
 from veritable.tables.reading import Reading, Source
 from veritable.tables.sample import Sample
-from veritable.tables.scan import Scan, scan
+from veritable.tables.scan import UNIT_KEY, Scan, scan
 from veritable.tables.split import LEFT_OUT, PARTS, TEST, TRAIN
 from veritable.tables.spool import Spool
 from veritable.tables.survey import LARGEST
@@ -128,7 +128,7 @@ def _learn(
                 learner.update(values)
             sample.add(values, y[rows][own], own + rows.start)
     encoder = learner.fit(params.max_categories)
-    keys = [ROW, CLASS, WEIGHT, *(SENSITIVE + name for name in params.sensitive)]
+    keys = [ROW, CLASS, WEIGHT, UNIT, *(SENSITIVE + name for name in params.sensitive)]
     if doubles := [name for name, count in Counter([*keys, *encoder.names]).items() if count > 1]:
         raise TableError(
             f"encoded columns must have different names, however '{doubles[0]}' stands twice. Rename it in the table."
@@ -167,13 +167,14 @@ def _write(
     writers = [ShardWriter(file, encoder.names, coded=coded, group_rows=held) for file in files]
 
     def encoded() -> Iterator[Part]:
-        for rows, batch in ahead(scanned.spool.batches()):
+        for (rows, batch), unit in ahead(zip(scanned.spool.batches(), scanned.spool.keys(UNIT_KEY), strict=True)):
             yield Part(
                 np.arange(rows.start, rows.stop),
                 y[rows],
                 encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)]),
                 None if weight is None else batch[weight],
                 {name: _texts(batch[i], levels, date=date) for name, (i, levels, date) in sensitive.items()},
+                unit if params.group or params.id else None,
             )
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -1,4 +1,6 @@
-"""Boosted trees on encoded rows: several models, each on its own draw of rows and columns."""
+"""Boosted trees on encoded rows: several models, each of another kind and on its own draw of rows and columns."""
+
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -8,34 +10,39 @@ from veritable.networks.trees import Trees
 from veritable.progress import progress
 from veritable.tables.parts import Part
 from veritable.training.module import balanced_weights
-from veritable.training.params import TrainParams
+from veritable.training.params import TrainParams, TreesParams
 
 _MOST_CLASSES = 100  # a round is a tree for each class
-_MODELS, _WORK = 4, 100_000  # with `auto` so many, and fewer from so many rows x trees a round on
-_TREES = 2000  # with `auto` no further model beyond so many in all: each is asked for every row that is explained
+_MODELS, _OF_A_FOLD = 4, 2  # with `auto`
+_WORK = 400_000  # with `auto` rows x trees of all models' rounds at most
+_TREES = 4000  # with `auto` no further model beyond so many in all: each is asked for every row that is explained
 _LEVELS = 1_000_000  # up to so many, a split takes one against the rest; sets did worse: docs/decisions/0006-networks.md
 
 
 def count_models(params: TrainParams, rows: int, n_classes: int) -> int:
-    """How many models `train.trees.models` means: with `auto` 4, fewer for a large table, none for more than 100 classes."""
+    """How many models `train.trees.models` means: with `auto` 4, of each fold 2, fewer for a large table, none for more than
+    100 classes.
+    """
     if params.trees.models != "auto":
         return params.trees.models
     trees = 1 if n_classes == 2 else n_classes
-    return 0 if n_classes > _MOST_CLASSES else max(1, min(_MODELS, _MODELS * _WORK // (rows * trees)))
+    most = _OF_A_FOLD if params.folds else _MODELS
+    return 0 if n_classes > _MOST_CLASSES else max(1, min(most, _WORK // (rows * trees)))
 
 
-def fit_trees(
-    params: TrainParams, models: int, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int
-) -> Trees:
-    """Fit so many; each stops when its loss on valid has not fallen for `train.trees.patience` rounds, and keeps its best.
+def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int) -> Trees | None:
+    """Fit as many as `train.trees.models` says, maybe none; each stops when its loss on valid has not fallen for
+    `train.trees.patience` rounds, and keeps its best.
 
     Parameters
     ----------
     cardinalities
         Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
     """
-    knobs = params.trees
-    settings = {
+    knobs, models = params.trees, count_models(params, len(train), n_classes)
+    if not models:
+        return None
+    settings: dict[str, Any] = {
         "objective": "binary" if n_classes == 2 else "multiclass",
         "num_class": 1 if n_classes == 2 else n_classes,
         "learning_rate": knobs.learning_rate,
@@ -45,6 +52,7 @@ def fit_trees(
         "bagging_fraction": knobs.rows if len(train) * knobs.rows >= 2 else 1.0,  # LightGBM fails where none is drawn
         "bagging_freq": 1,
         "feature_fraction": knobs.columns,
+        "max_bin": knobs.bins,
         "max_cat_to_onehot": _LEVELS,
         "num_threads": params.threads or 0,
         "deterministic": True,
@@ -58,13 +66,26 @@ def fit_trees(
         task = bar.add_task("boosting trees", total=models)
         for i in range(models):
             stop = lgb.early_stopping(knobs.patience, verbose=False)
-            seeded = {**settings, "seed": (params.seed + i) % 2**31}
-            boosters.append(lgb.train(seeded, fitted, knobs.rounds, valid_sets=[judged], callbacks=[stop]))
+            own = settings | _kind(i, knobs) | {"seed": (params.seed + i) % 2**31}
+            boosters.append(lgb.train(own, fitted, knobs.rounds, valid_sets=[judged], callbacks=[stop]))
             bar.advance(task)
             trees = sum(booster.best_iteration * booster.num_model_per_iteration() for booster in boosters)
             if knobs.models == "auto" and trees >= _TREES:
                 break
     return Trees.of(boosters)
+
+
+def _kind(number: int, knobs: TreesParams) -> dict[str, Any]:
+    """What is different in that model, of four in turn: nothing; splits at random (Geurts et al. 2006, "Extremely randomized
+    trees"); all columns for each tree; splits at random in trees of half the size. Their errors differ: their mean is better.
+    """
+    kinds: tuple[dict[str, Any], ...] = (
+        {},
+        {"extra_trees": True},
+        {"feature_fraction": 1.0},
+        {"extra_trees": True, "num_leaves": max(2, knobs.leaves // 2)},
+    )
+    return kinds[number % len(kinds)]
 
 
 def _dataset(params: TrainParams, part: Part, cardinalities: np.ndarray, n_classes: int) -> lgb.Dataset:
@@ -74,4 +95,5 @@ def _dataset(params: TrainParams, part: Part, cardinalities: np.ndarray, n_class
         by_class = balanced_weights(torch.from_numpy(part.y), known, n_classes).numpy()
         weight = by_class[part.y] * (1 if weight is None else weight)
     categories = np.flatnonzero(cardinalities).tolist()
-    return lgb.Dataset(part.X, part.y, weight=weight, categorical_feature=categories, free_raw_data=False)
+    settings = {"max_bin": params.trees.bins, "verbose": -1}
+    return lgb.Dataset(part.X, part.y, weight=weight, categorical_feature=categories, params=settings, free_raw_data=False)

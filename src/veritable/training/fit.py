@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from veritable.errors import UserError
-from veritable.tables.parts import Part
+from veritable.tables.parts import Part, Shards
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 
@@ -46,8 +46,8 @@ class Diverged(TrainingError):  # noqa: N818  (reads as what happened)
 def fit(
     network: nn.Module,
     params: TrainParams,
-    train: Part,
-    valid: Part,
+    train: Part | Shards,
+    valid: Part | Shards,
     *,
     n_classes: int,
     scratch: Path,

@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from veritable.errors import UserError
 from veritable.networks.members import log_probabilities
-from veritable.tables.parts import Part
-from veritable.training.feeding import STEPS, Blocks
+from veritable.tables.parts import Part, Shards
+from veritable.training.feeding import STEPS, Blocks, Held
 from veritable.training.params import TrainParams
+from veritable.training.streaming import Streamed, StreamedBlocks
 
 _VALID_BATCH_ROWS = 8192
 _WARM_UP = 0.05  # of all steps
@@ -29,31 +29,30 @@ class ClassifierModule(pl.LightningModule):
     the device and read once an epoch: reading each step's would wait for the device each time.
     """
 
-    def __init__(self, network: nn.Module, params: TrainParams, train: Part, valid: Part, n_classes: int):
+    def __init__(self, network: nn.Module, params: TrainParams, train: Part | Shards, valid: Part | Shards, n_classes: int):
         super().__init__()
         self.automatic_optimization = False
         self.network, self.params = network, params
-        self.rows = {"train": _tensors(train), "valid": _tensors(valid)}
+        parts = {"train": train, "valid": valid}
+        self.rows = {name: Held(part) if isinstance(part, Part) else Streamed(part) for name, part in parts.items()}
         self.balanced = params.class_weights == "balanced"
-        weights = balanced_weights(*self.rows["train"][1:], n_classes) if self.balanced else torch.ones(n_classes)
+        weights = balance(self.rows["train"].masses(n_classes)) if self.balanced else torch.ones(n_classes)
         self.class_weights: Tensor
         self.register_buffer("class_weights", weights)
         self.penalised = [weight for name, weight in network.named_parameters() if name.endswith("weight")]
-        self.steps = -(-len(self.rows["train"][1]) // params.recipe.batch_size)  # of an epoch
+        self.steps = -(-len(self.rows["train"]) // params.recipe.batch_size)  # of an epoch
 
     def setup(self, stage: str) -> None:
         dtype = torch.float64 if self.params.precision == "64-true" else torch.float32
-        device = self.trainer.strategy.root_device
-        self.rows = {
-            name: (X.to(device, dtype), y.to(device), None if weight is None else weight.to(device, dtype))
-            for name, (X, y, weight) in self.rows.items()
-        }
+        for rows in self.rows.values():
+            rows.to(self.trainer.strategy.root_device, dtype)
 
-    def train_dataloader(self) -> Blocks:  # asked for anew each epoch: a resumed run must see the rows in the same order
-        return Blocks(*self.rows["train"], self.params.recipe.batch_size, self.params.seed + self.current_epoch)
+    def train_dataloader(self) -> Blocks | StreamedBlocks:
+        """Asked for anew each epoch: a resumed run must see the rows in the same order."""
+        return self.rows["train"].blocks(self.params.recipe.batch_size, self.params.seed + self.current_epoch)
 
-    def val_dataloader(self) -> Blocks:
-        return Blocks(*self.rows["valid"], max(1, _VALID_BATCH_ROWS // STEPS))
+    def val_dataloader(self) -> Blocks | StreamedBlocks:
+        return self.rows["valid"].blocks(max(1, _VALID_BATCH_ROWS // STEPS))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch
@@ -65,6 +64,7 @@ class ClassifierModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.params.seed + self.current_epoch)  # dropout: the same, resumed or not
+        self.step = self.current_epoch * self.steps
         self.sums = {name: torch.zeros(2, dtype=torch.float64, device=self.device) for name in ("train", "valid")}
 
     def on_validation_epoch_start(self) -> None:
@@ -76,8 +76,7 @@ class ClassifierModule(pl.LightningModule):
         full_precision = (
             nullcontext() if self.params.precision != "bf16-mixed" else torch.autocast(self.device.type, enabled=False)
         )
-        step, totals = self.current_epoch * self.steps + batch_idx * STEPS, list[Tensor]()
-        masses: list[Any] = []
+        step, totals, masses = self.step, list[Tensor](), list[Any]()
         for batch in zip(*(torch.split(column, recipe.batch_size) for column in block), strict=True):
             loss, total, mass = self._loss(network, *batch)
             totals.append(total)
@@ -94,6 +93,7 @@ class ClassifierModule(pl.LightningModule):
             optimizer.step()
             optimizer.zero_grad()
             step += 1
+        self.step = step
         found = torch.stack(totals).double()
         if len(block) > 2:
             self.sums["train"] += torch.stack([found.sum(), torch.stack(masses).sum(dtype=torch.float64)])
@@ -147,21 +147,11 @@ def balanced_weights(y: Tensor, weight: Tensor | None, n_classes: int) -> Tensor
 
     Shape: y (rows,), weight (rows,) -> (n_classes,)
     """
-    counts = torch.bincount(y, weight, minlength=n_classes).float()
+    return balance(torch.bincount(y, weight, minlength=n_classes))
+
+
+def balance(masses: Tensor) -> Tensor:
+    """The same from what the rows of each class weigh together. Shape: (n_classes,)"""
+    counts = masses.float()
     present = counts > 0
     return torch.where(present, counts.sum() / (present.sum() * counts), 1.0)
-
-
-def _tensors(part: Part) -> tuple[Tensor, Tensor, Tensor | None]:
-    """X, y and the weights of the rows that have any, 1 on average."""
-    X, y = torch.from_numpy(part.X), torch.from_numpy(part.y)
-    if part.weight is None:
-        return X, y, None
-    weight = torch.from_numpy(part.weight)
-    weighty = weight > 0
-    if not weighty.any():
-        raise UserError(
-            f"some row of a part must have a weight above 0, however all {len(weight):,} weigh 0. "
-            "Check the column that data.weight names in params.yaml."
-        )
-    return X[weighty], y[weighty], weight[weighty] / weight[weighty].mean()

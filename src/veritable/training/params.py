@@ -10,6 +10,10 @@ from pydantic.fields import FieldInfo
 from veritable.params import ParamsError, Section
 from veritable.tables.params import Seed
 
+FROM_NOTHING = "models/nothing"  # as train.init: an empty file, for DVC wants a dependency to be there
+
+_MANY_CLASSES = 10
+
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -83,6 +87,7 @@ class TreesParams(Section):
     rows: Annotated[float, Field(gt=0, le=1)]
     columns: Annotated[float, Field(gt=0, le=1)]
     l2: NotNegative
+    bins: Annotated[int, Field(ge=2, le=65_535)]
     patience: Annotated[int, Field(ge=1)]
 
 
@@ -91,20 +96,27 @@ class TrainParams(Section):
 
     network: Literal["auto", "mlp", "resnet", "tabm"]
     networks: Annotated[int, Field(ge=1, le=1000)]
+    folds: Annotated[int, Field(ge=3, le=1000)] | Literal[0]
+    init: Annotated[str, Field(min_length=1)]
+    freeze: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100)]
     calibrate: bool
     class_weights: Literal["none", "balanced"]
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "64-true"]
     threads: Annotated[int, Field(ge=1, le=4096)] | None
+    memory_gib: Positive
     seed: Seed
     mlp: MLPParams
     resnet: ResNetParams
     tabm: TabMParams
     trees: TreesParams
 
-    def resolve(self, *, demo: bool) -> Self:
-        """With what `auto` means for the network and the trees: for the demo's table the demo's network alone."""
-        network = self.network if self.network != "auto" else "mlp" if demo else "tabm"
+    def resolve(self, *, demo: bool, n_classes: int) -> Self:
+        """With what `auto` means for the network and the trees: for the demo's table the demo's network alone, else `tabm`, of
+        many classes the quicker `resnet`, and trees.
+        """
+        auto: Literal["mlp", "resnet", "tabm"] = "mlp" if demo else "tabm" if n_classes < _MANY_CLASSES else "resnet"
+        network = auto if self.network == "auto" else self.network
         trees = self.trees.model_copy(update={"models": 0}) if demo and self.trees.models == "auto" else self.trees
         return self.model_copy(update={"network": network, "trees": trees})
 

@@ -3,8 +3,9 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from veritable.networks.classifier import Classifier
 from veritable.params import ParamsError
 from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
-from veritable.tables.parts import Part
+from veritable.tables.parts import Part, Shards
 from veritable.training.boosting import count_models
 from veritable.training.fit import Diverged
 from veritable.training.params import Range, TrainParams, TuneParams, knob_of, takes
-from veritable.training.train import train_classifier
+from veritable.training.train import Judged, Trained, train_classifier
 from veritable.training.trials import Trial, Tuning
 
 _DIGITS = 3  # of a number that is tried: what then stands in params.yaml can be read
@@ -37,7 +38,14 @@ _LEAST = 1e-15
 
 
 def tune_params(
-    tune: TuneParams, params: TrainParams, encoder: Encoder, contract: Contract, train: Part, valid: Part, scratch: Path
+    tune: TuneParams,
+    params: TrainParams,
+    encoder: Encoder,
+    contract: Contract,
+    train: Part | Shards,
+    valid: Part | Shards,
+    scratch: Path,
+    earlier: Classifier | None = None,
 ) -> Tuning:
     """Try `tune.trials` sets of knobs, `params` first, each by the loss on valid of the classifier that it trains.
 
@@ -50,6 +58,8 @@ def tune_params(
     scratch
         An existing folder that outlives a killed run. Found again, the search goes on with the trial, and the epoch in it,
         that was not finished, and ends as an undisturbed one.
+    earlier
+        Networks start from this classifier's: see `train_classifier`.
 
     Raises
     ------
@@ -76,11 +86,10 @@ def tune_params(
             said.print(f"set {n} of {tune.trials}: {last}; best so far {best.loss if best else 0:.4f}", highlight=False)
         folder = scratch / f"trial-{n + 1}"
         folder.mkdir(exist_ok=True)
-        study.sampler = TPESampler(
-            seed=_seed(tune.seed, n)
-        )  # anew each time: where a search goes on, it is as if it never ended
+        study.sampler = TPESampler(seed=_seed(tune.seed, n))  # anew each time: a search that goes on is as one that never ended
         trial, tried = _ask(study, knobs, params, first=n == 0)
-        _try(study, trial, tried, encoder, contract, train, valid, folder)
+        seed_everything(tried.seed, verbose=False)  # as the stage `train` does
+        _tell(study, trial, partial(train_classifier, tried, encoder, contract, train, valid, folder, earlier))
         shutil.rmtree(folder)
     unsearched = tuple(key for key in tune.space if key.split(".")[0] not in live)
     return Tuning(params, tuple(knob.key for knob in knobs), unsearched, trials)
@@ -138,26 +147,16 @@ def _ask(study: optuna.Study, knobs: list[_Knob], params: TrainParams, *, first:
     return trial, tried
 
 
-def _try(
-    study: optuna.Study,
-    trial: optuna.Trial,
-    params: TrainParams,
-    encoder: Encoder,
-    contract: Contract,
-    train: Part,
-    valid: Part,
-    scratch: Path,
-) -> None:
-    """Train with these params, and tell the study what came of it."""
+def _tell(study: optuna.Study, trial: optuna.Trial, train: Callable[..., Trained]) -> None:
+    """Train, and tell the study what came of it."""
 
     def hear(epoch: int, loss: float) -> None:
         trial.report(loss, epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 
-    seed_everything(params.seed, verbose=False)  # as the stage `train` does
     try:
-        classifier, _ = train_classifier(params, encoder, contract, train, valid, scratch, told=hear)
+        judged = train(told=hear).judged
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except Diverged:
@@ -166,13 +165,13 @@ def _try(
         trial.set_user_attr("diverged", True)
         study.tell(trial, state=TrialState.PRUNED)
     else:
-        study.tell(trial, log_loss(classifier, valid))
+        study.tell(trial, log_loss(judged))
 
 
-def log_loss(classifier: Classifier, part: Part) -> float:
-    """Mean over a part's rows, by their weights."""
-    y_prob = classifier.predict_encoded(part.X)[np.arange(len(part)), part.y]
-    return float(np.average(-np.log(np.maximum(y_prob, _LEAST)), weights=part.weight))
+def log_loss(judged: Judged) -> float:
+    """Mean over rows that were not fitted on, by their weights."""
+    y_prob = judged.y_prob[np.arange(len(judged.part)), judged.part.y]
+    return float(np.average(-np.log(np.maximum(y_prob, _LEAST)), weights=judged.part.weight))
 
 
 def _resume(journal: Path, pruning: bool, epochs: int) -> optuna.Study:
