@@ -143,8 +143,8 @@ def test_killed_training_resumes(demo: Toy) -> None:
 def test_tuning_from_search_to_headline(demo: Toy) -> None:
     """Searched, killed in the middle of it and gone on with, applied and trained: the same as undisturbed, params.yaml changed
     in its values alone, and the loss that was promised."""
-    change(demo, "tune.trials", "12")
-    change(demo, "train.mlp.epochs", "20")
+    change(demo, "tune.trials", "9")
+    change(demo, "train.mlp.epochs", "10")
     demo.commit("a search")
     before = demo.read("params.yaml")
     undisturbed = demo.by_hand("tune")
@@ -161,7 +161,7 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
     resumed = demo.dvc("repro", "tune", timeout=200)
     assert 0 == resumed.status, resumed.text
     assert expected == {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
-    assert "Tried 12 sets of params" in resumed.text
+    assert "Tried 9 sets of params" in resumed.text
 
     applied = demo.run(sys.executable, "-m", "veritable", "apply")
     assert 0 == applied.status, applied.text

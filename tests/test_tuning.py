@@ -20,7 +20,7 @@ from tests.training import train_params
 from veritable.errors import UserError
 from veritable.tables.parts import Part
 from veritable.training import tuning as room
-from veritable.training.fit import Diverged
+from veritable.training.fit import Diverged, TrainingError
 from veritable.training.module import ClassifierModule
 from veritable.training.params import SEARCHABLE, Range, TrainParams, TuneParams
 from veritable.training.train import Judged, train_classifier
@@ -242,6 +242,33 @@ class TestPruning:
         assert ["complete", "diverged", "diverged", "diverged"] == [each.state for each in found.trials]
         assert "(3 diverged)" in str(found)
         assert found.best is found.trials[0]
+
+    def test_one_that_does_not_fit(self, tmp_path: Path) -> None:
+        """Where networks start from an earlier classifier, a trial of other sizes that nothing of it fits is passed over."""
+        done = prepared(300)
+        parts = done.parts["train"], done.parts["valid"]
+        (tmp_path / "earlier").mkdir()
+        earlier = train_classifier(
+            train_params(hidden_sizes=[8], epochs=1), done.encoder, done.contract, *parts, tmp_path / "earlier"
+        ).classifier
+        frozen = next(name for name, _ in earlier.members.networks[0].named_parameters())
+        base = train_params(hidden_sizes=[8], epochs=1, freeze=[frozen])
+        params = tune_section({"mlp.hidden_sizes": [[]]}, trials=3)
+        (tmp_path / "a").mkdir()
+        found = tune_params(params, base, done.encoder, done.contract, *parts, tmp_path / "a", earlier)
+        assert ["complete", "unfit", "unfit"] == [each.state for each in found.trials]
+        assert "(2 unfit)" in str(found)
+        with pytest.raises(TrainingError):
+            tune_params(
+                params, train_params(freeze=["none"]), done.encoder, done.contract, *parts, tmp_path / "earlier", earlier
+            )
+
+    def test_folds(self, tmp_path: Path) -> None:
+        """With folds, trials are judged on all rows, each by a classifier that has not seen it."""
+        base = train_params(folds=3, epochs=2)
+        found = tuned(tmp_path / "a", base, trials=2, space={"mlp.dropout": [0.5]})
+        assert _loss(base, tmp_path) == found.trials[0].loss
+        assert "log loss over the folds" in str(found)
 
     def test_what_one_has_diverges(self, tmp_path: Path) -> None:
         """If the params as they stand cannot be trained with, that is said as the stage `train` says it."""

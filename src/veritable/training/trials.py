@@ -22,7 +22,8 @@ class Trial:
     number
         From 1; the first is the set that stands in params.yaml.
     state
-        "complete"; "pruned", stopped since others were better by that epoch; "diverged", its loss no longer finite.
+        "complete"; "pruned", stopped since others were better by that epoch; "diverged", its loss no longer finite; "unfit",
+        of sizes that nothing of the classifier in train.init fits.
     loss
         Of the whole classifier on valid, only of a complete one.
     epochs
@@ -82,14 +83,14 @@ class Tuning:
         if self.best is None:
             return "Searched nothing: tune.trials in params.yaml is 0."
         states = Counter(each.state for each in self.trials)
-        ends = ", ".join(f"{states[state]:,} {state}" for state in ("pruned", "diverged") if states[state])
+        ends = ", ".join(f"{states[state]:,} {state}" for state in ("pruned", "diverged", "unfit") if states[state])
         tried = f"{len(self.trials):,} {'set' if len(self.trials) == 1 else 'sets'} of params{f' ({ends})' if ends else ''}"
-        loss = self.trials[0].loss
+        loss, where = self.trials[0].loss, "log loss over the folds" if self.params.folds else "valid log loss"
         if self.better:
             knobs = ", ".join(f"{key} {_plain(value)}" for key, value in self.better.items())
-            said = f"Tried {tried}: valid log loss {loss:.4f} -> {self.best.loss:.4f}. Best: {knobs}. Apply with `{APPLY}`."
+            said = f"Tried {tried}: {where} {loss:.4f} -> {self.best.loss:.4f}. Best: {knobs}. Apply with `{APPLY}`."
         else:
-            said = f"Tried {tried}: none was better than the present one, valid log loss {loss:.4f}."
+            said = f"Tried {tried}: none was better than the present one, {where} {loss:.4f}."
         return "\n".join(filter(None, [self._left_alone(), said]))
 
     def _left_alone(self) -> str:

@@ -25,7 +25,7 @@ from veritable.tables.contract import Contract
 from veritable.tables.encoder import Encoder
 from veritable.tables.parts import Part, Shards
 from veritable.training.boosting import count_models
-from veritable.training.fit import Diverged
+from veritable.training.fit import Diverged, TrainingError
 from veritable.training.params import Range, TrainParams, TuneParams, knob_of, takes
 from veritable.training.train import Judged, Trained, train_classifier
 from veritable.training.trials import Trial, Tuning
@@ -89,7 +89,8 @@ def tune_params(
         study.sampler = TPESampler(seed=_seed(tune.seed, n))  # anew each time: a search that goes on is as one that never ended
         trial, tried = _ask(study, knobs, params, first=n == 0)
         seed_everything(tried.seed, verbose=False)  # as the stage `train` does
-        _tell(study, trial, partial(train_classifier, tried, encoder, contract, train, valid, folder, earlier))
+        training = partial(train_classifier, tried, encoder, contract, train, valid, folder, earlier)
+        _tell(study, trial, training, may_not_fit=earlier is not None)
         shutil.rmtree(folder)
     unsearched = tuple(key for key in tune.space if key.split(".")[0] not in live)
     return Tuning(params, tuple(knob.key for knob in knobs), unsearched, trials)
@@ -147,8 +148,8 @@ def _ask(study: optuna.Study, knobs: list[_Knob], params: TrainParams, *, first:
     return trial, tried
 
 
-def _tell(study: optuna.Study, trial: optuna.Trial, train: Callable[..., Trained]) -> None:
-    """Train, and tell the study what came of it."""
+def _tell(study: optuna.Study, trial: optuna.Trial, train: Callable[..., Trained], *, may_not_fit: bool) -> None:
+    """Train, and tell the study what came of it; the first trial's errors are those that the stage `train` would end with."""
 
     def hear(epoch: int, loss: float) -> None:
         trial.report(loss, epoch)
@@ -159,10 +160,11 @@ def _tell(study: optuna.Study, trial: optuna.Trial, train: Callable[..., Trained
         judged = train(told=hear).judged
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
-    except Diverged:
-        if not _finished(study):
-            raise  # with the params as they stand: `train` would say the same
-        trial.set_user_attr("diverged", True)
+    except TrainingError as error:
+        diverged = isinstance(error, Diverged)
+        if not _finished(study) or not (diverged or may_not_fit):
+            raise
+        trial.set_user_attr("state", "diverged" if diverged else "unfit")
         study.tell(trial, state=TrialState.PRUNED)
     else:
         study.tell(trial, log_loss(judged))
@@ -211,8 +213,13 @@ def _finished(study: optuna.Study) -> tuple[Trial, ...]:
 
 def _trial(number: int, found: optuna.trial.FrozenTrial) -> Trial:
     own, complete = found.user_attrs, found.state == TrialState.COMPLETE
-    state = "complete" if complete else "diverged" if "diverged" in own else "pruned"
-    return Trial(number, state, found.value if complete else None, found.last_step or 0, own["knobs"])
+    return Trial(
+        number,
+        "complete" if complete else own.get("state", "pruned"),
+        found.value if complete else None,
+        found.last_step or 0,
+        own["knobs"],
+    )
 
 
 def _seed(seed: int, trial: int) -> int:
