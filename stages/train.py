@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from pytorch_lightning import seed_everything
 
-from veritable.errors import UserError
 from veritable.evaluation.params import ThresholdParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.thresholds import choose_threshold, predict_labels
@@ -28,10 +27,7 @@ def train(stage: Stage) -> None:
     n_classes, demo = len(contract.classes), stage.params["data"]["path"] == DEMO
     params = TrainParams.parse("train", stage.params["train"]).resolve(demo=demo, n_classes=n_classes)
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
-    if params.folds and stage.params["data"]["time"]:
-        raise UserError(
-            "'train.folds' in params.yaml must be 0 where data.time splits the table: folds would mix past and future."
-        )
+    params.check_folds(stage.params["data"]["time"])
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     init = stage.inputs["train.init"]
     earlier = Classifier.load(init) if params.init != FROM_NOTHING else None

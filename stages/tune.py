@@ -11,6 +11,7 @@ from veritable.training.trials import Tuning
 def tune(stage: Stage) -> None:
     params = TuneParams.parse("tune", stage.params["tune"])
     train, path = TrainParams.parse("train", stage.params["train"]), stage.params["data"]["path"]
+    train.check_folds(stage.params["data"]["time"])
     stage.inputs.values()  # all are of use, even if without trials nobody looks into them
     tuning = _search(stage, params, train, path) if params.trials else Tuning(train)
     tuning.write(stage.outputs["tuning"], base={"data": {"path": path}, "train": train.model_dump()})

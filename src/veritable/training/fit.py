@@ -222,7 +222,7 @@ def _resume_from(scratch: Path) -> Path | None:
     try:
         with zipfile.ZipFile(path) as archive:
             whole = archive.testzip() is None
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError):  # what zipfile raises on bytes gone wrong
         whole = False
     if whole:
         return path

@@ -120,6 +120,25 @@ class TrainParams(Section):
         trees = self.trees.model_copy(update={"models": 0}) if demo and self.trees.models == "auto" else self.trees
         return self.model_copy(update={"network": network, "trees": trees})
 
+    def check_folds(self, time: str | None) -> None:
+        """That no past and future are mixed.
+
+        Parameters
+        ----------
+        time
+            The column by which the table is split, if it is.
+
+        Raises
+        ------
+        ParamsError
+            There are folds then.
+        """
+        if self.folds and time:
+            raise ParamsError(
+                f"'train.folds' in params.yaml must be 0 where data.time splits the table, however it is {self.folds}: folds "
+                "would mix past and future."
+            )
+
     @property
     def recipe(self) -> MLPParams | ResNetParams | TabMParams:
         """The section of the network that is chosen; `auto` is to be resolved before."""
