@@ -83,12 +83,13 @@ class TestSame:
         assert fitted(1).texts == three.texts[:1]
 
     def test_kinds_in_turn(self) -> None:
-        """Every other model splits at random, the third has all columns for each tree, the fourth trees of half the size."""
-        settings = [
-            dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in fitted(5, leaves=6, columns=0.5).texts
-        ]
-        found = [(each["extra_trees"], each["feature_fraction"], each["num_leaves"]) for each in settings]
-        assert [("0", "0.5", "6"), ("1", "0.5", "6"), ("0", "1", "6"), ("1", "0.5", "3"), ("0", "0.5", "6")] == found
+        """The second model has all columns for each tree, the third splits at random, the fourth small trees of few columns."""
+        texts = fitted(5, leaves=12, columns=0.6, l2=1.0, learning_rate=0.2).texts
+        settings = [dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in texts]
+        keys = ("extra_trees", "feature_fraction", "num_leaves", "lambda_l2", "learning_rate")
+        found = [tuple(float(each[key]) for key in keys) for each in settings]
+        plain = (0, 0.6, 12, 1, 0.2)
+        assert [plain, (0, 1, 12, 1, 0.2), (1, 0.6, 12, 1, 0.4), (0, 0.4, 3, 4, 0.2), plain] == found
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, seed: int) -> None:

@@ -377,9 +377,8 @@ class TestBlend:
         """A network that learned nothing leaves the prediction to the trees, and trees that learned nothing to the network."""
         useless = {"learning_rate": 1e-9, "epochs": 1}
         to_trees = trained(tmp_path / "a", train_params(trees={"models": 2, "rounds": 60}, **useless)).classifier
-        to_network, _ = trained(
-            tmp_path / "b", train_params(trees={"models": 2, "rounds": 1, "learning_rate": 1e-9}, epochs=30)
-        )
+        useless_trees = {"models": 2, "rounds": 1, "learning_rate": 1e-9}
+        to_network = trained(tmp_path / "b", train_params(trees=useless_trees, epochs=30)).classifier
         assert to_trees.members.shares[0] < 0.5 < to_network.members.shares[0]
 
     def test_few_rows_decide_little(self, tmp_path: Path) -> None:

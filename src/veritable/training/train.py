@@ -26,7 +26,7 @@ from veritable.training.folds import deal_folds
 from veritable.training.params import MLPParams, TrainParams
 from veritable.training.streaming import in_memory
 
-_DOUBT_ROWS = 10  # that speak for equal shares and a temperature of 1: of few valid rows, chance must not decide
+_DOUBT_ROWS = 5  # that speak for equal shares and a temperature of 1: of few valid rows, chance must not decide
 _LEAST = 1e-15
 _BIN_ROWS = 200_000  # of a part on disk; find_bins takes no more of one in memory
 
