@@ -99,7 +99,11 @@ def _spot(node: Node | None, keys: list[str], text: str) -> tuple[int, int] | No
             return None
         behind = text.index(":", named.end_mark.index) + 1
         start, end = node.start_mark.index, _end(node)
-        spot = (start, end) if end > start else (behind, behind)  # of no value the mark stands somewhere behind
+        if end <= start:  # of no value the mark stands somewhere behind
+            start = end = behind
+        if isinstance(node, CollectionNode) and not node.flow_style:  # in lines of its own, as DVC writes lists
+            start = behind
+        spot = (start, end)
     return spot
 
 
@@ -113,7 +117,10 @@ def _end(node: Node) -> int:
 
 def _in_place(value: Any, before: str, rest: str) -> str:
     """A value and the text that follows: a comment in the same line keeps its column where there is room."""
-    text = _written(value) if before else f" {_written(value)}"
+    text = _written(value)
+    if not before or before[0].isspace():  # from the colon on: a comment behind it stays there
+        found = re.match(r" *(#[^\n]*)", before)
+        text = f" {text}  {found[1]}" if found else f" {text}"
     if (found := re.match(r"( +)#", rest)) and "\n" not in before:
         spaces = len(found[1]) + len(before) - len(text)
         rest = " " * max(2, spaces) + rest[len(found[1]) :]
