@@ -220,5 +220,5 @@ class TestChangeValues:
         file = tmp_path / "p.yaml"
         file.write_text("a: {x: 1, y: 2}\nb:\n  - 3\nc: last\n")
         change_values(file, {"c": "first", "a.y": 1e-07, "b": [], "a.x": 22222})
-        assert "a: {x: 22222, y: 1e-07}\nb:\n  []\nc: first\n" == file.read_text()
+        assert "a: {x: 22222, y: 1e-07}\nb: []\nc: first\n" == file.read_text()
         assert json.loads('{"a": {"x": 22222, "y": 1e-07}, "b": [], "c": "first"}') == read_yaml(file)
