@@ -43,3 +43,4 @@ bench-quality: setup
 
 bench-speed: setup
 	$(PYTHON) benchmarks/training/run.py $(BENCH)
+	$(PYTHON) benchmarks/training/stream.py
