@@ -189,6 +189,9 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
         "data.target": "diagnosis",
         "train.tabm.epochs": "3",
         "train.trees.models": "2",
+        "train.trees.rounds": "100",
+        "explain.rows": "10",
+        "explain.background_rows": "20",
     }.items():
         change(demo, key, value)
     done = demo.run(*REPRO, timeout=200)
