@@ -1,5 +1,6 @@
 """Params: what stands in params.yaml is taken as it is, or refused in one sentence that names key, rule and value."""
 
+import difflib
 import time
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,7 @@ def test_typo(path: tuple[str, ...], data: st.DataObject) -> None:
         st.sampled_from([key[:where] + key[where + 1 :], key[:where] + key[where] + key[where:], key.upper()[:1] + key[1:]])
     )
     assume(typo not in around)
+    assume([key] == difflib.get_close_matches(typo, list(around), n=1))  # "pat" may be part as well as path
     renamed = {typo if each == key else each: value for each, value in around.items()}
     for values in (renamed, around | {typo: 1}):
         whole = changed(place, values) if len(place) > 1 else values
@@ -435,3 +437,9 @@ def test_yaml_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         yaml(tmp_path, "a: [" + "1, " * 200 + "1]\n")
     with pytest.raises(UserError, match=r"params.yaml must have at most 1,048,576 bytes, however it has 2,000,003"):
         yaml(tmp_path, "# " + "x" * 2_000_000 + "\n")
+
+
+def test_a_key_like_a_type() -> None:
+    """A key that is called as pydantic calls a branch of a union is a misspelt key like any other."""
+    expected = "params.yaml has no key 'train.int'. Did you mean 'train.init'?"
+    assert expected == refusal("train", section("train") | {"int": 1})

@@ -53,6 +53,8 @@ QUICK = {
     "train.tabm.epochs": "2",
     "train.tabm.members": "2",
     "train.tabm.width": "64",
+    "train.resnet.epochs": "2",
+    "train.resnet.width": "64",
     "train.trees.models": "1",
     "train.trees.rounds": "20",
     "baselines.rows": "2000",

@@ -62,7 +62,7 @@ def mutate(path: Path) -> None:
 @pytest.mark.parametrize("dep", DEPS)
 def test_a_changed_dep_runs_its_stages_again(demo: Toy, dep: str) -> None:
     """A change in a declared dep runs every stage that declares it, or a folder around it, and no other."""
-    path = dep.replace("${data.path}", PARAMS["data"]["path"])
+    path = dep.replace("${data.path}", PARAMS["data"]["path"]).replace("${train.init}", PARAMS["train"]["init"])
     mutate(demo.root / path)
     concerned = {name for name, entry in STAGES.items() for each in entry["deps"] if dep == each or path.startswith(f"{each}/")}
     found = would_run(demo, *STAGES)

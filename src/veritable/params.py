@@ -65,6 +65,8 @@ def _sentence(section: str, model: type[Section], error: ValidationError) -> str
     mistakes = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     mistake = mistakes[0]
     path = [str(part) for part in mistake["loc"] if not _is_tag(part)]
+    if mistake["type"] == "extra_forbidden" and _is_tag(mistake["loc"][-1]):
+        path.append(str(mistake["loc"][-1]))  # a key that someone named "int"
     key = ".".join([section, *path])
     if mistake["type"] == "extra_forbidden":
         known, above = list(_model_at(model, path[:-1]).model_fields), ".".join([section, *path[:-1]])
