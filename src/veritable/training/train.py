@@ -101,7 +101,7 @@ def train_classifier(
         There are fewer rows than folds.
     """
     n_classes = len(contract.classes)
-    spec = _spec(params, encoder, in_memory(train, params, n_classes, _BIN_ROWS), earlier)
+    spec = _spec(params, encoder, train, n_classes, earlier)
     trees = params.trees
     networks: list[nn.Module] = []
     histories: list[pd.DataFrame] = []
@@ -153,7 +153,9 @@ def _seeded(params: TrainParams, number: int) -> TrainParams:
     return params.model_copy(update={"seed": (params.seed + number) % 2**32})
 
 
-def _spec(params: TrainParams, encoder: Encoder, train: Part, earlier: Classifier | None) -> dict[str, Any]:
+def _spec(
+    params: TrainParams, encoder: Encoder, train: Part | Shards, n_classes: int, earlier: Classifier | None
+) -> dict[str, Any]:
     recipe = params.recipe
     if earlier is not None and earlier.spec["name"] != params.network:
         raise TrainingError(
@@ -162,7 +164,8 @@ def _spec(params: TrainParams, encoder: Encoder, train: Part, earlier: Classifie
         )
     if isinstance(recipe, MLPParams):
         return recipe.spec
-    bins = find_bins(train.X, encoder.cardinalities.tolist(), recipe.bins, params.seed)
+    X = in_memory(train, params, n_classes, _BIN_ROWS).X
+    bins = find_bins(X, encoder.cardinalities.tolist(), recipe.bins, params.seed)
     return {**recipe.spec, "bins": bins if earlier is None else adopt_bins(bins, encoder, earlier)}
 
 
