@@ -5,12 +5,13 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.evaluation.baselines import fit_baselines
-from veritable.evaluation.params import BaselineParams, ThresholdParams
+from veritable.evaluation.params import BaselineParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.thresholds import choose_threshold, predict_labels
 from veritable.files import read_json, write_json
-from veritable.tables.encoder import Encoder
-from veritable.tables.parts import read_part
+from veritable.metrics.params import ThresholdParams
+from veritable.metrics.thresholds import choose_threshold, predict_labels
+from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.parts import read_part
 
 
 def baselines(stage: Stage) -> None:

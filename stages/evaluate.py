@@ -9,10 +9,10 @@ from veritable.evaluation.folds import measure_folds
 from veritable.evaluation.groups import measure_groups
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.thresholds import predict_labels
 from veritable.files import read_json, write_json
-from veritable.networks.classifier import Classifier
-from veritable.tables.parts import read_part
+from veritable.metrics.thresholds import predict_labels
+from veritable.models.classifier import Classifier
+from veritable.tables.encoding.parts import read_part
 
 
 def evaluate(stage: Stage) -> None:

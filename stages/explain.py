@@ -7,8 +7,8 @@ run(__name__)
 from veritable.explanation.explain import explain_rows
 from veritable.explanation.params import ExplainParams
 from veritable.files import write_json
-from veritable.networks.classifier import Classifier
-from veritable.tables.parts import read_part
+from veritable.models.classifier import Classifier
+from veritable.tables.encoding.parts import read_part
 
 
 def explain(stage: Stage) -> None:

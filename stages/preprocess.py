@@ -7,10 +7,10 @@ run(__name__)
 from pathlib import Path
 
 from veritable.files import write_json
-from veritable.tables.findings import refuse_errors, speak
-from veritable.tables.open import open_tables
+from veritable.tables.checking.findings import refuse_errors, speak
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import prepare
+from veritable.tables.reading.open import open_tables
 
 
 def preprocess(stage: Stage) -> None:

@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 from pytorch_lightning import seed_everything
 
-from veritable.evaluation.params import ThresholdParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.thresholds import choose_threshold, predict_labels
 from veritable.files import read_json
-from veritable.networks.classifier import Classifier
-from veritable.tables.contract import Contract
-from veritable.tables.encoder import Encoder
+from veritable.metrics.params import ThresholdParams
+from veritable.metrics.thresholds import choose_threshold, predict_labels
+from veritable.models.classifier import Classifier
+from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.generate import DEMO
+from veritable.tables.typing.contract import Contract
 from veritable.training.params import FROM_NOTHING, TrainParams
 from veritable.training.streaming import describe, open_parts
 from veritable.training.train import train_classifier

@@ -21,10 +21,10 @@ def tune(stage: Stage) -> None:
 def _search(stage: Stage, params: TuneParams, train: TrainParams, path: str) -> Tuning:
     """Imports only here: to search nothing must cost next to nothing."""
     from veritable.files import read_json
-    from veritable.networks.classifier import Classifier
-    from veritable.tables.contract import Contract
-    from veritable.tables.encoder import Encoder
+    from veritable.models.classifier import Classifier
+    from veritable.tables.encoding.encoder import Encoder
     from veritable.tables.generate import DEMO
+    from veritable.tables.typing.contract import Contract
     from veritable.training.streaming import open_parts
     from veritable.training.tuning import tune_params
 

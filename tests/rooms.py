@@ -16,17 +16,17 @@ from ruamel.yaml import YAML
 
 from veritable.params import Section
 from veritable.progress import progress
-from veritable.tables import inference
-from veritable.tables.contract import Contract
-from veritable.tables.encoder import Encoder, columns_of
-from veritable.tables.learner import Learner, look_up, places, truth_tables
-from veritable.tables.open import open_tables
+from veritable.tables.encoding.encoder import Encoder, columns_of
+from veritable.tables.encoding.learner import Learner, look_up, places, truth_tables
+from veritable.tables.encoding.parts import Part, read_part
 from veritable.tables.params import DataParams
-from veritable.tables.parts import Part, read_part
 from veritable.tables.prepare import Prepared, prepare
-from veritable.tables.reading import Reading, Source
+from veritable.tables.reading.open import open_tables
+from veritable.tables.reading.table import Reading, Source
 from veritable.tables.scan import scan
 from veritable.tables.spool import Spool
+from veritable.tables.typing import inference
+from veritable.tables.typing.contract import Contract
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / "src/veritable/reporting/templates"

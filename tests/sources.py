@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from veritable.tables.errors import TableError
-from veritable.tables.reading import Reading, open_table
+from veritable.tables.reading.table import Reading, open_table
 
 
 def rows(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> dict[str, list[Any]]:

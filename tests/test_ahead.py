@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from veritable.tables.ahead import ahead
+from veritable.tables.reading.ahead import ahead
 
 
 def test_same_batches() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from tests.rooms import ROOT, section
 from veritable.__main__ import main
+from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
 from veritable.training.params import TrainParams
 from veritable.training.trials import Trial, Tuning
-from veritable.yaml_file import change_values, read_yaml
 
 BEST = {"tabm.dropout": 0.23, "tabm.width": 256, "mlp.hidden_sizes": [128, 128], "tabm.weight_decay": 1e-05, "trees.leaves": 31}
 

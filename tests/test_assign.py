@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.rooms import InMemory, batched, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
 from veritable.progress import progress
-from veritable.tables.assign import Assigned, assign
 from veritable.tables.scan import scan
-from veritable.tables.split import LEFT_OUT, TEST, TRAIN, VALID
+from veritable.tables.splitting.assign import Assigned, assign
+from veritable.tables.splitting.split import LEFT_OUT, TEST, TRAIN, VALID
 from veritable.tables.spool import Spool
-from veritable.tables.target import find_classes
+from veritable.tables.typing.target import find_classes
 
 
 def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:

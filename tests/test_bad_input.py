@@ -19,11 +19,11 @@ from tests.conftest import Toy
 from tests.pipeline import change
 from tests.rooms import HOSTILE, params
 from veritable.errors import UserError
-from veritable.tables.findings import refuse_errors
-from veritable.tables.open import open_tables
+from veritable.tables.checking.findings import refuse_errors
+from veritable.tables.encoding.parts import read_part
 from veritable.tables.params import DataParams
-from veritable.tables.parts import read_part
 from veritable.tables.prepare import Prepared, prepare
+from veritable.tables.reading.open import open_tables
 
 
 def bring(folder: Path, content: Content, name: str = "table.csv", **knobs: Any) -> Prepared:

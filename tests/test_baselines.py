@@ -5,7 +5,7 @@ import pytest
 
 from veritable.errors import UserError
 from veritable.evaluation.baselines import fit_baselines, stratified_sample
-from veritable.evaluation.metrics import row_losses
+from veritable.metrics.metrics import row_losses
 
 NAMES = ["majority", "logistic_regression", "gradient_boosting"]
 

@@ -11,8 +11,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from tests.rooms import numbers_part, prepared
 from tests.training import LITTLE, mean_of, train_params
-from veritable.networks.trees import Trees
-from veritable.tables.parts import Part
+from veritable.models.trees import Trees
+from veritable.tables.encoding.parts import Part
 from veritable.training.boosting import count_models, fit_trees
 
 NUMBERS = np.zeros(4, dtype=np.int64)

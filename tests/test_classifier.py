@@ -14,9 +14,9 @@ from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
 from tests.training import MLP_SPEC, NETWORKS, spec_of, train_params, trees_of, untrained
 from veritable.errors import UserError
 from veritable.files import read_json
-from veritable.networks.classifier import NETWORKS as KNOWN
-from veritable.networks.classifier import Classifier
-from veritable.networks.members import Members
+from veritable.models.classifier import NETWORKS as KNOWN
+from veritable.models.classifier import Classifier
+from veritable.models.members import Members
 from veritable.tables.errors import TableError
 
 KINDS = [*NETWORKS, "blend"]
@@ -204,6 +204,6 @@ def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
 def test_needs_no_trainer() -> None:
     """To predict costs no import of Lightning, shap or matplotlib."""
     unwanted = ("pytorch_lightning", "shap", "matplotlib")
-    code = f"import sys, veritable.networks.classifier; print([each for each in {unwanted} if each in sys.modules])"
+    code = f"import sys, veritable.models.classifier; print([each for each in {unwanted} if each in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]\n" == done.stdout

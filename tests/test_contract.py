@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.rooms import mixed_table, prepare_frame
-from veritable.tables.contract import Column, Contract, conform
+from veritable.tables.typing.contract import Column, Contract, conform
 
 MISSING = frozenset({"", "?"})
 NUMBER = Column("x", "number", "feature", True, form="plain", missing_codes=("-9",), minimum=0.0, maximum=10.0)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from veritable.evaluation.curves import (
+from veritable.metrics.curves import (
     calibration_frame,
     confusion_frame,
     pr_curve_frame,

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, texts, write
-from veritable.tables import delimited, stream
-from veritable.tables.reading import Reading, open_table
+from veritable.tables.reading.table import Reading, delimited, open_table, stream
 
 
 def zstd(content: bytes) -> bytes:

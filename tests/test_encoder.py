@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE, data_params, encoded, finite, fitted, mixed_table
 from tests.sources import refusal
-from veritable.tables.encoder import Encoder
+from veritable.tables.encoding.encoder import Encoder
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8) | st.sampled_from(HOSTILE)
 BOOLEANS = [["yes", "no"], ["Y", "N"], ["true", "false"], ["TRUE", "FALSE"], ["t", "f"], ["1", "0"]]

@@ -16,7 +16,7 @@ from tests.rooms import mixed_table, prepare_frame
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
 from veritable.errors import UserError
-from veritable.estimator import TableClassifier
+from veritable.serving.estimator import TableClassifier
 
 mpl.use("agg")
 

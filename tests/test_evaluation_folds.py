@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics
 
 from veritable.evaluation.folds import measure_folds
-from veritable.evaluation.metrics import METRICS
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.metrics import METRICS
 
 
 def fold(seed: int, n: int = 40, *, weighted: bool = False) -> PartPredictions:

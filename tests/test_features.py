@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
-from veritable.networks.features import Features, find_bins
+from veritable.models.features import Features, find_bins
 
 DRAW = np.random.default_rng(0)
 NUMBER = st.floats(-1e6, 1e6, width=32)  # farther ones the encoder does not give

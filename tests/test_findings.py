@@ -8,8 +8,8 @@ import pytest
 
 from tests.rooms import HOSTILE, ROOT, mixed_table, prepare_frame
 from tests.sources import refusal
-from veritable.tables.finding import LEVELS, Finding
-from veritable.tables.findings import CODES, refuse_errors, speak
+from veritable.tables.checking.finding import LEVELS, Finding
+from veritable.tables.checking.findings import CODES, refuse_errors, speak
 
 ROWS = 600
 DRAW = np.random.default_rng(5)

@@ -22,10 +22,10 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from tests.rooms import ROOT, numbers_part, prepared
 from tests.training import LITTLE, NETWORKS, spec_of, train_params
 from veritable.errors import UserError
-from veritable.networks.classifier import NETWORKS as KNOWN
-from veritable.networks.classifier import build_network
-from veritable.networks.members import Members
-from veritable.tables.parts import Part
+from veritable.models.classifier import NETWORKS as KNOWN
+from veritable.models.classifier import build_network
+from veritable.models.members import Members
+from veritable.tables.encoding.parts import Part
 from veritable.training import fit as room
 from veritable.training.fit import TrainingError, fit
 from veritable.training.module import ClassifierModule

@@ -7,7 +7,7 @@ import pytest
 
 from tests.rooms import numbers_part
 from veritable.errors import UserError
-from veritable.tables.parts import Part
+from veritable.tables.encoding.parts import Part
 from veritable.training.folds import Fold, deal_folds
 
 TRAIN, VALID = numbers_part(120, 1, 3), replace(numbers_part(40, 2, 3), row=np.arange(1000, 1040))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veritable.evaluation.groups import MOST_GROUPS, group_rows, measure_groups
-from veritable.evaluation.metrics import METRICS, compute_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.metrics import METRICS, compute_metrics
 
 PARAMS = EvaluateParams(resamples=100, confidence=0.9, seed=3)
 

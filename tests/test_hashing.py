@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritable.tables import hashing
+from veritable.tables.splitting import hashing
 
 
 def test_mix_is_splitmix64() -> None:

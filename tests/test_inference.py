@@ -8,10 +8,10 @@ import pytest
 from tests.rooms import batched, data_params
 from tests.sources import refusal
 from veritable.progress import progress
-from veritable.tables import inference
-from veritable.tables.contract import Column
 from veritable.tables.scan import scan
 from veritable.tables.spool import Spool
+from veritable.tables.typing import inference
+from veritable.tables.typing.contract import Column
 
 LONG = 60
 WORDS = "the quick brown fox jumps over a lazy dog and then it sleeps for a long while under trees".split()  # noqa: SIM905

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from veritable.tables.labels import as_labels
+from veritable.tables.typing.labels import as_labels
 
 
 @pytest.mark.parametrize(

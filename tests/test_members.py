@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.rooms import prepared
 from tests.training import NETWORKS, spec_of, train_params, trees_of
-from veritable.networks.classifier import NETWORKS as KNOWN
-from veritable.networks.classifier import build_network
-from veritable.networks.features import find_bins
-from veritable.networks.members import Members, log_probabilities, tempered
-from veritable.tables.parts import Part
+from veritable.models.classifier import NETWORKS as KNOWN
+from veritable.models.classifier import build_network
+from veritable.models.features import find_bins
+from veritable.models.members import Members, log_probabilities, tempered
+from veritable.tables.encoding.parts import Part
 from veritable.training.boosting import fit_trees
 
 PROBABILITIES = st.integers(2, 5).flatmap(

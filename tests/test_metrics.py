@@ -12,8 +12,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from veritable.errors import UserError
-from veritable.evaluation.intervals import paired_difference, percentile_interval, resample_weights
-from veritable.evaluation.metrics import METRICS, Interval, Predictions, compute_metrics, row_losses
+from veritable.metrics.intervals import paired_difference, percentile_interval, resample_weights
+from veritable.metrics.metrics import METRICS, Interval, Predictions, compute_metrics, row_losses
 
 
 @st.composite
@@ -143,7 +143,7 @@ def test_chunks_change_nothing(monkeypatch):
     """However many resamples are made at once, they are the same."""
     y_true, y_prob = drawn(37, n_classes=3, seed=10)
     at_once = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=30, seed=0)
-    monkeypatch.setattr("veritable.evaluation.intervals._CELLS_PER_CHUNK", 37 * 9)
+    monkeypatch.setattr("veritable.metrics.intervals._CELLS_PER_CHUNK", 37 * 9)
     done = []
     assert at_once == compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=30, seed=0, advance=done.append)
     assert [9, 9, 9, 3] == done
@@ -153,7 +153,7 @@ def test_losses_in_blocks_are_those_at_once(monkeypatch):
     """However few rows fit into a block, each row's Brier score is the same."""
     y_true, y_prob = drawn(50, n_classes=4, seed=11)
     at_once = row_losses(y_true, y_prob)["brier"]
-    monkeypatch.setattr("veritable.evaluation.metrics._CELLS_PER_BLOCK", 12)
+    monkeypatch.setattr("veritable.metrics.metrics._CELLS_PER_BLOCK", 12)
     assert at_once.tolist() == row_losses(y_true, y_prob)["brier"].tolist()
 
 
@@ -351,7 +351,7 @@ def test_the_metrics_cost_no_import_of_scikit_learn_or_torch():
     """Metrics, curves, groups, thresholds and the verdict import neither scikit-learn nor torch; thresholds not even SciPy."""
     rooms = ("metrics", "curves", "groups", "verdict")
     program = (
-        "import sys, veritable.evaluation.thresholds; print('scipy' in sys.modules); import "
+        "import sys, veritable.metrics.thresholds; print('scipy' in sys.modules); import "
         + ", ".join(f"veritable.evaluation.{room}" for room in rooms)
         + "; print([name for name in ('sklearn', 'torch') if name in sys.modules])"
     )

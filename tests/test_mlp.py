@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
-from veritable.networks.mlp import ACTIVATIONS, MLP, Linear, OneHot
+from veritable.models.mlp import ACTIVATIONS, MLP, Linear, OneHot
 
 
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=4), st.integers(1, 12), st.randoms(use_true_random=False))

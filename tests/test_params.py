@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.rooms import ROOT, section
-from veritable import yaml_file
+from veritable.cli import yaml_file
+from veritable.cli.sections import SECTIONS, check_params
+from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
 from veritable.params import ParamsError, Section
-from veritable.sections import SECTIONS, check_params
 from veritable.training.params import TrainParams
-from veritable.yaml_file import read_yaml
 
 
 def knobs(model: type[Section], above: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritable.tables import parse
+from veritable.tables.typing import parse
 
 
 def numbers(style: str, *texts: str | None) -> list[float] | None:

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE
-from veritable.tables import parts
-from veritable.tables.parts import Part, ShardWriter, read_part
+from veritable.tables.encoding import parts
+from veritable.tables.encoding.parts import Part, ShardWriter, read_part
 
 
 def some_part(rows: int, width: int, extra: bool = True) -> Part:

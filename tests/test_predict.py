@@ -13,7 +13,7 @@ from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
 from veritable.__main__ import main
-from veritable.predict import safe_in_spreadsheets
+from veritable.serving.predict import safe_in_spreadsheets
 
 
 @pytest.fixture

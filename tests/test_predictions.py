@@ -8,7 +8,7 @@ import pytest
 
 from tests.rooms import HOSTILE
 from veritable.evaluation.predictions import PartPredictions
-from veritable.tables.parts import Part
+from veritable.tables.encoding.parts import Part
 
 SENSITIVE = {"sex": np.array(["f", None, "m"], dtype=object), "row": np.array(["1", "2", None], dtype=object)}
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.rooms import HOSTILE, encoded, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal, write
-from veritable.tables.contract import Contract
+from veritable.tables.typing.contract import Contract
 
 
 @pytest.mark.parametrize("as_csv", [False, True])

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from veritable.networks.features import Features
-from veritable.networks.mlp import Linear
-from veritable.networks.resnet import Block, ResNet
+from veritable.models.features import Features
+from veritable.models.mlp import Linear
+from veritable.models.resnet import Block, ResNet
 
 CARDINALITIES = [0, 3, 0]
 BINS = [[-2.0, -1.0, 4.0], [], [-1.0, 0.0, 1.0, 3.0]]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritable.tables.sample import Sample, drift, predictability
+from veritable.tables.checking.sample import Sample, drift, predictability
 
 
 def sample(values: object, classes: object = None) -> Sample:

@@ -8,7 +8,7 @@ from tests.rooms import prepared
 from veritable.explanation import shapley
 from veritable.explanation.library import shap
 from veritable.explanation.shapley import ExplanationError, additivity_error, attribute, importance, mix, origins
-from veritable.networks.classifier import build_network
+from veritable.models.classifier import build_network
 
 DRAW = np.random.default_rng(0)
 ROWS, BACKGROUND = DRAW.normal(size=(5, 4)), DRAW.normal(size=(12, 4))

@@ -7,8 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sources import refusal
-from veritable.tables import split
-from veritable.tables.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID, by_time, check_parts, deal, find_repeats, follow
+from veritable.tables.splitting import split
+from veritable.tables.splitting.split import (
+    LEFT_OUT,
+    PARTS,
+    TEST,
+    TRAIN,
+    VALID,
+    by_time,
+    check_parts,
+    deal,
+    find_repeats,
+    follow,
+)
 
 LABELS = ["a", "b", "c", "d", "e"]
 Problem = tuple[np.ndarray, float, float, int]

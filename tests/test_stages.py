@@ -208,7 +208,7 @@ def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
 
 EDITS = {
     "a comment": ("src/veritable/training/fit.py", "\n# a comment\n", ["code"]),
-    "a formula of the metrics": ("src/veritable/evaluation/metrics.py", "\n_NEW = 1\n", ["code", "evaluate"]),
+    "a formula of the metrics": ("src/veritable/metrics/metrics.py", "\n_NEW = 1\n", ["code", "evaluate"]),
     "the training": (
         "src/veritable/training/fit.py",
         "\n_NEW = 1\n",

@@ -19,7 +19,7 @@ from tests.rooms import ROOT, mixed_table, numbers_part, prepared
 from tests.test_fit import Killed, kill_in, network_of, same
 from tests.training import train_params
 from veritable.errors import UserError
-from veritable.tables.parts import Part, Shards, ShardWriter, read_part
+from veritable.tables.encoding.parts import Part, Shards, ShardWriter, read_part
 from veritable.training import feeding
 from veritable.training.feeding import Held
 from veritable.training.fit import fit
@@ -378,7 +378,7 @@ SCRIPT = """
 import re, sys
 from pathlib import Path
 from tests.training import train_params
-from veritable.networks.mlp import MLP
+from veritable.models.mlp import MLP
 from veritable.training.fit import fit
 from veritable.training.streaming import open_parts
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritable.tables import survey as module
-from veritable.tables.form import Form
-from veritable.tables.sketch import SIZE, Sketch
-from veritable.tables.survey import OTHER, ColumnSurvey
+from veritable.tables.typing import survey as module
+from veritable.tables.typing.form import Form
+from veritable.tables.typing.sketch import SIZE, Sketch
+from veritable.tables.typing.survey import OTHER, ColumnSurvey
 
 MISSING = frozenset({"", "?", "NA"})
 

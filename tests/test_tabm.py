@@ -10,7 +10,7 @@ from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 from torch import Tensor
 from torch.nn import functional
 
-from veritable.networks.tabm import TabM
+from veritable.models.tabm import TabM
 
 CARDINALITIES = [0, 3, 0]
 BINS = [[-2.0, -1.0, 4.0], [], [-1.0, 0.0, 1.0, 3.0]]

@@ -8,10 +8,10 @@ import pytest
 from tests.rooms import batched, data_params
 from tests.sources import refusal
 from veritable.progress import progress
+from veritable.tables.reading.source import some
 from veritable.tables.scan import scan
-from veritable.tables.source import some
 from veritable.tables.spool import Spool
-from veritable.tables.target import find_classes
+from veritable.tables.typing.target import find_classes
 
 
 def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) -> tuple[list[str], list[int]]:

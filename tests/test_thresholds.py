@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from veritable.evaluation.thresholds import choose_threshold, predict_labels
+from veritable.metrics.thresholds import choose_threshold, predict_labels
 
 BY_SCIKIT_LEARN = {
     "f1": lambda y, p: sk.f1_score(y, p, zero_division=0),

@@ -15,10 +15,10 @@ from torch import nn
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
 from tests.test_fit import Killed
 from tests.training import LITTLE, NETWORKS, train_params
-from veritable.networks.classifier import Classifier
-from veritable.networks.members import Members, tempered
-from veritable.networks.trees import Trees
-from veritable.tables.parts import Part
+from veritable.models.classifier import Classifier
+from veritable.models.members import Members, tempered
+from veritable.models.trees import Trees
+from veritable.tables.encoding.parts import Part
 from veritable.training import train as room
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams

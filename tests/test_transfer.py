@@ -12,9 +12,9 @@ from torch import nn
 
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
 from tests.training import NETWORKS, spec_of, train_params
-from veritable.networks.classifier import Classifier, build_network
-from veritable.networks.members import Members
-from veritable.networks.transfer import adopt_bins, take_over
+from veritable.models.classifier import Classifier, build_network
+from veritable.models.members import Members
+from veritable.models.transfer import adopt_bins, take_over
 from veritable.training.fit import TrainingError
 from veritable.training.train import train_classifier
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rooms import numbers_part
 from tests.training import mean_of
-from veritable.networks.trees import Trees
+from veritable.models.trees import Trees
 
 SETTINGS = {
     "num_leaves": 5,

@@ -18,7 +18,7 @@ from tests.rooms import numbers_part, prepared, section
 from tests.test_fit import Killed
 from tests.training import train_params
 from veritable.errors import UserError
-from veritable.tables.parts import Part
+from veritable.tables.encoding.parts import Part
 from veritable.training import tuning as room
 from veritable.training.fit import Diverged, TrainingError
 from veritable.training.module import ClassifierModule

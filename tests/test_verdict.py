@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from veritable.evaluation.metrics import compute_metrics, row_losses
 from veritable.evaluation.verdict import Judged
 from veritable.evaluation.verdict import judge as judge_losses
+from veritable.metrics.metrics import compute_metrics, row_losses
 
 
 def drawn(n=2000, *, seed=0):

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from tests.rooms import InMemory
-from veritable.networks.classifier import Classifier, build_network
-from veritable.networks.features import find_bins
-from veritable.networks.members import Members
-from veritable.networks.trees import Trees
-from veritable.tables.parts import Part
+from veritable.models.classifier import Classifier, build_network
+from veritable.models.features import find_bins
+from veritable.models.members import Members
+from veritable.models.trees import Trees
+from veritable.tables.encoding.parts import Part
 from veritable.training.boosting import fit_trees
 from veritable.training.params import FROM_NOTHING, MLPParams, TrainParams
 

@@ -14,10 +14,10 @@ from frames import PART, Kinds, Limits, facts_of
 from ruamel.yaml import YAML
 from worker import Job, Predict, add_arguments, job_of, recorded, work, write
 
+from veritable.tables.encoding.parts import read_part
 from veritable.tables.params import DataParams
-from veritable.tables.parts import read_part
 from veritable.tables.prepare import Prepared, prepare
-from veritable.tables.reading import Reading, open_table
+from veritable.tables.reading.table import Reading, open_table
 from veritable.training.params import TrainParams
 from veritable.training.train import train_classifier
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from task import Task, save
 
+from veritable.tables.encoding.parts import read_part
 from veritable.tables.generate import make_table
 from veritable.tables.params import DataParams, GenerateParams
-from veritable.tables.parts import read_part
 from veritable.tables.prepare import prepare
-from veritable.tables.reading import Reading, open_table
+from veritable.tables.reading.table import Reading, open_table
 
 ROOT = Path(__file__).resolve().parents[2]
 

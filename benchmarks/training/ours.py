@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 from task import Laps, Predict, Rows, Task
 
 import veritable.training.fit
-from veritable.networks.members import log_probabilities
-from veritable.networks.mlp import MLP
-from veritable.networks.tabm import TabM
-from veritable.tables.parts import Part
+from veritable.models.members import log_probabilities
+from veritable.models.mlp import MLP
+from veritable.models.tabm import TabM
+from veritable.tables.encoding.parts import Part
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 

@@ -29,7 +29,7 @@ def make(folder: Path, rows: int) -> None:
     import numpy as np
     from steps import make_rows
 
-    from veritable.tables.parts import Part, ShardWriter, group_rows
+    from veritable.tables.encoding.parts import Part, ShardWriter, group_rows
 
     files = {"train": -(-rows // SHARD_ROWS), "valid": 1}
     names = [f"x{i}" for i in range(WIDTH)]
@@ -53,8 +53,8 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
     from ours import KNOBS
     from task import Laps
 
-    from veritable.networks.mlp import MLP
-    from veritable.tables.parts import Part
+    from veritable.models.mlp import MLP
+    from veritable.tables.encoding.parts import Part
     from veritable.training import fit as room
     from veritable.training.module import ClassifierModule
     from veritable.training.params import TrainParams

@@ -12,5 +12,5 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def __getattr__(name: str) -> Any:
     """`load`, imported when it is asked for and by a name that no stage's code key sees: stages have no need of it."""
     if name == "load":
-        return importlib.import_module("veritable.estimator").load
+        return importlib.import_module("veritable.serving.estimator").load
     raise AttributeError(f"module 'veritable' has no attribute '{name}'")

@@ -36,15 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         if parsed.command == "predict":
-            from veritable.predict import predict
+            from veritable.serving.predict import predict
 
             return predict(parsed.classifier, parsed.table, parsed.output, strict=parsed.strict)
         if parsed.command == "repro":
-            from veritable.repro import repro
+            from veritable.cli.repro import repro
 
             return repro(rest)
         if parsed.command == "apply":
-            from veritable.apply import apply
+            from veritable.cli.apply import apply
 
             return apply(parsed.tuning, Path("params.yaml"))
         from veritable.stage.lint import findings

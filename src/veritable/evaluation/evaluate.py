@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from veritable.evaluation import curves
-from veritable.evaluation.metrics import compute_metrics, row_losses
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import Judged, judge
+from veritable.metrics import curves
+from veritable.metrics.metrics import compute_metrics, row_losses
 from veritable.progress import progress
 
 

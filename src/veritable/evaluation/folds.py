@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from veritable.evaluation.metrics import METRICS, Predictions
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.weights import check_weight
+from veritable.metrics.metrics import METRICS, Predictions
+from veritable.metrics.weights import check_weight
 
 
 def measure_folds(folds: Iterable[PartPredictions]) -> dict[str, dict[str, Any]]:

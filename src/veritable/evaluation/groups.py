@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.markup import escape
 
-from veritable.evaluation.metrics import compute_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.weights import check_weight
+from veritable.metrics.metrics import compute_metrics
+from veritable.metrics.weights import check_weight
 from veritable.progress import progress
 
 MOST_GROUPS = 20  # of a column, the commonest; numbers of more values are cut at their quartiles

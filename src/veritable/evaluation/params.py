@@ -1,13 +1,11 @@
-"""The knobs of `baselines`, `threshold` and `evaluate`."""
+"""The knobs of `baselines` and `evaluate`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from veritable.params import Section
 from veritable.tables.params import Seed, Share
-
-ThresholdMetric = Literal["f1", "balanced_accuracy", "accuracy", "mcc"]
 
 
 class BaselineParams(Section):
@@ -15,12 +13,6 @@ class BaselineParams(Section):
 
     rows: Annotated[int, Field(ge=10)] | None
     seed: Seed
-
-
-class ThresholdParams(Section):
-    """Section `threshold`."""
-
-    maximise: ThresholdMetric
 
 
 class EvaluateParams(Section):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritable.tables.parts import Part
+from veritable.tables.encoding.parts import Part
 
 _SENSITIVE = "sensitive "
 

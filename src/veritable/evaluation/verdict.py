@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from veritable.evaluation.intervals import Interval, paired_difference
+from veritable.metrics.intervals import Interval, paired_difference
 
 Outcome = Literal["earns", "tied", "loses"]
 

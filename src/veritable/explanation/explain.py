@@ -14,8 +14,8 @@ from veritable.explanation import figures
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
 from veritable.explanation.shapley import additivity_error, attribute, importance, mix, origins
-from veritable.networks.classifier import Classifier
-from veritable.tables.parts import Part
+from veritable.models.classifier import Classifier
+from veritable.tables.encoding.parts import Part
 
 
 @dataclass(frozen=True)

@@ -16,24 +16,25 @@ import numpy as np
 from rich.progress import Progress
 
 from veritable.progress import progress
-from veritable.tables import hashing, inference, parse
-from veritable.tables.ahead import THREADS, ahead
-from veritable.tables.assign import Assigned, assign
-from veritable.tables.contract import Contract
-from veritable.tables.encoder import Encoder
+from veritable.tables.checking.finding import Finding
+from veritable.tables.checking.findings import find
+from veritable.tables.checking.sample import Sample
+from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.learner import Learner, look_up, places, truth_tables
+from veritable.tables.encoding.parts import CLASS, ROW, SENSITIVE, UNIT, WEIGHT, Part, ShardWriter, group_rows
 from veritable.tables.errors import TableError
-from veritable.tables.finding import Finding
-from veritable.tables.findings import find
-from veritable.tables.learner import Learner, look_up, places, truth_tables
 from veritable.tables.params import DataParams
-from veritable.tables.parts import CLASS, ROW, SENSITIVE, UNIT, WEIGHT, Part, ShardWriter, group_rows
-from veritable.tables.reading import Reading, Source
-from veritable.tables.sample import Sample
+from veritable.tables.reading.ahead import THREADS, ahead
+from veritable.tables.reading.table import Reading, Source
 from veritable.tables.scan import UNIT_KEY, Scan, scan
-from veritable.tables.split import LEFT_OUT, PARTS, TEST, TRAIN
+from veritable.tables.splitting import hashing
+from veritable.tables.splitting.assign import Assigned, assign
+from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN
 from veritable.tables.spool import Spool
-from veritable.tables.survey import LARGEST
-from veritable.tables.target import find_classes
+from veritable.tables.typing import inference, parse
+from veritable.tables.typing.contract import Contract
+from veritable.tables.typing.survey import LARGEST
+from veritable.tables.typing.target import find_classes
 
 _SAMPLE_CELLS = 2**22  # values kept of train and of test for the findings: 32 MB each
 _SAMPLE_ROWS = 50_000

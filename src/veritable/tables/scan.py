@@ -8,14 +8,14 @@ import numpy as np
 from rich.markup import escape
 from rich.progress import Progress
 
-from veritable.tables import inference
-from veritable.tables.ahead import THREADS, ahead
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.reading import Source
-from veritable.tables.source import some
+from veritable.tables.reading.ahead import THREADS, ahead
+from veritable.tables.reading.source import some
+from veritable.tables.reading.table import Source
 from veritable.tables.spool import Spool
-from veritable.tables.survey import ColumnSurvey
+from veritable.tables.typing import inference
+from veritable.tables.typing.survey import ColumnSurvey
 
 ROW_KEY, UNIT_KEY = 0, 1  # the spool's keys: of the whole row, and of what must not be torn apart
 _ODD = np.uint64(0x9E3779B97F4A7C15)

@@ -6,9 +6,9 @@ import lightgbm as lgb
 import numpy as np
 import torch
 
-from veritable.networks.trees import Trees
+from veritable.models.trees import Trees
 from veritable.progress import progress
-from veritable.tables.parts import Part
+from veritable.tables.encoding.parts import Part
 from veritable.training.module import balanced_weights
 from veritable.training.params import TrainParams, TreesParams
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from veritable.errors import UserError
-from veritable.tables.parts import Part
+from veritable.tables.encoding.parts import Part
 
 STEPS = 64  # batches in a block: what Lightning does around each block is then a few per cent of the work inside
 

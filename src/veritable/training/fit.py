@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from veritable.errors import UserError
-from veritable.tables.parts import Part, Shards
+from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from veritable.errors import UserError
-from veritable.tables.parts import Part, Shards
+from veritable.tables.encoding.parts import Part, Shards
 
 
 @dataclass(frozen=True)

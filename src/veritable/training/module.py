@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from veritable.networks.members import log_probabilities
-from veritable.tables.parts import Part, Shards
+from veritable.models.members import log_probabilities
+from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.feeding import STEPS, Blocks, Held
 from veritable.training.params import TrainParams
 from veritable.training.streaming import Streamed, StreamedBlocks

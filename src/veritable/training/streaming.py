@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from veritable.errors import UserError
-from veritable.tables.ahead import ahead
-from veritable.tables.parts import CLASS, WEIGHT, Part, Run, Shards, read_part
+from veritable.tables.encoding.parts import CLASS, WEIGHT, Part, Run, Shards, read_part
+from veritable.tables.reading.ahead import ahead
 from veritable.training import feeding
 from veritable.training.feeding import no_weight
 from veritable.training.params import TrainParams

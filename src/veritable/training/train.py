@@ -12,14 +12,14 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import softmax
 from torch import nn
 
-from veritable.networks.classifier import Classifier, build_network
-from veritable.networks.features import find_bins
-from veritable.networks.members import Members, tempered
-from veritable.networks.transfer import adopt_bins, take_over
-from veritable.networks.trees import Trees
-from veritable.tables.contract import Contract
-from veritable.tables.encoder import Encoder
-from veritable.tables.parts import Part, Shards
+from veritable.models.classifier import Classifier, build_network
+from veritable.models.features import find_bins
+from veritable.models.members import Members, tempered
+from veritable.models.transfer import adopt_bins, take_over
+from veritable.models.trees import Trees
+from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.parts import Part, Shards
+from veritable.tables.typing.contract import Contract
 from veritable.training.boosting import fit_trees
 from veritable.training.fit import Told, TrainingError, fit
 from veritable.training.folds import deal_folds

@@ -19,11 +19,11 @@ from optuna.trial import TrialState
 from pytorch_lightning import seed_everything
 from rich.console import Console
 
-from veritable.networks.classifier import Classifier
+from veritable.models.classifier import Classifier
 from veritable.params import ParamsError
-from veritable.tables.contract import Contract
-from veritable.tables.encoder import Encoder
-from veritable.tables.parts import Part, Shards
+from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.parts import Part, Shards
+from veritable.tables.typing.contract import Contract
 from veritable.training.boosting import count_models
 from veritable.training.fit import Diverged, TrainingError
 from veritable.training.params import Range, TrainParams, TuneParams, knob_of, takes

@@ -1,0 +1,57 @@
+"""A residual network (Gorishniy et al. 2021, "Revisiting deep learning models for tabular data"), with layer instead of batch
+normalisation, so that a row's prediction hangs on no other row.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from veritable.models.features import Bins, Features
+from veritable.models.mlp import Linear
+
+
+class Block(nn.Module):
+    """Normalised, widened, narrowed, and added to what came in. Shape: (n, width) -> (n, width)"""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.LayerNorm(width),
+            Linear(width, 2 * width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            Linear(2 * width, width),
+        )
+
+    def forward(self, X: Tensor) -> Tensor:
+        return X + self.body(X)  # type: ignore[no-any-return]
+
+
+class ResNet(nn.Sequential):
+    """Embedded features, residual blocks, then the logits.
+
+    Shape: (n, width) -> (n, classes)
+
+    Parameters
+    ----------
+    cardinalities, bins, embedding
+        See `Features`.
+    """
+
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        classes: int,
+        *,
+        bins: Bins,
+        embedding: int,
+        blocks: int,
+        width: int,
+        dropout: float,
+    ):
+        features = Features(cardinalities, bins, embedding)
+        layers: dict[str, nn.Module] = {"features": features, "input": Linear(features.out_features, width)}
+        layers |= {f"block_{i}": Block(width, dropout) for i in range(1, blocks + 1)}
+        layers |= {"norm": nn.LayerNorm(width), "relu": nn.ReLU(), "output": Linear(width, classes)}
+        super().__init__(OrderedDict(layers))

@@ -1,0 +1,110 @@
+"""JSON lines: one object in each line. Values become texts, as a CSV file would have them."""
+
+import io
+import json
+import math
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from veritable.tables.errors import TableError
+from veritable.tables.reading.source import Reading, Source, kept, quoted, some
+from veritable.tables.reading.stream import BLOCK_BYTES, TextStream, each_line
+
+_BATCH_CELLS = 2**19
+_FEWEST_ROWS = 256  # in a batch: many small ones of many columns cost more in what follows
+_HEAD_ROWS = 1000
+_REASONS = {RecursionError: "it is nested too deeply", UnicodeEncodeError: "it has half a character"}
+
+
+def open_jsonlines(path: Path, reading: Reading, skip: frozenset[str] = frozenset()) -> Source:
+    """A file of JSON objects, perhaps compressed; the keys of its first 1,000 lines are the columns.
+
+    A key that a line lacks, and null, is a missing value. Blank lines do not count.
+
+    Raises
+    ------
+    TableError
+        Its first lines are no JSON objects of single values.
+    """
+    head = [values for _, values in islice(_objects(path, reading), _HEAD_ROWS)]
+    if not head:
+        raise TableError(f"table '{path}' must have rows, however it has none. Check data.path in params.yaml.")
+    every = tuple(dict.fromkeys(key for values in head for key in values))
+    if "" in every or not every:
+        raise TableError(f"table '{path}' must name each column, however an object has an empty key or none. Rename it.")
+    names = kept(path, every, skip)
+    schema = pa.schema([(name, pa.string()) for name in names])
+    return Source(path, names, True, lambda: _pieces(path, reading, schema, skip), schema, reading.max_rows)
+
+
+def _pieces(path: Path, reading: Reading, schema: pa.Schema, skip: frozenset[str]) -> Iterator[pa.RecordBatch]:
+    rows = _texts(path, reading, set(schema.names), skip)
+    while batch := list(islice(rows, max(_FEWEST_ROWS, _BATCH_CELLS // len(schema)))):
+        columns = [pa.array([row.get(name) for row in batch], pa.string()) for name in schema.names]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _texts(path: Path, reading: Reading, known: set[str], skip: frozenset[str]) -> Iterator[dict[str, str | None]]:
+    for line, values in _objects(path, reading):
+        row: dict[str, str | None] = {}
+        for key, value in values.items():
+            if key in known:
+                row[key] = _text(path, line, key, value)
+            elif key not in skip:
+                raise TableError(
+                    f"table '{path}' must have the same keys in each line, however line {line:,} has the new key {quoted(key)} "
+                    f"beside {some(sorted(known))}. Name it in data.drop, or give it to one of the first {_HEAD_ROWS:,} lines."
+                )
+        yield row
+
+
+def _objects(path: Path, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and objects."""
+    with TextStream(path, reading, check=True) as stream:
+        text = io.TextIOWrapper(io.BufferedReader(stream, BLOCK_BYTES), encoding="utf-8", newline="\n")
+        for i, written in enumerate(each_line(text, path)):
+            line = (stream.blank_lines or 0) + i + 1
+            if not written.strip():
+                continue
+            try:
+                values = json.loads(written, object_pairs_hook=_once)
+                if "\\u" in written:
+                    json.dumps(values, ensure_ascii=False).encode()  # fails at half a character, as "\ud800" is
+            except (ValueError, RecursionError) as error:
+                why = _REASONS.get(type(error)) or getattr(error, "msg", str(error))
+                raise TableError(
+                    f"table '{path}' must have a JSON object in each line, however line {line:,} is none: {why}. "
+                    "Mend that line, or check data.path in params.yaml."
+                ) from None
+            if not isinstance(values, dict):
+                raise TableError(
+                    f"table '{path}' must have a JSON object in each line, however line {line:,} is a {type(values).__name__}. "
+                    "Write one object {...} per line."
+                )
+            yield line, values
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("it has a key twice")
+    return values
+
+
+def _text(path: Path, line: int, key: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    raise TableError(
+        f"column {quoted(key)} of '{path}' must hold single values, however line {line:,} has a {type(value).__name__} in it. "
+        "Name it in data.drop, or take it apart before."
+    )

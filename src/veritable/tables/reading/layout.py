@@ -1,0 +1,145 @@
+"""How a delimited file is laid out: given, or found from its head."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from veritable.tables.errors import TableError
+from veritable.tables.reading.guess import CANDIDATES, MAX_FIELD, find_delimiter, has_header, records
+from veritable.tables.reading.source import Reading, quoted, reason
+from veritable.tables.reading.stream import BLOCK_BYTES, TextStream
+
+_HEAD_BYTES = 2**20
+_MAX_HEAD_BYTES = 2**26
+_WITHIN_NAMES = "_-.'\""  # and not between columns
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What must be known before a delimited file is read."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    header: bool
+    trailing: bool  # a delimiter ends each line
+    block_bytes: int
+
+    @property
+    def width(self) -> int:
+        """How many fields a line has."""
+        return len(self.names) + self.trailing
+
+
+def find_layout(path: Path, reading: Reading) -> Layout:
+    """Find out from the file's head what `reading` leaves open.
+
+    Raises
+    ------
+    TableError
+        The head is no table, or another one than `reading` says.
+    """
+    with TextStream(path, reading, check=True) as stream:
+        text, whole = _head(stream)
+    if not text.strip():
+        raise TableError(f"table '{path}' must not be empty, however it is. Check data.path in params.yaml.")
+    if reading.delimiter and (not reading.delimiter.isascii() or reading.delimiter in '"\r\n'):
+        raise TableError(f"data.delimiter must be a plain character and no quote, however it is {reading.delimiter!r}.")
+    try:
+        delimiter = reading.delimiter or find_delimiter(text) or ","
+        rows = records(text, delimiter)
+    except csv.Error as error:
+        raise too_long(path, error) from None
+    if len(rows) == 1 and unclosed([text], delimiter):
+        raise not_closed(path, 1)
+    rows = rows if whole or len(rows) < 2 else rows[:-1]
+    if len(rows[0]) == 1:
+        _refuse_one_column(path, reading, [row[0] for row in rows if len(row) == 1])
+    names, header = _names(path, reading, rows)
+    below = rows[1:] if header else rows
+    trailing = bool(below) and all(row[-1] == "" for row in below) and len(names) > 1
+    if trailing and (names[-1] == "" or not (header or reading.columns)):
+        names = names[:-1]
+    else:
+        trailing = trailing and all(len(row) == len(names) + 1 for row in below)
+    if reading.columns and len(rows[0]) != len(names) + trailing:
+        raise TableError(
+            f"data.columns in params.yaml must have a name for each column, however it has {len(names):,} names and '{path}' "
+            f"{len(rows[0]):,} columns."
+        )
+    longest = max(map(len, io.StringIO(text, newline="")))
+    names = ("column_1", *names[1:]) if names[0] == "" else names  # pandas and R write their index so
+    return Layout(names, delimiter, header, trailing, max(BLOCK_BYTES, 16 * longest))
+
+
+def _head(stream: TextStream) -> tuple[str, bool]:
+    """The first lines, and whether they are the whole file."""
+    head = b""
+    while block := stream.read(_HEAD_BYTES):
+        head += block
+        if len(head) > _MAX_HEAD_BYTES or (len(head) >= _HEAD_BYTES and head.count(b"\n") + head.count(b"\r") > 4):
+            end = 1 + max(head.rfind(b"\n"), head.rfind(b"\r", 0, -1))
+            return head[: end or None].decode(errors="ignore"), False
+    return head.decode(), True
+
+
+def _names(path: Path, reading: Reading, rows: list[list[str]]) -> tuple[tuple[str, ...], bool]:
+    first = tuple(name.strip() for name in rows[0])
+    if reading.columns:
+        if first == reading.columns:
+            raise TableError(
+                f"data.columns in params.yaml must be null where the file names its columns, however the first line of "
+                f"'{path}' is just these names. Set data.columns: null."
+            )
+        if reading.header:
+            raise TableError("data.header must not be true where data.columns names the columns. Set one of them to null.")
+        return reading.columns, False
+    header = has_header(rows, reading.missing) if reading.header is None else reading.header
+    return first if header else tuple(f"column_{i + 1}" for i in range(len(first))), header
+
+
+def _refuse_one_column(path: Path, reading: Reading, lines: list[str]) -> None:
+    """Where another character cuts all lines alike."""
+    first = lines[0]
+    if reading.delimiter:
+        others = [each for each in CANDIDATES if each in first]
+    else:
+        others = [each for each in dict.fromkeys(first) if not each.isalnum() and each not in _WITHIN_NAMES]
+        others = [each for each in others if all(line.count(each) == first.count(each) for line in lines)]
+    if not others:
+        return
+    shown = "a tab" if others[0] == "\t" else quoted(others[0])
+    if reading.delimiter:
+        raise TableError(
+            f"table '{path}' must have its columns apart at data.delimiter {reading.delimiter!r}, however its first line "
+            f"has none, but {shown}. Change data.delimiter in params.yaml, or set it to null."
+        )
+    raise TableError(
+        f"table '{path}' must have columns apart at a comma, semicolon, tab or '|', however its first line has one column: "
+        f"{quoted(first)}. Set data.delimiter in params.yaml, to {shown} perhaps."
+    )
+
+
+def unclosed(lines: list[str], delimiter: str) -> bool:
+    """Whether the lines end within a quote."""
+    try:
+        list(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True))
+    except csv.Error as error:
+        return "end of data" in str(error)
+    return False
+
+
+def not_closed(path: Path, line: int) -> TableError:
+    """A quote opens in that line, and the file ends."""
+    return TableError(
+        f"table '{path}' must close each quote, however a quote that opens in line {line:,} is not closed. "
+        "Close it, or double a quote that belongs to the text."
+    )
+
+
+def too_long(path: Path, error: Exception) -> TableError:
+    """A field is longer than Python's reader takes."""
+    return TableError(
+        f"table '{path}' must have fields of less than {MAX_FIELD:,} characters, however: {reason(error)}. "
+        "A quote that is not closed does this too."
+    )
