@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.sources import refused, rows, write
-from veritable.tables.reading.table import Reading, database, open_table
+from veritable.tables.reading import database
+from veritable.tables.reading.table import Reading, open_table
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SECRET = "p%40ss w:rd/secret"

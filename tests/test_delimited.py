@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, texts, write
-from veritable.tables.reading.table import Reading, delimited, open_table, stream
+from veritable.tables.reading import delimited, stream
+from veritable.tables.reading.table import Reading, open_table
 
 
 def zstd(content: bytes) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, write
-from veritable.tables.reading.table import stream
+from veritable.tables.reading import stream
 
 VALUE = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.text(min_size=1)
 
