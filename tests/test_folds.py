@@ -86,7 +86,7 @@ def test_too_few() -> None:
     """More folds than different rows are refused in one sentence."""
     same = replace(TRAIN, X=np.zeros_like(TRAIN.X))
     with pytest.raises(
-        UserError, match=r"'train\.folds' in params\.yaml must be at most .* however it is 150 and they are 1\d\."
+        UserError, match=r"'train\.n_splits' in params\.yaml must be at most .* however it is 150 and they are 1\d\."
     ):
         dealt(150, same)
 

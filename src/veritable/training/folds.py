@@ -47,14 +47,14 @@ def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int
         return
     if not isinstance(train, Part) or not isinstance(valid, Part):
         raise UserError(
-            f"'train.folds' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
-            f"{folds}. Raise train.memory_gib, or set train.folds to 0."
+            f"'train.n_splits' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
+            f"{folds}. Raise train.memory_gib, or set train.n_splits to 0."
         )
     pool = Part.together([train, valid])
     unit = pool.unit if pool.unit is not None else pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
     if (most := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < folds:
         raise UserError(
-            f"'train.folds' in params.yaml must be at most the number of different rows or groups of the commonest class, "
+            f"'train.n_splits' in params.yaml must be at most the number of different rows or groups of the commonest class, "
             f"however it is {folds} and they are {most}."
         )
     if grouped := len(np.unique(unit)) < len(unit):
