@@ -64,9 +64,9 @@ class TestApply:
         *lines, last = capsys.readouterr().out.splitlines()
         assert [
             "train.mlp.hidden_layer_sizes [64, 64] -> [128, 128]",
+            "train.tabm.d_block 192 -> 256",
             "train.tabm.dropout 0.1 -> 0.23",
             "train.tabm.weight_decay 0.0003 -> 1e-05",
-            "train.tabm.d_block 192 -> 256",
         ] == lines
         assert "`dvc repro`" in last
         assert ["params.yaml"] == [path.name for path in place.iterdir() if path.is_file()]
