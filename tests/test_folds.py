@@ -94,7 +94,7 @@ def test_too_few() -> None:
     """More folds than different rows are refused in one sentence."""
     same = replace(TRAIN, X=TRAIN.X.repeat(8, axis=0)[: len(TRAIN)])
     with pytest.raises(
-        UserError, match=r"'train\.folds' in params\.yaml must be at most .* however it is 150 and they are 2\d\."
+        UserError, match=r"'train\.n_splits' in params\.yaml must be at most .* however it is 150 and they are 2\d\."
     ):
         dealt(150, same)
 

@@ -48,8 +48,8 @@ def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int
         return
     if not isinstance(train, Part) or not isinstance(valid, Part):
         raise UserError(
-            f"'train.folds' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
-            f"{folds}. Raise train.memory_gib, or set train.folds to 0."
+            f"'train.n_splits' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
+            f"{folds}. Raise train.memory_gib, or set train.n_splits to 0."
         )
     pool = Part.together([train, valid])
     unit = pool.unit
@@ -58,7 +58,7 @@ def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int
         unit = separate_frequent(equal, pool.y, len(pool) / folds)
     if (most := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < folds:
         raise UserError(
-            f"'train.folds' in params.yaml must be at most the number of different rows or groups of the commonest class, "
+            f"'train.n_splits' in params.yaml must be at most the number of different rows or groups of the commonest class, "
             f"however it is {folds} and they are {most}."
         )
     if grouped := len(np.unique(unit)) < len(unit):
