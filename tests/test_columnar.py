@@ -14,7 +14,8 @@ import pytest
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, write
 from veritable.tables.errors import TableError
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 
 def write_stream(table: pa.Table, path: Path) -> None:

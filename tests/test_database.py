@@ -14,7 +14,8 @@ import pytest
 
 from tests.sources import refused, rows, write
 from veritable.tables.reading import database
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SECRET = "p%40ss w:rd/secret"

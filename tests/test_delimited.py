@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, texts, write
 from veritable.tables.reading import delimited, stream
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 
 def zstd(content: bytes) -> bytes:

@@ -21,10 +21,9 @@ def described(values: list[Any], kind: pa.DataType | None = None, *, name: str =
     """The contract's line of a column, read in batches of so many rows."""
     table = pa.table({name: pa.array(values, kind), "target": [["a", "b"][i % 2] for i in range(len(values))]})
     params = data_params(**changes)
-    with Spool(columns=2, keys=2) as spool:
-        return inference.describe(
-            scan(batched(table, rows), None, params, spool, progress()).surveys[name], params, categories=100
-        )
+    with Spool() as spool:
+        surveys = scan(batched(table, rows), None, params, spool, progress()).surveys
+    return inference.describe(surveys[name], params, categories=100)
 
 
 NUMBERS = [str(i % 7 + i % 3 / 2) for i in range(LONG)]

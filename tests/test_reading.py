@@ -13,8 +13,8 @@ from tests.rooms import params
 from tests.sources import refusal, refused, rows, write
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.reading.inside import check_inside
-from veritable.tables.reading.table import Reading, folder_files, open_table
+from veritable.tables.reading.open import check_inside, folder_files, open_table
+from veritable.tables.reading.source import Reading
 
 
 def test_of_params() -> None:

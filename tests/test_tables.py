@@ -19,7 +19,7 @@ from tests.rooms import InMemory, batched, data_params, prepare_file
 from veritable.tables.encoding.encoder import columns_of
 from veritable.tables.errors import TableError
 from veritable.tables.prepare import prepare
-from veritable.tables.reading.table import open_table
+from veritable.tables.reading.open import open_table
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

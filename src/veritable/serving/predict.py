@@ -17,8 +17,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from veritable.errors import UserError
 from veritable.metrics.thresholds import predict_labels
 from veritable.models.classifier import Classifier
-from veritable.tables.reading.source import some
-from veritable.tables.reading.table import Source, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Source, preview
 from veritable.tables.typing.contract import Contract
 
 _SUFFIXES = (".csv", ".parquet")
@@ -108,9 +108,9 @@ def _odd_columns(source: Source, classifier: Classifier) -> list[str]:
     known = {column.name for column in classifier.contract.columns}
     said = []
     if absent := [name for name in wanted if name not in source.names]:
-        said.append(f"{_many(len(absent), 'column')} absent and taken as missing ({some(absent)})")
+        said.append(f"{_many(len(absent), 'column')} absent and taken as missing ({preview(absent)})")
     if extra := [name for name in source.names if name not in known]:
-        said.append(f"{_many(len(extra), 'column')} unknown and ignored ({some(extra)})")
+        said.append(f"{_many(len(extra), 'column')} unknown and ignored ({preview(extra)})")
     if [name for name in source.names if name in wanted] != [name for name in wanted if name in source.names]:
         said.append("columns in another order, found by their names")
     return said

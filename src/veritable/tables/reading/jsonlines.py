@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from veritable.tables.errors import TableError
-from veritable.tables.reading.source import Reading, Source, kept, quoted, some
+from veritable.tables.reading.source import Reading, Source, kept, preview, quoted
 from veritable.tables.reading.stream import BLOCK_BYTES, TextStream, each_line
 
 _BATCH_CELLS = 2**19
@@ -57,7 +57,7 @@ def _texts(path: Path, reading: Reading, known: set[str], skip: frozenset[str]) 
             elif key not in skip:
                 raise TableError(
                     f"table '{path}' must have the same keys in each line, however line {line:,} has the new key {quoted(key)} "
-                    f"beside {some(sorted(known))}. Name it in data.drop, or give it to one of the first {_HEAD_ROWS:,} lines."
+                    f"beside {preview(sorted(known))}. Name it in data.drop, or give it to one of the first {_HEAD_ROWS:,} lines."
                 )
         yield row
 

@@ -1,12 +1,22 @@
-"""The table that params.yaml names, and the test file beside it where there is one."""
+"""Open a table, whatever its format. The format is found from the first bytes of a file, then from its name."""
 
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.reading.inside import check_inside
-from veritable.tables.reading.source import some
-from veritable.tables.reading.table import Reading, Source, folder_files, open_table
+from veritable.tables.reading.columnar import open_arrow, open_parquet
+from veritable.tables.reading.delimited import open_delimited
+from veritable.tables.reading.jsonlines import open_jsonlines
+from veritable.tables.reading.source import Reading, Source, preview, reason
+from veritable.tables.reading.stream import first_bytes
+
+Open = Callable[[Path, Reading, frozenset[str]], Source]
+_COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
 
 
 def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, Source | None]:
@@ -39,7 +49,7 @@ def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, S
         )
     names = [file.name for file in folder_files(path)]
     if params.test_file not in names:
-        raise TableError(f"data.test_file must be a file of '{path}', however '{params.test_file}' is none of: {some(names)}.")
+        raise TableError(f"data.test_file must be a file of '{path}', however '{params.test_file}' is none of: {preview(names)}.")
     others = [Path(name) for name in names if name != params.test_file]
     if not others:
         raise TableError(f"'{path}' must hold files to train on beside data.test_file, however it holds none.")
@@ -48,3 +58,166 @@ def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, S
 
 def _open(path: Path, reading: Reading, skip: frozenset[str], files: list[Path] | None = None) -> Source:
     return open_table(path, reading, files=files, skip=skip)
+
+
+def check_inside(path: Path, top: Path) -> None:
+    """That a table lies below `top`, links followed; all files of a folder too.
+
+    Raises
+    ------
+    TableError
+        It does not.
+    """
+    for each in [path, *(path.iterdir() if os.path.isdir(path) else ())]:  # noqa: PTH112  a name too long is no error
+        try:
+            inside = each.resolve().is_relative_to(top.resolve())
+        except (OSError, RuntimeError, ValueError):  # a loop of links, or no name that a file can have
+            inside = False
+        if not inside:
+            raise TableError(
+                f"table '{each}' must lie in the repository, however it leads out of it. "
+                "Copy the file into data/, or set data.allow_outside: true in params.yaml."
+            )
+
+
+def open_table(
+    path: Path, reading: Reading, *, files: Sequence[Path] | None = None, skip: frozenset[str] = frozenset()
+) -> Source:
+    """Open a file, or a folder whose files are one table.
+
+    Parameters
+    ----------
+    files
+        Those of the folder that are read; None: all but hidden ones.
+    skip
+        Columns that are not read, so that nothing in them can be wrong.
+
+    Raises
+    ------
+    TableError
+        There is no such file, it is no table, or the files of the folder have different columns.
+    """
+    if reading.database is not None:
+        return _database(path, reading, skip)
+    if not stat.S_ISDIR(_mode(path)):
+        return _open_file(path, reading, skip)
+    chosen = folder_files(path) if files is None else [path / file for file in files]
+    if not chosen:
+        raise TableError(f"table '{path}' must be a folder with files, however it has none. Check data.path in params.yaml.")
+    sources = [_open_file(file, reading, skip) for file in chosen]
+    return sources[0] if len(sources) == 1 else _joined(path, sources, reading)
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The files that are one table, in the order of their names; names that begin with "." or "_" do not count.
+
+    Raises
+    ------
+    TableError
+        There is a folder among them.
+    """
+    found = sorted(file for file in folder.iterdir() if not file.name.startswith((".", "_")))
+    for file in found:
+        if file.is_dir():
+            raise TableError(
+                f"table '{folder}' must be a file or a folder of files, however '{file.name}' in it is a folder. "
+                "Check data.path in params.yaml."
+            )
+    return found
+
+
+def _open_file(path: Path, reading: Reading, skip: frozenset[str]) -> Source:
+    if not stat.S_ISREG(_mode(path)):  # reading a pipe would wait for ever
+        what = "folder" if path.is_dir() else "pipe, a socket or a device"
+        raise TableError(f"table '{path}' must be a file, however it is a {what}. Check data.path in params.yaml.")
+    if not path.stat().st_size:
+        raise TableError(f"table '{path}' must not be empty, however it is. Check data.path in params.yaml.")
+    opened = _format(path)
+    if reading.query is not None and opened is not _database:
+        raise TableError(
+            f"data.query is for a database, however table '{path}' is a file of another kind and data.database is null. "
+            "Set data.query: null, or name the database."
+        )
+    return opened(path, reading, skip)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        what = " it is a link to nothing" if path.is_symlink() else " there is none"
+    except (OSError, ValueError) as error:  # too long, a loop of links, not allowed; a NUL byte
+        what = f": {getattr(error, 'strerror', None) or reason(error)}"
+    raise TableError(f"table {str(path)!r} must be a file, however{what}. Check data.path in params.yaml.")
+
+
+def _format(path: Path) -> Open:
+    head = first_bytes(path)
+    for magic, opened in _BY_CONTENT.items():
+        if head.startswith(magic):
+            return opened
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in _COMPRESSED]
+    return _BY_NAME.get(suffixes[-1] if suffixes else "", open_delimited)
+
+
+def _joined(path: Path, sources: list[Source], reading: Reading) -> Source:
+    """Files as one table, with the columns in the order of the first one and types that hold all files' values."""
+    first = sources[0]
+    for source in sources[1:]:
+        if set(source.names) != set(first.names):
+            extra, lacking = sorted(set(source.names) - set(first.names)), sorted(set(first.names) - set(source.names))
+            said = " and ".join(f"{verb} {preview(names)}" for verb, names in (("adds", extra), ("lacks", lacking)) if names)
+            raise TableError(
+                f"all files of '{path}' must have the same columns, however '{source.path.name}' {said} against "
+                f"'{first.path.name}'. Put it elsewhere, or name the columns alike."
+            )
+    try:
+        schema = pa.unify_schemas([source.schema for source in sources], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise TableError(
+            f"all files of '{path}' must have the same types, however: {reason(error)}. "
+            "Write the files anew, with the same types."
+        ) from None
+    schema = pa.schema([schema.field(name) for name in first.names])
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        for source in sources:
+            for batch in source.pieces():
+                yield _cast(source, batch.select(first.names), schema)
+
+    return Source(path, first.names, all(source.text for source in sources), pieces, schema, reading.max_rows)
+
+
+def _cast(source: Source, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    try:
+        return batch.cast(schema) if batch.schema != schema else batch
+    except pa.ArrowException as error:
+        raise TableError(
+            f"table '{source.path}' must have the types of the files beside it, however: {reason(error)}. "
+            "Write the files anew, with the same types."
+        ) from None
+
+
+def _database(path: Path, reading: Reading, skip: frozenset[str]) -> Source:
+    from veritable.tables.reading.database import open_database  # only those pay for SQLAlchemy who use it
+
+    return open_database(path, reading, skip)
+
+
+def _feather_v1(path: Path, reading: Reading, skip: frozenset[str]) -> Source:
+    raise TableError(f"table '{path}' must be Feather version 2, however it is version 1. Write it again with a newer library.")
+
+
+_BY_CONTENT: dict[bytes, Open] = {
+    b"PAR1": open_parquet,
+    b"ARROW1": open_arrow,
+    b"\xff\xff\xff\xff": open_arrow,  # a stream
+    b"FEA1": _feather_v1,
+    b"SQLite format 3\0": _database,
+}
+_BY_NAME: dict[str, Open] = {
+    **dict.fromkeys((".parquet", ".pq"), open_parquet),
+    **dict.fromkeys((".feather", ".arrow", ".arrows", ".ipc"), open_arrow),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), open_jsonlines),
+    ".sql": _database,
+}

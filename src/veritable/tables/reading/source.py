@@ -1,16 +1,19 @@
 """How a table is read, and a table that can be read again and again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 
-_HERE_ONLY = ("database", "query")  # where this table stands: new rows come from elsewhere
+THREADS = 2  # per table; Arrow and numpy release the interpreter lock
+T = TypeVar("T")
+_HERE_ONLY = ("database", "query", "max_rows", "max_bytes")  # where this table stands: new rows come from elsewhere
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,19 @@ def quoted(text: str) -> str:
     return f"'{plain[:120]}...'" if len(plain) > 120 else f"'{plain}'"
 
 
-def some(names: Sequence[str]) -> str:
+def preview(names: Sequence[str]) -> str:
     """Names in quotes, the first twelve of many, and of a long one its head."""
     shown = ", ".join(map(quoted, names[:12]))
     return f"{shown} and {len(names) - 12:,} more" if len(names) > 12 else shown
+
+def prefetch(batches: Iterable[T]) -> Iterator[T]:
+    """Yield the same batches, while the next one is made in a background thread. Errors are raised in their turn."""
+    iterator, end = iter(batches), object()
+    background = ThreadPoolExecutor(1)
+    try:
+        coming = background.submit(next, iterator, end)
+        while (batch := coming.result()) is not end:
+            coming = background.submit(next, iterator, end)
+            yield batch  # type: ignore[misc]
+    finally:  # does not wait: the garbage collector may close this generator while a thread is being started
+        background.shutdown(wait=False, cancel_futures=True)

@@ -5,15 +5,14 @@ import re
 from veritable.tables.params import DECLARABLE, DataParams
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import FALSE, LEARNABLE, TRUE, Column, Role, Type
-from veritable.tables.typing.form import Form
-from veritable.tables.typing.survey import ColumnSurvey
+from veritable.tables.typing.survey import ColumnSurvey, Form
 
 _FEWEST = 20  # values below which "all of them differ" says nothing
 _ID_NAME = re.compile(r"(?i:(^|[_\W])(id|uuid|guid|key|nr|no|number|index|rownames?)$)|[a-z](Id|ID|Key|No|Nr)$")
 
 
 def role_of(name: str, params: DataParams) -> Role:
-    """What params.yaml says of the column."""
+    """Return the role that params.yaml gives the column."""
     named: dict[str | None, Role] = {
         params.target: "target",
         params.id: "id",
@@ -22,7 +21,7 @@ def role_of(name: str, params: DataParams) -> Role:
         params.weight: "weight",
         params.part: "part",
     }
-    return named.get(name) or ("sensitive" if name in params.sensitive else "feature")
+    return named.get(name, "feature")
 
 
 def start(name: str, params: DataParams) -> ColumnSurvey:
@@ -48,7 +47,7 @@ def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Co
     """The column's line in the contract."""
     role, kind = role_of(survey.name, params), type_of(survey, params)
     form = survey.form or Form("text")
-    fed = role == "feature" or (role == "sensitive" and not params.withhold_sensitive)
+    withheld = params.withhold_sensitive and survey.name in params.sensitive
     ranged = survey.present > 0 and form.storage != "text" and not survey.infinite
     listed: tuple[str, ...] = ()
     if kind == "boolean":
@@ -59,7 +58,7 @@ def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Co
         survey.name,
         kind,
         role,
-        used=fed and kind in LEARNABLE,
+        used=role == "feature" and not withheld and kind in LEARNABLE,
         form=form.style,
         missing=round(1 - survey.present / survey.rows, 6) if survey.rows else 0.0,
         missing_codes=tuple(sorted(survey.codes)),

@@ -6,6 +6,7 @@ with NaN where missing, or None where a text is not what it should be.
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -161,6 +162,68 @@ def texts(array: pa.Array) -> pa.Array:
         labels = np.array([None if np.isnan(each) else number_text(each) for each in unique.tolist()], dtype=object)
         return pa.array(labels[inverse], pa.string())
     return pc.cast(array, pa.string())
+
+
+def plain_array(array: pa.Array) -> pa.Array:
+    """Return the array without Arrow's special types: nulls as texts, and only texts in a dictionary."""
+    kind = array.type
+    if pa.types.is_null(kind):
+        return pa.nulls(len(array), pa.string())
+    return array.dictionary_decode() if pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type) else array
+
+
+def clean_texts(array: pa.Array, absent: Collection[str]) -> pa.DictionaryArray:
+    """Return the texts without blanks around them. The dictionary holds null for each text of `absent`."""
+    encoded = array if pa.types.is_dictionary(array.type) else texts(array).dictionary_encode()
+    trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
+    gaps = pc.is_in(trimmed, pa.array(sorted(absent), pa.string()))
+    return pa.DictionaryArray.from_arrays(encoded.indices, pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed))
+
+
+def dictionary_index(texts: pa.DictionaryArray) -> np.ndarray:
+    """Return the place of each cell in the dictionary, or the length of the dictionary for a null. Shape: (n,) int64"""
+    return np.asarray(texts.indices.cast(pa.int64()).fill_null(len(texts.dictionary)).to_numpy())
+
+
+def index_texts(texts: pa.DictionaryArray, levels: pa.Array) -> np.ndarray:
+    """Return the index of each text in `levels`, -1 if it is not one of them, NaN if it is missing. Shape: (n,) float64"""
+    index = pc.index_in(texts.dictionary, levels).fill_null(-1).to_numpy().astype(np.float64)
+    index[texts.dictionary.is_null().to_numpy(zero_copy_only=False)] = np.nan
+    return np.append(index, np.nan)[dictionary_index(texts)]
+
+
+def plain_numbers(
+    array: pa.Array, missing: frozenset[str], codes: frozenset[str], *, gaps: bool = True
+) -> tuple[np.ndarray, pa.Array | None] | None:
+    """Read texts that are all plain numbers or missing, without looking at each distinct text.
+
+    Parameters
+    ----------
+    missing, codes
+        Texts that stand for a missing value in every column, and in this one. A number that equals a code is missing too.
+    gaps
+        Whether to look for such texts. Without it, only a null is missing.
+
+    Returns
+    -------
+    Numbers and the mask of the texts that stand for a missing value, None if there is none. Shape: (n,) float64, (n,) bool.
+    None if there are other texts.
+    """
+    if not pa.types.is_string(array.type) or _has_number(missing):
+        return None
+    parsed, mask = numbers(array, "plain"), None
+    if parsed is None and gaps:
+        absent = missing | codes
+        mask = pc.is_in(array, pa.array(sorted(absent | {f" {text}" for text in absent}), pa.string()))  # as in "1, ?"
+        mask = pc.and_(mask, pc.is_valid(array))
+        parsed = numbers(pc.if_else(mask, pa.scalar(None, pa.string()), array), "plain")
+    return None if parsed is None else (without(parsed, codes), mask)
+
+
+@cache
+def _has_number(missing: frozenset[str]) -> bool:
+    """Return whether a text that stands for a missing value is a number: then "9" is missing, but "9.0" is not."""
+    return any(numbers(pa.array([text]), "plain") is not None for text in missing)
 
 
 def from_pandas(values: pd.Series) -> pa.Array:
