@@ -319,7 +319,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "a column that gives the target away": (
         column(label),
         {"strict": True},
-        ("with data.strict", "'x' alone gives the target away"),
+        ("with data.strict", "'x' alone predicts the target"),
     ),
 }
 
