@@ -16,7 +16,7 @@ from veritable.tables.encoding.parts import read_part
 
 def baselines(stage: Stage) -> None:
     params = BaselineParams.parse("baselines", stage.params["baselines"])
-    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
+    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     classes = read_json(stage.inputs["contract.json"])["classes"]
     train, valid, test = (read_part(stage.inputs[name]) for name in ("train", "valid", "test"))
@@ -27,7 +27,7 @@ def baselines(stage: Stage) -> None:
         categorical=encoder.cardinalities > 0,
         seed=params.seed,
         weight=train.weight,
-        most_rows=params.rows,
+        most_rows=params.max_rows,
     )
     folder = stage.outputs["baselines"]
     folder.mkdir()

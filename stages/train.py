@@ -26,7 +26,7 @@ def train(stage: Stage) -> None:
     contract = Contract.from_json(read_json(stage.inputs["contract.json"]))
     n_classes, demo = len(contract.classes), stage.params["data"]["path"] == DEMO
     params = TrainParams.parse("train", stage.params["train"]).resolve(demo=demo, n_classes=n_classes)
-    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).maximise
+    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
     params.check_folds(stage.params["data"]["time"])
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     init = stage.inputs["train.init"]
@@ -43,7 +43,7 @@ def train(stage: Stage) -> None:
     folder = stage.outputs["classifier"]
     classifier.save(folder)
     history.to_csv(folder / "history.csv", index=False)
-    for i in range(params.folds):
+    for i in range(params.n_splits):
         rows = np.flatnonzero(judged.fold == i)
         y_pred = predict_labels(judged.y_prob[rows], classifier.threshold)
         predictions = PartPredictions.of(judged.part.take(rows), y_pred, judged.y_prob[rows])

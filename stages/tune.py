@@ -1,4 +1,4 @@
-"""Search for better knobs of `train`, judged on valid; off unless tune.trials says so. Run by `dvc repro tune`."""
+"""Search for better knobs of `train`, judged on valid; off unless tune.n_trials says so. Run by `dvc repro tune`."""
 
 from veritable.stage.contract import Stage, run
 
@@ -13,7 +13,7 @@ def tune(stage: Stage) -> None:
     train, path = TrainParams.parse("train", stage.params["train"]), stage.params["data"]["path"]
     train.check_folds(stage.params["data"]["time"])
     stage.inputs.values()  # all are of use, even if without trials nobody looks into them
-    tuning = _search(stage, params, train, path) if params.trials else Tuning(train)
+    tuning = _search(stage, params, train, path) if params.n_trials else Tuning(train)
     tuning.write(stage.outputs["tuning"], base={"data": {"path": path}, "train": train.model_dump()})
     print(tuning)
 

@@ -263,7 +263,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
         {"time": "d"},
         ("time column 'd' must hold dates or numbers", "all rows lack one"),
     ),
-    "one time": (role("d", lambda i: "5"), {"time": "d"}, ("time column 'd' must have enough different times", "it has 1.")),
+    "one time": (role("d", lambda i: "5"), {"time": "d"}, ("time column 'd' must have enough different times", "has 1.")),
     "an infinite time": (
         role("d", lambda i: "inf" if i == 9 else str(i)),
         {"time": "d"},

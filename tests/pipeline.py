@@ -12,7 +12,7 @@ from tests.conftest import HERE, Toy
 
 REPRO = (sys.executable, "-m", "veritable", "repro")
 MADE = ("code/", "data/", "models/.", "reports/", "dvc.lock")
-QUICK = {"generate.rows": "300", "train.mlp.epochs": "3", "evaluate.resamples": "100", "explain.rounds": "1"}
+QUICK = {"generate.n_samples": "300", "train.mlp.max_epochs": "3", "evaluate.n_resamples": "100", "explain.n_permutations": "1"}
 
 
 def copy_of_repository(root: Path) -> Toy:
@@ -30,7 +30,7 @@ def copy_of_repository(root: Path) -> Toy:
 
 
 def change(copy: Toy, key: str, value: str) -> None:
-    """Set one line of params.yaml: `change(copy, "train.mlp.epochs", "5")`. Comments stay."""
+    """Set one line of params.yaml: `change(copy, "train.mlp.max_epochs", "5")`. Comments stay."""
     *_, name = path = key.split(".")
     lines, above = copy.read("params.yaml").splitlines(), dict[int, str]()
     for number, line in enumerate(lines):

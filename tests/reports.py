@@ -72,7 +72,7 @@ def facts(
     network = replace(network, sensitive=dealt)
     names = ("gradient_boosting", "logistic_regression", "majority")[len(classes) > 100 :]
     baselines = {name: predictions(len(classes), rows, 2, 1.0, positive_share=positive_share) for name in names}
-    params = EvaluateParams(resamples=100, confidence=0.95, seed=0)
+    params = EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)
     judged = compare_models(network, baselines.items(), params)
     return {
         "table": {

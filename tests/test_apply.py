@@ -16,7 +16,13 @@ from veritable.errors import UserError
 from veritable.training.params import TrainParams
 from veritable.training.trials import Trial, Tuning
 
-BEST = {"tabm.dropout": 0.23, "tabm.width": 256, "mlp.hidden_sizes": [128, 128], "tabm.weight_decay": 1e-05, "trees.leaves": 31}
+BEST = {
+    "tabm.dropout": 0.23,
+    "tabm.d_block": 256,
+    "mlp.hidden_layer_sizes": [128, 128],
+    "tabm.weight_decay": 1e-05,
+    "trees.num_leaves": 31,
+}
 
 
 @pytest.fixture
@@ -50,28 +56,28 @@ class TestApply:
         assert 0 == main(["apply"])
         after = (place / "params.yaml").read_text()
         assert [
-            "     hidden_sizes: [128, 128]  # units of each hidden layer; [] is a linear model",
-            "     width: 256            # units of a layer, a multiple of 8",
+            "     hidden_layer_sizes: [128, 128]  # units of each hidden layer; [] is a linear model",
+            "     d_block: 256               # units of a block, a multiple of 8",
             "     dropout: 0.23",
             "     weight_decay: 1e-05",
         ] == differing(before, after)
         *lines, last = capsys.readouterr().out.splitlines()
         assert [
-            "train.mlp.hidden_sizes [64, 64] -> [128, 128]",
+            "train.mlp.hidden_layer_sizes [64, 64] -> [128, 128]",
+            "train.tabm.d_block 192 -> 256",
             "train.tabm.dropout 0.1 -> 0.23",
             "train.tabm.weight_decay 0.0003 -> 1e-05",
-            "train.tabm.width 192 -> 256",
         ] == lines
         assert "`dvc repro`" in last
         assert ["params.yaml"] == [path.name for path in place.iterdir() if path.is_file()]
 
     def test_the_search_is_over(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """tune.trials goes back to 0, so that `dvc repro` does not search on from what was found."""
-        change_values(place / "params.yaml", {"tune.trials": 40})
+        """tune.n_trials goes back to 0, so that `dvc repro` does not search on from what was found."""
+        change_values(place / "params.yaml", {"tune.n_trials": 40})
         search(place)
         assert 0 == main(["apply"])
-        assert 0 == read_yaml(place / "params.yaml")["tune"]["trials"]
-        assert "tune.trials 40 -> 0" in capsys.readouterr().out.splitlines()
+        assert 0 == read_yaml(place / "params.yaml")["tune"]["n_trials"]
+        assert "tune.n_trials 40 -> 0" in capsys.readouterr().out.splitlines()
 
     def test_again(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Applied twice, it is applied once."""
@@ -99,13 +105,14 @@ class TestApply:
             Tuning(TrainParams.parse("train", section("train"))).write(place / "models/tuning", base={})
         assert 1 == main(["apply"])
         assert (
-            "models/tuning must hold the result of a search, however it holds none. Set tune.trials" in capsys.readouterr().err
+            "models/tuning must hold the result of a search, however it holds none. Set tune.n_trials"
+            in capsys.readouterr().err
         )
 
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"train.tabm.epochs": 20}, "train.tabm.epochs was 40 then and is 20 now"),
+            ({"train.tabm.max_epochs": 20}, "train.tabm.max_epochs was 40 then and is 20 now"),
             ({"train.tabm.dropout": 0.3}, "train.tabm.dropout was 0.1 then and is 0.3 now"),
             ({"train.network": "resnet"}, "train.network was auto then and is resnet now"),
             ({"data.path": "data/mine.csv"}, "data.path was data/raw/demo.csv then and is data/mine.csv now"),

@@ -23,7 +23,7 @@ def fitted(
     models: int = 1, train: Part = TRAIN, valid: Part = VALID, *, classes: int = 2, top: Any = None, **trees: Any
 ) -> Trees:
     """`top` are knobs of the section `train`, `trees` of its `train.trees`."""
-    params = train_params(trees={**trees, "models": models}, **(top or {}))
+    params = train_params(trees={**trees, "n_models": models}, **(top or {}))
     found = fit_trees(params, NUMBERS, train, valid, n_classes=classes)
     assert found is not None
     return found
@@ -48,11 +48,11 @@ class TestCount:
     def test_as_many_as_asked_for(self, models: int) -> None:
         """A number of models is that number, whatever the table."""
         for rows, classes in ((10, 2), (10**9, 1000)):
-            assert models == count_models(train_params(trees={"models": models}), rows, classes)
+            assert models == count_models(train_params(trees={"n_models": models}), rows, classes)
 
     def test_auto(self) -> None:
         """With `auto` there are 4, 2 a fold, fewer the larger the table, at least one, and none for more than 100 classes."""
-        auto = train_params(trees={"models": "auto"})
+        auto = train_params(trees={"n_models": "auto"})
         assert 4 == count_models(auto, 100, 2) == count_models(auto, 100, 100)
         assert 0 == count_models(auto, 100, 101) == count_models(auto, 10**9, 1000)
         for classes in (2, 3, 100):
@@ -60,7 +60,7 @@ class TestCount:
             assert found == sorted(found, reverse=True)
             assert 1 == found[-1]
         assert count_models(auto, 10**6, 10) <= count_models(auto, 10**6, 2)
-        assert 2 == count_models(train_params(trees={"models": "auto"}, folds=3), 100, 2)
+        assert 2 == count_models(train_params(trees={"n_models": "auto"}, n_splits=3), 100, 2)
 
 
 class TestSame:
@@ -84,7 +84,7 @@ class TestSame:
 
     def test_kinds_in_turn(self) -> None:
         """The second model has all columns for each tree, the third splits at random, the fourth small trees of few columns."""
-        texts = fitted(5, leaves=12, columns=0.6, l2=1.0, learning_rate=0.2).texts
+        texts = fitted(5, num_leaves=12, feature_fraction=0.6, lambda_l2=1.0, learning_rate=0.2).texts
         settings = [dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in texts]
         keys = ("extra_trees", "feature_fraction", "num_leaves", "lambda_l2", "learning_rate")
         found = [tuple(float(each[key]) for key in keys) for each in settings]
@@ -109,26 +109,26 @@ class TestSame:
 
 
 CHANGES: dict[str, Any] = {
-    "rounds": 3,
-    "patience": 1,
+    "n_estimators": 3,
+    "early_stopping_rounds": 1,
     "learning_rate": 0.1,
-    "leaves": 3,
-    "leaf_rows": 40,
-    "rows": 0.4,
-    "columns": 0.3,
-    "l2": 50.0,
-    "bins": 4,
+    "num_leaves": 3,
+    "min_data_in_leaf": 40,
+    "bagging_fraction": 0.4,
+    "feature_fraction": 0.3,
+    "lambda_l2": 50.0,
+    "max_bin": 4,
 }
 
 
 @pytest.mark.parametrize("change", [{key: value} for key, value in CHANGES.items()], ids=str)
 def test_every_knob_matters(change: dict[str, Any]) -> None:
     """Each knob of `train.trees` changes the trees."""
-    base = {"rounds": 60, "learning_rate": 0.5}  # it stops at some time, later with more patience
+    base = {"n_estimators": 60, "learning_rate": 0.5}  # it stops at some time, later with more patience
     assert shapes(fitted(**base)) != shapes(fitted(**{**base, **change}))
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"class_weights": "balanced"}], ids=str)
+@pytest.mark.parametrize("change", [{"seed": 1}, {"class_weight": "balanced"}], ids=str)
 def test_knobs_of_all_members_matter(change: dict[str, Any]) -> None:
     """Seed and class weights of the whole section are those of the trees, too."""
     train = TRAIN.take(np.flatnonzero((TRAIN.y == 1) | (TRAIN.row % 3 == 0)))
@@ -137,7 +137,7 @@ def test_knobs_of_all_members_matter(change: dict[str, Any]) -> None:
 
 def test_every_knob_is_moved() -> None:
     """A new knob of the trees must be added to the test above; how many models there are is another matter."""
-    assert set(LITTLE["trees"]) == {"models", *CHANGES}
+    assert set(LITTLE["trees"]) == {"n_models", *CHANGES}
 
 
 class TestFit:
@@ -145,7 +145,7 @@ class TestFit:
     def test_better_than_chance(self, classes: int) -> None:
         """They learn what there is to learn: far better than the class shares on rows that they did not see."""
         train, valid, test = (numbers_part(400, seed, classes) for seed in (1, 2, 3))
-        trees = fitted(2, train, valid, classes=classes, rounds=100)
+        trees = fitted(2, train, valid, classes=classes, n_estimators=100)
         shares = np.bincount(train.y, minlength=classes) / len(train)
         assert loss(trees, test) < 0.8 * -np.log(shares[test.y]).mean()
 
@@ -155,17 +155,17 @@ class TestFit:
         train, valid, cardinalities = done.parts["train"], done.parts["valid"], done.encoder.cardinalities
         assert {0, 5} == set(cardinalities.tolist())
         for given, split in ((cardinalities, True), (np.zeros_like(cardinalities), False)):
-            trees = fit_trees(train_params(trees={"models": 1}), given, train, valid, n_classes=2)
+            trees = fit_trees(train_params(trees={"n_models": 1}), given, train, valid, n_classes=2)
             assert trees is not None
             (text,) = trees.texts
             assert split == any(int(count) > 0 for count in re.findall(r"^num_cat=(\d+)$", text, re.MULTILINE))
 
     def test_stops_in_time(self) -> None:
         """It stops when the loss on valid has not fallen for `patience` rounds, and keeps the rounds up to the best."""
-        settings = {"rounds": 200, "learning_rate": 0.5, "leaves": 8}
-        ((patient,), (hasty,)) = (rounds(fitted(**settings, patience=patience)) for patience in (200, 2))
+        settings = {"n_estimators": 200, "learning_rate": 0.5, "num_leaves": 8}
+        ((patient,), (hasty,)) = (rounds(fitted(**settings, early_stopping_rounds=patience)) for patience in (200, 2))
         assert hasty <= patient < 200
-        trees = fitted(**settings, patience=200)
+        trees = fitted(**settings, early_stopping_rounds=200)
         (text,) = trees.texts
         booster = lgb.Booster(model_str=text)
         losses = []
@@ -182,7 +182,7 @@ class TestFit:
         parts = {"train": numbers_part(200, 1, classes), "valid": numbers_part(150, 2, classes)}
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 1))
         for balance in ("none", "balanced"):
-            trees = fitted(1, parts["train"], parts["valid"], classes=classes, top={"class_weights": balance})
+            trees = fitted(1, parts["train"], parts["valid"], classes=classes, top={"class_weight": balance})
             found = mean_of(trees, VALID.X)
             assert (len(VALID), classes) == found.shape
             assert np.isfinite(found).all()
@@ -192,7 +192,7 @@ class TestFit:
     def test_few_rows(self, rows: int, share: float) -> None:
         """Of too few rows for a split, however few of them are drawn, the class shares are predicted."""
         train = TRAIN.take(np.arange(rows))
-        found = mean_of(fitted(train=train, leaf_rows=20, rows=share), VALID.X)
+        found = mean_of(fitted(train=train, min_data_in_leaf=20, bagging_fraction=share), VALID.X)
         np.testing.assert_allclose(np.broadcast_to(train.y.mean(), len(VALID)), found[:, 1], atol=1e-6)
 
 
@@ -213,7 +213,7 @@ class TestWeights:
 
     def test_weights_of_valid_matter(self) -> None:
         """The rows of valid count by their weight when it is judged where to stop."""
-        settings = {"rounds": 200, "learning_rate": 0.5, "patience": 200}
+        settings = {"n_estimators": 200, "learning_rate": 0.5, "early_stopping_rounds": 200}
         found = set()
         for first in (0.01, 1.0, 100.0):
             weight = np.where(np.arange(len(VALID)) < 20, first, 1.0)
@@ -225,9 +225,9 @@ class TestWeights:
         rare = TRAIN.take(np.flatnonzero((TRAIN.y == 0) | (TRAIN.row % 4 == 0)))
         balanced = replace(rare, weight=compute_sample_weight("balanced", rare.y))
         valid = replace(VALID, weight=compute_sample_weight("balanced", VALID.y))
-        one, two = fitted(train=rare, top={"class_weights": "balanced"}), fitted(train=balanced, valid=valid)
+        one, two = fitted(train=rare, top={"class_weight": "balanced"}), fitted(train=balanced, valid=valid)
         np.testing.assert_allclose(mean_of(one, VALID.X), mean_of(two, VALID.X), rtol=1e-4)
         assert mean_of(one, VALID.X)[:, 1].mean() > mean_of(fitted(train=rare), VALID.X)[:, 1].mean() + 0.05
         thrice = replace(rare, weight=np.full(len(rare), 3.0))
-        again = fitted(train=thrice, top={"class_weights": "balanced"})
+        again = fitted(train=thrice, top={"class_weight": "balanced"})
         assert rounds(one) == rounds(again)

@@ -26,7 +26,7 @@ def classifier(classes: int = 2, threshold: float | None = 0.4, kind: str = "mlp
     """Of one network with its initial weights, or a blend of two and two boosted models."""
     done = prepared(300, classes)
     if kind == "blend":
-        return untrained(done, MLP_SPEC, threshold, networks=2, trees=trees_of(done, models=2))
+        return untrained(done, MLP_SPEC, threshold, networks=2, trees=trees_of(done, n_models=2))
     spec = MLP_SPEC if kind == "mlp" else spec_of(train_params(kind), done.encoder.cardinalities, done.parts["train"])
     return untrained(done, spec, threshold)
 

@@ -14,7 +14,7 @@ from veritable.explanation.explain import Explained, explain_rows
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
 
-SMALL = {"rows": 12, "background_rows": 10, "rounds": 2}
+SMALL = {"rows": 12, "background_rows": 10, "n_permutations": 2}
 
 
 @cache
@@ -80,12 +80,12 @@ def test_facts() -> None:
 
 def test_fewer_rows_than_asked_for() -> None:
     """Where a part has fewer rows than asked for, all of them are explained, each once."""
-    done = explained(rows=1000, background_rows=1000, rounds=1)
+    done = explained(rows=1000, background_rows=1000, n_permutations=1)
     assert (60, 180) == (done.facts["rows"], done.facts["background_rows"])
     assert 60 == done.attributions["row"].nunique()
 
 
-@pytest.mark.parametrize("change", [{"rows": 11}, {"background_rows": 11}, {"rounds": 3}, {"seed": 1}], ids=str)
+@pytest.mark.parametrize("change", [{"rows": 11}, {"background_rows": 11}, {"n_permutations": 3}, {"seed": 1}], ids=str)
 def test_every_knob_matters(change: dict[str, int]) -> None:
     """The same params give the same attributions; each knob changes them."""
     assert explained().attributions.equals(explained.__wrapped__().attributions)

@@ -40,6 +40,11 @@ ASKED = with_column(np.resize(["1", "2", "?"], ROWS))
 MINUS_ONE = with_column(np.where(UNIFORM < 0.1, -1, np.floor(UNIFORM * 30)))
 COMMAS = with_column([f"{i * 7919 % 10007:,}" for i in range(ROWS)])
 TWICE = pd.concat([CLEAN, CLEAN.head(50)]).assign(t=["train"] * 300 + ["valid"] * 300 + ["test"] * 50)
+OFTEN = pd.concat([CLEAN, CLEAN.head(1).assign(target="class 1"), *[CLEAN.head(1)] * 60])
+OFTEN_2 = pd.concat([OFTEN, *[CLEAN.tail(1)] * 50])
+SEVEN = pd.concat([CLEAN, *[CLEAN.head(1)] * 6])
+GROUPED = CLEAN.assign(t=np.arange(ROWS).astype(str)).assign(t=lambda own: own["t"].where(own.index > 300, "unknown"))
+ONE_ID = CLEAN.assign(x=UNIFORM + 9 * (np.arange(ROWS) % 3 == 0), t=np.where(np.arange(ROWS) % 3 == 0, -1, np.arange(ROWS)))
 HEAD = CLEAN.head(1).assign(target="class 9")
 
 # code, level, column, a table that has it, params, and a table that all but has it
@@ -68,11 +73,14 @@ CASES: list[tuple[str, str, str | None, pd.DataFrame, dict[str, Any], pd.DataFra
     ("ambiguous_date", "warning", "x", with_column(np.resize(["01/02/2020", "03/04/2020"], ROWS)), {}, with_column(DAYS)),
     ("duplicates", "note", None, pd.concat([CLEAN, CLEAN.head(3)]), {}, CLEAN),
     ("duplicates", "warning", None, pd.concat([CLEAN, CLEAN.head(30)]), {"duplicates": "drop"}, CLEAN),
+    ("frequent_rows", "warning", None, OFTEN, {}, SEVEN),
+    ("frequent_rows", "warning", None, OFTEN_2, {}, SEVEN),
+    ("uneven_parts", "warning", "t", GROUPED, {"group": "t"}, CLEAN),
     ("class_rare", "warning", None, pd.concat([CLEAN, HEAD, HEAD.assign(age=1.0)]), {}, CLEAN),
     ("imbalance", "note", None, CLEAN.assign(target=np.where(UNIFORM < 0.05, "a", "b")), {}, CLEAN),
     ("target_missing", "warning", None, without_target(3), {}, CLEAN),
     ("drift", "warning", "x", with_column(UNIFORM + np.arange(ROWS) / ROWS), {"time": "t"}, with_column(UNIFORM)),
-    ("drift", "note", "x", pd.concat([CLEAN.assign(x=UNIFORM), *[CLEAN.head(1).assign(x=9.0)] * 400]), {}, CLEAN),
+    ("drift", "note", "x", ONE_ID, {"id": "t"}, CLEAN),
     ("unplaced", "warning", None, with_column(gaps(np.arange(ROWS), 100).astype(float), "t"), {"time": "t"}, CLEAN),
     ("duplicates_across_parts", "error", None, TWICE, {"part": "t"}, CLEAN),
 ]  # fmt: skip

@@ -32,7 +32,12 @@ from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 
 TRAIN, VALID = numbers_part(96, 1), numbers_part(64, 2)
-OVERFITS = {"epochs": 30, "hidden_sizes": [32], "learning_rate": 0.05, "dropout": 0.1}  # the best epoch is no late one
+OVERFITS = {
+    "max_epochs": 30,
+    "hidden_layer_sizes": [32],
+    "learning_rate": 0.05,
+    "dropout": 0.1,
+}  # the best epoch is no late one
 knobs = train_params
 
 
@@ -79,17 +84,17 @@ def threads() -> Iterator[None]:
 
 
 RECIPE_CHANGES: list[dict[str, Any]] = [
-    {"learning_rate": 0.02}, {"schedule": "cosine"}, {"weight_decay": 0.5}, {"l1": 0.01}, {"clip": 0.01}, {"batch_size": 16},
-    {"epochs": 5}, {"patience": 1},
+    {"learning_rate": 0.02}, {"lr_schedule": "cosine"}, {"weight_decay": 0.5}, {"l1": 0.01}, {"gradient_clip_val": 0.01},
+    {"batch_size": 16}, {"max_epochs": 5}, {"patience": 1},
 ]  # fmt: skip
-BLOCK_CHANGES: list[dict[str, Any]] = [{"blocks": 2}, {"width": 16}, {"dropout": 0.5}, {"bins": 4}, {"embedding": 5}]
+BLOCK_CHANGES: list[dict[str, Any]] = [{"n_blocks": 2}, {"d_block": 16}, {"dropout": 0.5}, {"n_bins": 4}, {"d_embedding": 5}]
 CHANGES: dict[str, list[dict[str, Any]]] = {
-    "mlp": [{"hidden_sizes": [9]}, {"activation": "tanh"}, {"dropout": 0.5}],
+    "mlp": [{"hidden_layer_sizes": [9]}, {"activation": "tanh"}, {"dropout": 0.5}],
     "resnet": BLOCK_CHANGES,
-    "tabm": [{"members": 4}, *BLOCK_CHANGES],
+    "tabm": [{"k": 4}, *BLOCK_CHANGES],
 }
 CHANGES_FOR_ALL: list[dict[str, Any]] = [
-    {"class_weights": "balanced"}, {"precision": "bf16-mixed"}, {"precision": "64-true"}, {"seed": 43},
+    {"class_weight": "balanced"}, {"precision": "bf16-mixed"}, {"precision": "64-true"}, {"seed": 43},
 ]  # fmt: skip
 FOR_ALL = {key for change in CHANGES_FOR_ALL for key in change}
 KNOBS = [(name, change) for name in NETWORKS for change in (*CHANGES[name], *RECIPE_CHANGES, *CHANGES_FOR_ALL)]
@@ -138,7 +143,11 @@ class TestBest:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_best_epoch_is_kept(self, tmp_path: Path, name: str) -> None:
         """The network is left with the weights whose validation loss, computed by hand, is the least of the history."""
-        chosen = knobs(name, **OVERFITS) if name == "mlp" else knobs(name, epochs=20, width=32, learning_rate=0.05, dropout=0.0)
+        chosen = (
+            knobs(name, **OVERFITS)
+            if name == "mlp"
+            else knobs(name, max_epochs=20, d_block=32, learning_rate=0.05, dropout=0.0)
+        )
         network, history = fitted(tmp_path / "a", chosen)
         best = int(history["valid_loss"].argmin())
         assert 0 < best < len(history) - 1
@@ -155,14 +164,14 @@ class TestBest:
 
     def test_longer_runs_begin_like_shorter_ones(self, tmp_path: Path) -> None:
         """More epochs do not change the first ones."""
-        _, short = fitted(tmp_path / "a", knobs(epochs=2))
-        _, long = fitted(tmp_path / "b", knobs(epochs=4))
+        _, short = fitted(tmp_path / "a", knobs(max_epochs=2))
+        _, long = fitted(tmp_path / "b", knobs(max_epochs=4))
         pd.testing.assert_frame_equal(short, long.head(2), check_exact=True)
 
     @pytest.mark.parametrize("name", NETWORKS)
     def test_learns(self, tmp_path: Path, name: str) -> None:
         """It learns what there is to learn: far better than the class shares, about as good as the truth allows."""
-        network, _ = fitted(tmp_path / "a", knobs(name, epochs=15))
+        network, _ = fitted(tmp_path / "a", knobs(name, max_epochs=15))
         assert loss_by_hand(network, VALID) < 0.47
         right = Members((network,)).probabilities(VALID.X).argmax(1) == VALID.y
         assert right.mean() > 0.75
@@ -170,7 +179,7 @@ class TestBest:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_many_classes_and_categories(self, tmp_path: Path, name: str) -> None:
         """Encoded tables with categories, gaps and five classes train like any other."""
-        done, chosen = prepared(300, 5), knobs(name, epochs=8)
+        done, chosen = prepared(300, 5), knobs(name, max_epochs=8)
         torch.manual_seed(0)
         network = build_network(done.encoder, 5, spec_of(chosen, done.encoder.cardinalities, done.parts["train"]))
         tmp_path.joinpath("a").mkdir()
@@ -229,7 +238,7 @@ class TestSame:
     def test_every_knob_matters(self, tmp_path: Path, name: str, change: dict[str, Any]) -> None:
         """Each knob of a fit changes the weights or the history."""
         part = Part(TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80])  # unlike counts of classes
-        base = {"learning_rate": 0.3, "epochs": 12} if "patience" in change else {"weight_decay": 0.01}
+        base = {"learning_rate": 0.3, "max_epochs": 12} if "patience" in change else {"weight_decay": 0.01}
         one = fitted(tmp_path / "a", knobs(name, **base), train=part)
         two = fitted(tmp_path / "b", knobs(name, **{**base, **change}), train=part)
         assert state(one[0]) != state(two[0]) or not one[1].equals(two[1])
@@ -251,7 +260,7 @@ class TestSame:
     def test_penalties_shrink(self, tmp_path: Path, change: dict[str, float]) -> None:
         """L1 and weight decay leave smaller weights."""
         sizes = []
-        for name, chosen in (("a", knobs(dropout=0.0, epochs=10)), ("b", knobs(dropout=0.0, epochs=10, **change))):
+        for name, chosen in (("a", knobs(dropout=0.0, max_epochs=10)), ("b", knobs(dropout=0.0, max_epochs=10, **change))):
             network, _ = fitted(tmp_path / name, chosen)
             sizes.append(sum(float(w.abs().sum()) for key, w in network.state_dict().items() if key.endswith("weight")))
         assert sizes[1] < 0.9 * sizes[0]
@@ -266,12 +275,12 @@ class TestSame:
         free, clipped = [], []
         for found, clip in ((free, None), (clipped, 0.4)):
             with watched(lambda optimizer, found=found: found.append(length(optimizer))):
-                fitted(tmp_path / str(clip), knobs(dropout=0.0, clip=clip, epochs=2))
+                fitted(tmp_path / str(clip), knobs(dropout=0.0, gradient_clip_val=clip, max_epochs=2))
         assert max(free) > 0.41
         assert max(clipped) <= 0.4 + 1e-5
         assert free[0] > 0.4 or free[0] == clipped[0]
 
-    @pytest.mark.parametrize("change", [{}, {"clip": 0.4}, {"schedule": "cosine"}, {"l1": 0.01}], ids=str)
+    @pytest.mark.parametrize("change", [{}, {"gradient_clip_val": 0.4}, {"lr_schedule": "cosine"}, {"l1": 0.01}], ids=str)
     @pytest.mark.parametrize("steps", [1, 2])
     def test_blocks_do_not_matter(
         self, tmp_path: Path, change: dict[str, Any], steps: int, monkeypatch: pytest.MonkeyPatch
@@ -286,7 +295,7 @@ class TestSame:
 
     def test_members_are_trained_each(self, tmp_path: Path) -> None:
         """Several members are trained on the mean of their own losses; with rows weighted alike it is the same."""
-        chosen = knobs("tabm", dropout=0.0, batch_size=1000, epochs=1)
+        chosen = knobs("tabm", dropout=0.0, batch_size=1000, max_epochs=1)
         network = network_of(chosen)
         with torch.no_grad():
             logits = network(torch.from_numpy(TRAIN.X)).transpose(0, 1)
@@ -311,7 +320,7 @@ class TestSchedule:
 
     def test_cosine(self, tmp_path: Path) -> None:
         """A short rise, then torch's own cosine from the learning rate of params.yaml to nearly 0 at the last epoch."""
-        rates = self.rates(tmp_path / "a", knobs(schedule="cosine", epochs=40))
+        rates = self.rates(tmp_path / "a", knobs(lr_schedule="cosine", max_epochs=40))
         assert 120 == len(rates)
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.01)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(rates))
@@ -328,13 +337,13 @@ class TestSchedule:
     @pytest.mark.parametrize("epochs", [1, 2])
     def test_few_steps(self, tmp_path: Path, epochs: int) -> None:
         """However few steps there are, each learns something, and none more than at the rate of params.yaml."""
-        rates = self.rates(tmp_path / "a", knobs(schedule="cosine", epochs=epochs, batch_size=1000))
+        rates = self.rates(tmp_path / "a", knobs(lr_schedule="cosine", max_epochs=epochs, batch_size=1000))
         assert epochs == len(rates)
         assert [] == [rate for rate in rates if not 0 < rate <= 0.01]
 
     def test_resumed(self, tmp_path: Path) -> None:
         """A killed run's schedule goes on where it was."""
-        chosen = knobs(schedule="cosine", epochs=6)
+        chosen = knobs(lr_schedule="cosine", max_epochs=6)
         undisturbed = self.rates(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 3, "on_train_epoch_start")
         assert undisturbed[9:] == self.rates(tmp_path / "b", chosen)
@@ -346,7 +355,7 @@ class TestSchedule:
             monkeypatch.setattr(f"veritable.training.{module}.STEPS", steps)
         ends, taken = [], []
         monkeypatch.setattr(room.EpochProgress, "teardown", lambda self, trainer, *_, **__: ends.append(trainer.global_step))
-        chosen = knobs(batch_size=20, epochs=4)
+        chosen = knobs(batch_size=20, max_epochs=4)
         with watched(taken.append):
             fitted(tmp_path / "a", chosen)
             killed(tmp_path / "b", chosen, 2, "on_train_epoch_start")
@@ -379,7 +388,7 @@ class TestStop:
         """Started again, it fails again: no checkpoint of it passes for a good one."""
         for _ in range(2):
             with pytest.raises(TrainingError, match="must stay finite"):
-                fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_sizes=[8, 8]))
+                fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_layer_sizes=[8, 8]))
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
     def test_no_gpu(self, tmp_path: Path) -> None:
@@ -397,14 +406,20 @@ class TestResume:
     )
     def test_killed_anywhere_in_an_epoch(self, tmp_path: Path, hook: str, patience: int | None) -> None:
         """Killed at any point of an epoch, the run ends with the bytes of an undisturbed one."""
-        chosen = knobs(**OVERFITS | {"epochs": 6}, patience=patience)
+        chosen = knobs(**OVERFITS | {"max_epochs": 6}, patience=patience)
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 3, hook)
         assert same(undisturbed, fitted(tmp_path / "b", chosen))
 
     @pytest.mark.parametrize(
         "change",
-        [{}, {"schedule": "cosine", "clip": 0.3}, {"precision": "64-true"}, {"precision": "bf16-mixed"}, {"l1": 0.01}],
+        [
+            {},
+            {"lr_schedule": "cosine", "gradient_clip_val": 0.3},
+            {"precision": "64-true"},
+            {"precision": "bf16-mixed"},
+            {"l1": 0.01},
+        ],
         ids=str,
     )
     @pytest.mark.parametrize("name", NETWORKS)
@@ -436,7 +451,7 @@ class TestResume:
 
     def test_killed_in_every_epoch(self, tmp_path: Path) -> None:
         """Killed in each epoch in turn, it goes on from the last whole one each time, and ends with the same bytes."""
-        chosen = knobs(**OVERFITS | {"epochs": 6})
+        chosen = knobs(**OVERFITS | {"max_epochs": 6})
         undisturbed = fitted(tmp_path / "a", chosen)
         for epoch in range(6):
             killed(tmp_path / "b", chosen, epoch, "training_step")  # would not raise had it begun later
@@ -445,7 +460,7 @@ class TestResume:
                 kill_in(epoch, patch, "on_train_epoch_start")  # no earlier epoch is trained again
             assert same(undisturbed, fitted(tmp_path / "b", chosen))
 
-    @pytest.mark.parametrize("change", [{"epochs": 4}, {"epochs": 30, "patience": 2}], ids=str)
+    @pytest.mark.parametrize("change", [{"max_epochs": 4}, {"max_epochs": 30, "patience": 2}], ids=str)
     def test_killed_after_the_last_epoch(self, tmp_path: Path, change: dict[str, Any]) -> None:
         """Killed between its last checkpoint and its end, by epochs or by patience, it trains no further epoch."""
         chosen = knobs(**OVERFITS | change)
@@ -473,7 +488,7 @@ class TestResume:
 
     def test_rotten_checkpoint(self, tmp_path: Path) -> None:
         """A checkpoint with a byte gone wrong anywhere is set aside, or resumed from to the same end; never to another."""
-        chosen = knobs(epochs=3)
+        chosen = knobs(max_epochs=3)
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 2, "training_step")
         checkpoint = tmp_path / "b/resume.ckpt"
@@ -506,7 +521,7 @@ def dying(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
 ClassifierModule.on_train_epoch_start = dying
-network, history = fitted(scratch, knobs(**OVERFITS | {"epochs": 5}))
+network, history = fitted(scratch, knobs(**OVERFITS | {"max_epochs": 5}))
 (scratch / "weights").write_bytes(b"".join(state(network).values()))
 history.to_csv(scratch / "history.csv")
 """
@@ -519,7 +534,7 @@ def run_script(scratch: Path, *kills: int) -> "subprocess.CompletedProcess[str]"
 
 def test_sigkill_and_other_processes(tmp_path: Path) -> None:
     """Another process ends with the same bytes, though it was killed by SIGKILL once, and prints nothing."""
-    network, history = fitted(tmp_path / "a", knobs(**OVERFITS | {"epochs": 5}))
+    network, history = fitted(tmp_path / "a", knobs(**OVERFITS | {"max_epochs": 5}))
     assert -signal.SIGKILL == run_script(tmp_path / "b", 3).returncode
     done = run_script(tmp_path / "b", 1, 2)  # would die had it begun again
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
@@ -546,7 +561,7 @@ def test_balanced_class_weights() -> None:
     part = numbers_part(200, 3, classes=4)
     expected = compute_class_weight("balanced", classes=np.arange(4), y=part.y)
     network = network_of(knobs(), part, 4)
-    balanced = ClassifierModule(network, knobs(class_weights="balanced"), part, part, 4)
+    balanced = ClassifierModule(network, knobs(class_weight="balanced"), part, part, 4)
     np.testing.assert_allclose(expected, balanced.class_weights, rtol=1e-6)
     assert [1, 1, 1, 1] == ClassifierModule(network, knobs(), part, part, 4).class_weights.tolist()
 
@@ -554,7 +569,7 @@ def test_balanced_class_weights() -> None:
 def test_balanced_loss(tmp_path: Path) -> None:
     """With balanced weights the validation loss is the weighted mean, as scikit-learn's weights give it."""
     weights = torch.tensor(compute_class_weight("balanced", classes=np.arange(2), y=TRAIN.y), dtype=torch.float32)
-    network, history = fitted(tmp_path / "a", knobs(class_weights="balanced"))
+    network, history = fitted(tmp_path / "a", knobs(class_weight="balanced"))
     network.eval()
     with torch.no_grad():
         logits = network(torch.from_numpy(VALID.X))
@@ -598,7 +613,7 @@ class TestWeights:
         """With row weights, and balanced classes on top, the validation loss is the weighted mean, computed by hand."""
         weight = np.random.default_rng(0).exponential(size=len(VALID)) * (np.arange(len(VALID)) % 3 > 0)
         train = self.weighted(np.random.default_rng(1).exponential(size=len(TRAIN)))
-        for name, change in (("a", {}), ("b", {"class_weights": "balanced"})):
+        for name, change in (("a", {}), ("b", {"class_weight": "balanced"})):
             network, history = fitted(tmp_path / name, knobs(**change), train, replace(VALID, weight=weight))
             network.eval()
             with torch.no_grad():
@@ -645,7 +660,7 @@ def test_a_class_absent_from_training(tmp_path: Path, absent: int) -> None:
     part = numbers_part(200, 3, classes=4)
     train = part.take(np.flatnonzero(part.y != absent))
     present = np.delete(np.arange(4), absent)
-    chosen = knobs(class_weights="balanced")
+    chosen = knobs(class_weight="balanced")
     module = ClassifierModule(network_of(chosen, part, 4), chosen, train, part, 4)
     expected = compute_class_weight("balanced", classes=present, y=train.y)
     np.testing.assert_allclose(expected, module.class_weights[present], rtol=1e-6)

@@ -21,7 +21,14 @@ def test_demo() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"rows": 999}, {"features": 11}, {"informative": 3}, {"redundant": 1}, {"classes": 3, "informative": 3}, {"seed": 1}],
+    [
+        {"n_samples": 999},
+        {"n_features": 11},
+        {"n_informative": 3},
+        {"n_redundant": 1},
+        {"n_classes": 3, "n_informative": 3},
+        {"seed": 1},
+    ],
     ids=str,
 )
 def test_every_knob_matters(change: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.metrics.metrics import METRICS, compute_metrics
 
-PARAMS = EvaluateParams(resamples=100, confidence=0.9, seed=3)
+PARAMS = EvaluateParams(n_resamples=100, confidence_level=0.9, seed=3)
 
 
 def texts(*values):

@@ -36,7 +36,7 @@ def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", share: fl
     built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
     if "trees" in changes:
         return Members(built, **changes)
-    return Members(built, trees_of(done, models=2), blend(share), **changes)
+    return Members(built, trees_of(done, n_models=2), blend(share), **changes)
 
 
 def blend(share: float) -> tuple[float, ...]:
@@ -163,15 +163,15 @@ def any_members(draw: st.DrawFn) -> tuple[Members, list[int], int]:
     train = encoded_rows(cardinalities, 60, seed)
     shared = {
         "bins": find_bins(train, cardinalities, draw(st.integers(2, 30)), seed),
-        "embedding": draw(st.integers(1, 20)),
-        "blocks": blocks,
-        "width": width,
+        "d_embedding": draw(st.integers(1, 20)),
+        "n_blocks": blocks,
+        "d_block": width,
         "dropout": 0.1,
     }
     specs: dict[str, dict[str, Any]] = {
-        "mlp": {"hidden_sizes": [width] * (blocks - 1), "activation": "relu", "dropout": 0.1},
+        "mlp": {"hidden_layer_sizes": [width] * (blocks - 1), "activation": "relu", "dropout": 0.1},
         "resnet": shared,
-        "tabm": shared | {"members": draw(st.integers(1, 9))},
+        "tabm": shared | {"k": draw(st.integers(1, 9))},
     }
     torch.manual_seed(seed)
     networks = []
@@ -184,7 +184,7 @@ def any_members(draw: st.DrawFn) -> tuple[Members, list[int], int]:
         return Members(tuple(networks), temperature=draw(st.sampled_from([1.0, 1.3]))), cardinalities, seed
     y = np.arange(60) % classes
     part = Part(np.arange(60), y.astype(np.int64), train)
-    params = train_params(trees={"rounds": 3, "models": draw(st.integers(1, 2))})
+    params = train_params(trees={"n_estimators": 3, "n_models": draw(st.integers(1, 2))})
     trees = fit_trees(params, np.array(cardinalities), part, part, n_classes=classes)
     assert trees is not None
     share, models = draw(st.sampled_from([0.0, 0.4])), len(trees.texts)

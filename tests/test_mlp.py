@@ -49,7 +49,7 @@ def test_like_scikit_learn(activation: str) -> None:
     other = MLPClassifier((5, 4), activation=activation, max_iter=3, early_stopping=False, random_state=0)
     for _ in range(3):
         other.partial_fit(X, y, classes=[0, 1, 2])
-    network = MLP([0, 0, 0], 3, hidden_sizes=[5, 4], activation=activation, dropout=0.5).double().eval()
+    network = MLP([0, 0, 0], 3, hidden_layer_sizes=[5, 4], activation=activation, dropout=0.5).double().eval()
     linear = [layer for layer in network if isinstance(layer, Linear)]
     with torch.no_grad():
         for layer, weights, bias in zip(linear, other.coefs_, other.intercepts_, strict=True):
@@ -62,7 +62,7 @@ def test_like_scikit_learn(activation: str) -> None:
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_layers(activation: str, hidden_sizes: list[int]) -> None:
     """Each hidden layer is linear, the activation, dropout; the last is linear alone; no hidden layer is a linear model."""
-    network = MLP([0, 4, 0], 3, hidden_sizes=hidden_sizes, activation=activation, dropout=0.25)
+    network = MLP([0, 4, 0], 3, hidden_layer_sizes=hidden_sizes, activation=activation, dropout=0.25)
     expected = [OneHot, *[Linear, ACTIVATIONS[activation], nn.Dropout] * len(hidden_sizes), Linear]
     assert expected == [type(layer) for layer in network]
     assert [5, *hidden_sizes] == [layer.in_features for layer in network if isinstance(layer, Linear)]
@@ -80,7 +80,7 @@ def test_activations() -> None:
 
 def test_only_weights_are_state() -> None:
     """What a file holds of a network is its weights; the one-hot columns follow from the encoder."""
-    network = MLP([0, 4], 2, hidden_sizes=[3], activation="relu", dropout=0.0)
+    network = MLP([0, 4], 2, hidden_layer_sizes=[3], activation="relu", dropout=0.0)
     assert ["hidden_1.weight", "hidden_1.bias", "output.weight", "output.bias"] == list(network.state_dict())
 
 

@@ -56,13 +56,13 @@ def test_the_outputs_name_no_machine(finished: Path) -> None:
 def test_change_and_compare(demo: Toy) -> None:
     """Two commits can be told apart by metrics, params and plots, and the old one comes back without running."""
     old = (demo.root / "reports/report.html").read_bytes()
-    change(demo, "train.mlp.epochs", "6")
+    change(demo, "train.mlp.max_epochs", "6")
     assert ["train", "tune", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
     assert 0 != metrics["classifier.log_loss.value"]["diff"]
     params = json.loads(demo.dvc("params", "diff", "HEAD~1", "--json").text)
-    assert {"params.yaml": {"train.mlp.epochs": {"old": 3, "new": 6, "diff": 3}}} == params
+    assert {"params.yaml": {"train.mlp.max_epochs": {"old": 3, "new": 6, "diff": 3}}} == params
     plots = demo.dvc("plots", "diff", "HEAD~1", "--out", "diff")
     page = (demo.root / "diff/index.html").read_text()
     assert 0 == plots.status, plots.text
@@ -80,7 +80,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
     demo.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     demo.commit("a remote")
     demo.git("checkout", "-q", "-b", "a-try")
-    change(demo, "train.mlp.epochs", "4")
+    change(demo, "train.mlp.max_epochs", "4")
     assert 0 == demo.dvc("repro", timeout=200).status
     demo.commit("a try")
     demo.git("checkout", "-q", "main")
@@ -94,7 +94,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
     assert 0 == pulled.status, pulled.text
     assert [] == ran(other.dvc("repro").text)
     assert (demo.root / "reports/report.html").read_bytes() == (other.root / "reports/report.html").read_bytes()
-    change(other, "train.mlp.epochs", "4")
+    change(other, "train.mlp.max_epochs", "4")
     again = other.dvc("repro")
     assert ["report"] == ran(again.text), again.text
     assert "Stage 'train' is cached" in again.text
@@ -104,7 +104,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
 def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
     """`dvc exp run --temp -S` leaves the workspace alone, and `dvc exp show` shows what it made."""
     params = demo.read("params.yaml")
-    done = demo.dvc("exp", "run", "--temp", "-S", "train.mlp.epochs=2", timeout=200)
+    done = demo.dvc("exp", "run", "--temp", "-S", "train.mlp.max_epochs=2", timeout=200)
     assert 0 == done.status, done.text
     assert params == demo.read("params.yaml")
     shown = demo.dvc("exp", "show", "--csv")
@@ -115,7 +115,7 @@ def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
 @pytest.mark.slow
 def test_killed_training_resumes(demo: Toy) -> None:
     """Killed together with its DVC, training goes on from its last epoch and ends with the bytes of an undisturbed run."""
-    change(demo, "train.mlp.epochs", "30")
+    change(demo, "train.mlp.max_epochs", "30")
     script = demo.read("params.yaml")
     undisturbed = demo.by_hand("train")
     assert 0 == undisturbed.status, undisturbed.text
@@ -143,8 +143,8 @@ def test_killed_training_resumes(demo: Toy) -> None:
 def test_tuning_from_search_to_headline(demo: Toy) -> None:
     """Searched, killed in the middle of it and gone on with, applied and trained: the same as undisturbed, params.yaml changed
     in its values alone, and the loss that was promised."""
-    change(demo, "tune.trials", "9")
-    change(demo, "train.mlp.epochs", "10")
+    change(demo, "tune.n_trials", "9")
+    change(demo, "train.mlp.max_epochs", "10")
     demo.commit("a search")
     before = demo.read("params.yaml")
     undisturbed = demo.by_hand("tune")
@@ -168,7 +168,7 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
     best = json.loads(expected["best.json"])
     lines = dict(re.findall(r"^(\S+) .* -> (.*)$", applied.text, re.MULTILINE))
     knobs = {f"train.{key}": value for key, value in best["best"]["knobs"].items()}
-    assert knobs | {"tune.trials": 0} == {key: json.loads(value) for key, value in lines.items()}
+    assert knobs | {"tune.n_trials": 0} == {key: json.loads(value) for key, value in lines.items()}
     after = demo.read("params.yaml").splitlines()
     changed = [number for number, line in enumerate(before.splitlines()) if line != after[number]]
     assert len(lines) == len(changed)
@@ -187,9 +187,9 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
     for key, value in {
         "data.path": "data/cancer.csv",
         "data.target": "diagnosis",
-        "train.tabm.epochs": "3",
-        "train.trees.models": "2",
-        "train.trees.rounds": "100",
+        "train.tabm.max_epochs": "3",
+        "train.trees.n_models": "2",
+        "train.trees.n_estimators": "100",
         "explain.rows": "10",
         "explain.background_rows": "20",
     }.items():
@@ -206,7 +206,7 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
 @pytest.mark.slow
 def test_more_than_two_classes(demo: Toy) -> None:
     """Three classes go through every stage."""
-    for key, value in {"generate.classes": "3", "generate.informative": "4"}.items():
+    for key, value in {"generate.n_classes": "3", "generate.n_informative": "4"}.items():
         change(demo, key, value)
     done = demo.run(*REPRO, timeout=200)
     assert 0 == done.status, done.text
@@ -216,9 +216,9 @@ def test_more_than_two_classes(demo: Toy) -> None:
 MISTAKES = {
     "an unknown key": ("data.seed", "1\n  sead: 1", "params.yaml has no key 'data.sead'. Did you mean 'data.seed'?"),
     "a wrong type": (
-        "train.mlp.epochs",
+        "train.mlp.max_epochs",
         "ten",
-        "'train.mlp.epochs' in params.yaml must be a valid integer, however it is 'ten'.",
+        "'train.mlp.max_epochs' in params.yaml must be a valid integer, however it is 'ten'.",
     ),
     "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, however it is 1.5."),
     "a searched key that is none": (

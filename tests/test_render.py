@@ -67,7 +67,7 @@ def test_sections(classes: list[str]) -> None:
     assert [] == parsed.open
     text = " ".join(parsed.texts)
     assert [] == [
-        each for each in [*classes, "age", "colour", "ROC AUC", "MCC", "train.mlp.epochs", "2.13.0"] if each not in text
+        each for each in [*classes, "age", "colour", "ROC AUC", "MCC", "train.mlp.max_epochs", "2.13.0"] if each not in text
     ]
 
 

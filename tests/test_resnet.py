@@ -14,7 +14,7 @@ from veritable.models.resnet import Block, ResNet
 
 CARDINALITIES = [0, 3, 0]
 BINS = [[-2.0, -1.0, 4.0], [], [-1.0, 0.0, 1.0, 3.0]]
-KNOBS: dict[str, Any] = {"bins": BINS, "embedding": 4, "blocks": 2, "width": 12, "dropout": 0.2}
+KNOBS: dict[str, Any] = {"bins": BINS, "d_embedding": 4, "n_blocks": 2, "d_block": 12, "dropout": 0.2}
 
 
 def network(classes: int = 3, **changes: Any) -> ResNet:
@@ -49,7 +49,7 @@ def by_hand(net: ResNet, X: Tensor) -> Tensor:
 @pytest.mark.parametrize("width", [1, 12, 16])
 def test_is_its_formula(blocks: int, width: int) -> None:
     """The logits are those of the paper's formula, with layer instead of batch normalisation and without dropout."""
-    net = network(blocks=blocks, width=width).double().eval()
+    net = network(n_blocks=blocks, d_block=width).double().eval()
     with torch.no_grad():
         for weight in net.parameters():
             weight.add_(torch.randn_like(weight) / 9)  # some are 0 or 1 at first
@@ -69,9 +69,9 @@ def test_shapes(classes: int) -> None:
     [
         {"bins": [[-2.0, -1.0, 4.0], [], []]},
         {"bins": [[-2.0, 0.0, 4.0], [], BINS[2]]},
-        {"embedding": 5},
-        {"blocks": 3},
-        {"width": 13},
+        {"d_embedding": 5},
+        {"n_blocks": 3},
+        {"d_block": 13},
         {"dropout": 0.5},
     ],
     ids=str,
@@ -91,7 +91,7 @@ def test_every_knob_matters(change: dict[str, Any]) -> None:
 
 def test_layers() -> None:
     """Each block is normalised, twice as wide within, and dropped out; all linear layers are those that place does not move."""
-    net = network(blocks=2, dropout=0.25)
+    net = network(n_blocks=2, dropout=0.25)
     assert [Features, Linear, Block, Block, nn.LayerNorm, nn.ReLU, Linear] == [type(layer) for layer in net]
     assert [(16, 12), (12, 24), (24, 12), (12, 24), (24, 12), (12, 3)] == [
         (layer.in_features, layer.out_features) for layer in net.modules() if isinstance(layer, nn.Linear)

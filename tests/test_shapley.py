@@ -51,7 +51,7 @@ def test_network_like_exact() -> None:
     """Also of a network on columns with gaps, categories and booleans, for each of several classes."""
     done = prepared(300, 4)
     torch.manual_seed(1)
-    spec = {"name": "mlp", "hidden_sizes": [8], "activation": "tanh", "dropout": 0.0}
+    spec = {"name": "mlp", "hidden_layer_sizes": [8], "activation": "tanh", "dropout": 0.0}
     network = build_network(done.encoder, 4, spec).eval()
     X, blocks = done.parts["test"].X, list(done.encoder.blocks.values())
     has_gap = X[:, blocks[0].stop - 1] > 0

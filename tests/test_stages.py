@@ -17,7 +17,8 @@ PARAMS: dict[str, Any] = YAML(typ="safe").load((HERE / "params.yaml").read_text(
 DEPS = sorted({dep for entry in STAGES.values() for dep in entry["deps"]})
 # Another value for every knob, so that a knob that is forgotten here fails the test below.
 OTHER = {
-    "generate": {"rows": "301", "features": "11", "informative": "3", "redundant": "1", "classes": "3", "seed": "1"},
+    "generate": {"n_samples": "301", "n_features": "11", "n_informative": "3", "n_redundant": "1", "n_classes": "3",
+                 "seed": "1"},
     "data": {
         "path": "data/text.csv", "test_file": "test.csv", "database": "sqlite:///none.db", "query": "SELECT 1",
         "allow_outside": "false", "columns": "[a, b]", "header": "false", "delimiter": "';'", "encoding": "utf-16",
@@ -28,16 +29,16 @@ OTHER = {
         "shard_rows": "50", "seed": "1",
     },
     "train": {
-        "network": "resnet", "networks": "2", "folds": "3", "init": "models/v1", "freeze": "[output]", "calibrate": "false",
-        "class_weights": "balanced", "accelerator": "auto", "precision": "64-true", "threads": "1",
+        "network": "resnet", "n_networks": "2", "n_splits": "3", "init": "models/v1", "freeze": "[output]",
+        "calibrate": "false", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true", "threads": "1",
         "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
-    "tune": {"trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
-    "baselines": {"rows": "50", "seed": "1"},
-    "threshold": {"maximise": "accuracy"},
-    "evaluate": {"resamples": "101", "confidence": "0.9", "seed": "1"},
-    "explain": {"rows": "10", "background_rows": "10", "rounds": "2", "seed": "1"},
+    "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
+    "baselines": {"max_rows": "50", "seed": "1"},
+    "threshold": {"metric": "accuracy"},
+    "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
+    "explain": {"rows": "10", "background_rows": "10", "n_permutations": "2", "seed": "1"},
 }  # fmt: skip
 
 
@@ -103,9 +104,9 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
     if section == "data":
         _bring_a_table_with_everything(demo)
     if section == "threshold":
-        change(demo, "train.mlp.epochs", "1")  # a good network has one threshold for all
+        change(demo, "train.mlp.max_epochs", "1")  # a good network has one threshold for all
     if section == "tune":
-        for key, value in {"tune.trials": "9", "train.mlp.epochs": "2"}.items():
+        for key, value in {"tune.n_trials": "9", "train.mlp.max_epochs": "2"}.items():
             change(demo, key, value)
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
@@ -120,10 +121,13 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
 
 # What is trained little, so that the knob behind it matters.
 WITHIN_TRAIN = {
-    "mlp.activation": ("tanh", {"network": "mlp", "mlp.epochs": "1"}),
-    "resnet.blocks": ("2", {"network": "resnet", "resnet.epochs": "1", "resnet.width": "8", "resnet.blocks": "1"}),
-    "tabm.members": ("3", {"network": "tabm", "tabm.epochs": "1", "tabm.width": "8", "tabm.members": "2"}),
-    "trees.leaves": ("3", {"mlp.epochs": "1", "trees.models": "1", "trees.rounds": "5", "trees.leaves": "8"}),
+    "mlp.activation": ("tanh", {"network": "mlp", "mlp.max_epochs": "1"}),
+    "resnet.n_blocks": ("2", {"network": "resnet", "resnet.max_epochs": "1", "resnet.d_block": "8", "resnet.n_blocks": "1"}),
+    "tabm.k": ("3", {"network": "tabm", "tabm.max_epochs": "1", "tabm.d_block": "8", "tabm.k": "2"}),
+    "trees.num_leaves": (
+        "3",
+        {"mlp.max_epochs": "1", "trees.n_models": "1", "trees.n_estimators": "5", "trees.num_leaves": "8"},
+    ),
 }
 
 
@@ -143,7 +147,7 @@ def test_knobs_within_train_reach_it(demo: Toy, knob: str) -> None:
 @pytest.mark.slow
 def test_cross_validation(demo: Toy) -> None:
     """With folds the classifier is those of all folds, and the report, its text and the metrics tell of each."""
-    change(demo, "train.folds", "3")
+    change(demo, "train.n_splits", "3")
     said = demo.run(*REPRO)
     assert said.status == 0, said.text
     assert 3 == len(list((demo.root / "models/classifier").glob("network-*.safetensors")))
@@ -154,7 +158,9 @@ def test_cross_validation(demo: Toy) -> None:
     assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
     change(demo, "data.time", "feature_0")
     refused = demo.run(*REPRO)
-    assert "'train.folds' in params.yaml must be 0 where data.time splits the table, however it is 3" in refused, refused.text
+    assert "'train.n_splits' in params.yaml must be 0 where data.time splits the table, however it is 3" in refused, (
+        refused.text
+    )
 
 
 @pytest.mark.slow
@@ -162,7 +168,7 @@ def test_warm_start(demo: Toy) -> None:
     """Training starts from the classifier that train.init names, and runs again where another one lies there."""
     shutil.copytree(demo.root / "models/classifier", demo.root / "models/v1")
     change(demo, "train.init", "models/v1")
-    change(demo, "train.mlp.epochs", "1")
+    change(demo, "train.mlp.max_epochs", "1")
     said = demo.run(*REPRO)
     assert "Started from models/v1: 6 weights of the network were taken over." in said
     mutate(demo.root / "models/v1/classifier.json")
@@ -179,7 +185,7 @@ def test_another_path_may_mean_another_network(demo: Toy) -> None:
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
     change(demo, "data.path", "data/mine.csv")
     assert ["preprocess", "train", "tune", "report"] == would_run(demo, *STAGES)
-    for key, value in {"tabm.epochs": "1", "tabm.width": "8", "trees.models": "1", "trees.rounds": "5"}.items():
+    for key, value in {"tabm.max_epochs": "1", "tabm.d_block": "8", "trees.n_models": "1", "trees.n_estimators": "5"}.items():
         change(demo, f"train.{key}", value)
     made = _made(demo, "train")
     assert isinstance(made, dict)
@@ -233,7 +239,7 @@ def test_an_edit_runs_what_it_concerns(demo: Toy, what: str) -> None:
 
 def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
     """Below a stage that ran again, only those whose inputs thereby changed run."""
-    change(demo, "evaluate.confidence", "0.9")
+    change(demo, "evaluate.confidence_level", "0.9")
     assert ["evaluate", "report"] == ran(demo.dvc("repro").text)
     change(demo, "train.precision", "'32-true'")
     assert [] == ran(demo.dvc("repro").text)  # the same value in other words

@@ -180,7 +180,7 @@ class TestWeights:
         assert len(held) == len(streamed)
         mean = float(part.weight[part.weight > 0].mean()) if part.weight is not None else 1.0
         np.testing.assert_allclose(held.masses(5).double() * mean, streamed.masses(5), rtol=1e-12)
-        chosen = train_params(class_weights="balanced")
+        chosen = train_params(class_weight="balanced")
         modules = [ClassifierModule(network_of(chosen, part, 5), chosen, each, part, 5) for each in (part, streamed.shards)]
         torch.testing.assert_close(modules[0].class_weights, modules[1].class_weights, rtol=1e-6, atol=0)
         assert modules[0].steps == modules[1].steps
@@ -215,7 +215,7 @@ class TestFit:
             draw = np.random.default_rng(0)
             train = replace(train, weight=draw.exponential(size=len(train)) * (draw.random(len(train)) > 0.2))
             valid = replace(valid, weight=draw.exponential(size=len(valid)) * (draw.random(len(valid)) > 0.2))
-        params = train_params(dropout=0.0, class_weights="balanced", epochs=4)
+        params = train_params(dropout=0.0, class_weight="balanced", max_epochs=4)
         _, expected = trained(tmp_path / "a", params, train, valid)
         _, found = trained(tmp_path / "b", params, written(tmp_path / "train", train), written(tmp_path / "valid", valid))
         np.testing.assert_allclose(expected, found, rtol=0.06)
@@ -223,7 +223,7 @@ class TestFit:
 
     def test_validation_loss(self, tmp_path: Path, shards: tuple[Shards, Shards]) -> None:
         """From the same weights the loss on a streamed valid part is that on the part in memory."""
-        params = train_params(epochs=2)
+        params = train_params(max_epochs=2)
         _, expected = trained(tmp_path / "a", params, self.TRAIN, self.VALID)
         _, found = trained(tmp_path / "b", params, self.TRAIN, shards[1])
         np.testing.assert_allclose(expected, found, rtol=1e-9)
@@ -231,13 +231,13 @@ class TestFit:
     @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
     def test_precision(self, tmp_path: Path, shards: tuple[Shards, Shards], precision: str) -> None:
         """Blocks come in the type that the network computes in."""
-        _, found = trained(tmp_path / "b", train_params(epochs=1, precision=precision), *shards)
+        _, found = trained(tmp_path / "b", train_params(max_epochs=1, precision=precision), *shards)
         assert np.isfinite(found).all(axis=None)
 
     @pytest.mark.parametrize("hook", ["training_step", "on_validation_epoch_start"])
     def test_killed_and_resumed(self, tmp_path: Path, shards: tuple[Shards, Shards], hook: str) -> None:
         """A killed run ends with the bytes of an undisturbed one, which are the same twice."""
-        params = train_params(schedule="cosine")
+        params = train_params(lr_schedule="cosine")
         undisturbed = trained(tmp_path / "a", params, *shards)
         with pytest.MonkeyPatch.context() as patch:
             kill_in(2, patch, hook)
@@ -248,12 +248,12 @@ class TestFit:
 
     def test_smaller_blocks(self, tmp_path: Path, shards: tuple[Shards, Shards], monkeypatch: pytest.MonkeyPatch) -> None:
         """Where memory has no room for a block of all its batches, blocks have fewer, and training does as well."""
-        one = trained(tmp_path / "a", train_params(schedule="cosine", batch_size=16, epochs=2), *shards)
+        one = trained(tmp_path / "a", train_params(lr_schedule="cosine", batch_size=16, max_epochs=2), *shards)
         before = Streamed(shards[0]).blocks(16, 0)
         assert 16 * feeding.STEPS > before.block_rows
         monkeypatch.setattr(feeding, "STEPS", 2)
         assert 32 == Streamed(shards[0]).blocks(16, 0).block_rows
-        two = trained(tmp_path / "b", train_params(schedule="cosine", batch_size=16, epochs=2), *shards)
+        two = trained(tmp_path / "b", train_params(lr_schedule="cosine", batch_size=16, max_epochs=2), *shards)
         assert np.abs(one[1] - two[1]).max(axis=None) < 0.02
 
 
@@ -328,7 +328,7 @@ class TestMemory:
                 (train_params(memory_gib=1e-4), 2),
                 (train_params(memory_gib=1e-4), 50),
                 (train_params(memory_gib=1e-4, precision="64-true"), 2),
-                (train_params(memory_gib=1e-4, trees={"models": 1}), 2),
+                (train_params(memory_gib=1e-4, trees={"n_models": 1}), 2),
             )
         ]
         assert sizes[0] == max(sizes)
@@ -345,7 +345,7 @@ class TestMemory:
             ),
             (400, 0, "Streaming 3,000 train rows from 3 shards (train.memory_gib: 0.00038147)."),
         ):
-            params = train_params(memory_gib=kib / 2**20, trees={"models": trees})
+            params = train_params(memory_gib=kib / 2**20, trees={"n_models": trees})
             assert expected == describe(*open_parts(*folders, params, 2), params, 2)
         params = train_params(memory_gib=50 / 2**20)
         said = describe(*open_parts(*folders, params, 2), params, 2).splitlines()[1]
@@ -358,7 +358,7 @@ def test_a_classifier(tmp_path: Path, name: str) -> None:
     """Network, bins, trees, blend and temperature come from streamed parts, the same bytes twice, and predict raw rows."""
     done = prepared(900)
     shards = [written(tmp_path / part, done.parts[part], held_bytes=60_000) for part in ("train", "valid")]
-    params = train_params(name, trees={"models": 1}, calibrate=True, epochs=3)
+    params = train_params(name, trees={"n_models": 1}, calibrate=True, max_epochs=3)
     saved = []
     for run in ("a", "b"):
         (tmp_path / run).mkdir()
@@ -388,14 +388,14 @@ def trained(folder, params):
     train, valid = open_parts(folder / "train", folder / "valid", params, 2)
     print(type(train).__name__, type(valid).__name__)
     (folder / "scratch").mkdir()
-    network = MLP([0] * WIDTH, 2, hidden_sizes=[4], activation="relu", dropout=0.0)
+    network = MLP([0] * WIDTH, 2, hidden_layer_sizes=[4], activation="relu", dropout=0.0)
     fit(network, params, train, valid, n_classes=2, scratch=folder / "scratch")
 
 def peak():  # getrusage's begins with that of the process that started this one
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 folder = Path(sys.argv[1])
-params = train_params(batch_size=1024, epochs=2, memory_gib=float(sys.argv[2]), threads=1)
+params = train_params(batch_size=1024, max_epochs=2, memory_gib=float(sys.argv[2]), threads=1)
 trained(folder / "little", params)  # libraries are loaded, and what they hold for themselves
 before = peak()
 trained(folder / "large", params)

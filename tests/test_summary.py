@@ -39,7 +39,9 @@ def test_undefined_metrics() -> None:
     gathered = facts(["no", "yes"], ["age"], "target", 20)
     one_class = predictions(2, 20, 1)
     one_class.y_true[:] = 0
-    judged = compare_models(one_class, [("majority", one_class)], EvaluateParams(resamples=100, confidence=0.95, seed=0))
+    judged = compare_models(
+        one_class, [("majority", one_class)], EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)
+    )
     gathered["results"] |= judged
     content = headline(summarise(**gathered))
     assert content["classifier"]["roc_auc"]["value"] is None

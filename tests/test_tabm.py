@@ -15,7 +15,7 @@ from veritable.models.tabm import TabM
 CARDINALITIES = [0, 3, 0]
 BINS = [[-2.0, -1.0, 4.0], [], [-1.0, 0.0, 1.0, 3.0]]
 # 7 columns a number and 2 levels are 16: no zeros are needed to fill them up, and the authors' network has as many
-KNOBS: dict[str, Any] = {"bins": BINS, "embedding": 7, "members": 5, "blocks": 2, "width": 12, "dropout": 0.2}
+KNOBS: dict[str, Any] = {"bins": BINS, "d_embedding": 7, "k": 5, "n_blocks": 2, "d_block": 12, "dropout": 0.2}
 
 
 def network(classes: int = 3, **changes: Any) -> TabM:
@@ -42,7 +42,7 @@ def rows(n: int = 9) -> Tensor:
 @pytest.mark.parametrize("width", [7, 16])
 def test_is_its_authors(blocks: int, members: int, width: int) -> None:
     """With the same weights it is the network that the authors' own `TabM.make` builds, in every member's logits."""
-    net = randomised(network(blocks=blocks, members=members, width=width)).double().eval()
+    net = randomised(network(n_blocks=blocks, k=members, d_block=width)).double().eval()
     edges = [torch.tensor(edges, dtype=torch.float64) for edges in BINS if edges]
     embeddings = PiecewiseLinearEmbeddings(edges, 7, activation=False, version="B")
     theirs = tabm.TabM.make(
@@ -56,11 +56,11 @@ def test_is_its_authors(blocks: int, members: int, width: int) -> None:
 
 def test_starts_as_its_authors_do() -> None:
     """At first the members differ by one factor for each column of the table: normal, or signs where no number is cut."""
-    net = network(members=40)
+    net = network(k=40)
     for column in net.backbone.blocks[0][0].r.split([7, 7, 2], dim=1):
         assert torch.equal(column, column[:, :1].expand_as(column))
         assert 40 == len(column[:, 0].unique())
-    signs = TabM([3, 0], 2, **{**KNOBS, "bins": [[], []], "members": 40}).backbone.blocks[0][0].r
+    signs = TabM([3, 0], 2, **{**KNOBS, "bins": [[], []], "k": 40}).backbone.blocks[0][0].r
     assert {-1.0, 1.0} == set(signs.flatten().tolist())
 
 
@@ -68,7 +68,7 @@ def test_starts_as_its_authors_do() -> None:
 @pytest.mark.parametrize("members", [1, 4])
 def test_shapes(classes: int, members: int) -> None:
     """Rows become logits of each member, one a class; one row and none do so too."""
-    net = network(classes, members=members).eval()
+    net = network(classes, k=members).eval()
     for n in (9, 1, 0):
         assert (n, members, classes) == net(rows(n)).shape
 
@@ -79,7 +79,7 @@ def test_members_share_and_differ() -> None:
     assert not torch.allclose(logits[:, 0], logits[:, 1])
 
     def weights(members: int) -> int:
-        return sum(weight.numel() for weight in network(members=members, width=64).parameters())
+        return sum(weight.numel() for weight in network(k=members, d_block=64).parameters())
 
     assert weights(6) < 1.5 * weights(3) < 3 * weights(1)
 
@@ -98,10 +98,10 @@ def test_members_learn_alone() -> None:
     [
         {"bins": [[-2.0, -1.0, 4.0], [], []]},
         {"bins": [[-2.0, 0.0, 4.0], [], BINS[2]]},
-        {"embedding": 5},
-        {"members": 6},
-        {"blocks": 3},
-        {"width": 13},
+        {"d_embedding": 5},
+        {"k": 6},
+        {"n_blocks": 3},
+        {"d_block": 13},
         {"dropout": 0.5},
     ],
     ids=str,

@@ -24,7 +24,7 @@ from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
 from veritable.training.train import Trained, train_classifier
 
-TREES = {"models": 2}
+TREES = {"n_models": 2}
 
 
 def trained(
@@ -84,7 +84,7 @@ class TestSame:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_same_twice(self, tmp_path: Path, name: str, classes: int) -> None:
         """The same params and parts give the same bytes: weights, trees, share, temperature, history."""
-        params = train_params(name, networks=2, trees=TREES, calibrate=True)
+        params = train_params(name, n_networks=2, trees=TREES, calibrate=True)
         one = saved(trained(tmp_path / "a", params, classes), tmp_path / "one")
         torch.rand(7)
         two = saved(trained(tmp_path / "b", params, classes), tmp_path / "two")
@@ -94,7 +94,7 @@ class TestSame:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_killed_in_the_second_network(self, tmp_path: Path, name: str) -> None:
         """Killed in the second of two networks, the run trains no step of the first again, and ends with the same bytes."""
-        params = train_params(name, networks=2, trees=TREES, calibrate=True)
+        params = train_params(name, n_networks=2, trees=TREES, calibrate=True)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
             kill_in_network(patch, params.seed + 1, 2)
@@ -108,7 +108,7 @@ class TestSame:
 
     def test_killed_between_networks_and_trees(self, tmp_path: Path) -> None:
         """Killed when all networks are trained, the run goes on with the trees, and ends with the same bytes."""
-        params = train_params(networks=2, trees=TREES, calibrate=True)
+        params = train_params(n_networks=2, trees=TREES, calibrate=True)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room, "fit_trees", die)
@@ -120,7 +120,7 @@ class TestSame:
 
     def test_killed_again_and_again(self, tmp_path: Path) -> None:
         """Killed in every epoch of every network in turn, it ends with the same bytes."""
-        params = train_params(networks=2, trees=TREES)
+        params = train_params(n_networks=2, trees=TREES)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         for seed in (params.seed, params.seed + 1):
             for epoch in range(4):
@@ -134,31 +134,31 @@ class TestSame:
         """Nothing is written but a checkpoint of each network in the scratch folder."""
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        trained(tmp_path / "a", train_params(networks=2, trees=TREES))
+        trained(tmp_path / "a", train_params(n_networks=2, trees=TREES))
         files = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
         assert ["a/network-1/resume.ckpt", "a/network-2/resume.ckpt"] == sorted(files)
 
     def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """Where there is no terminal, training prints nothing."""
-        trained(tmp_path / "a", train_params("tabm", networks=2, trees=TREES, calibrate=True))
+        trained(tmp_path / "a", train_params("tabm", n_networks=2, trees=TREES, calibrate=True))
         assert ("", "") == capfd.readouterr()
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, tmp_path: Path, seed: int) -> None:
         """Any seed that params.yaml allows can be trained with, for several networks and models too."""
-        made = trained(tmp_path / "a", train_params(networks=2, trees=TREES, epochs=2, seed=seed)).classifier
+        made = trained(tmp_path / "a", train_params(n_networks=2, trees=TREES, max_epochs=2, seed=seed)).classifier
         assert np.isfinite(made.predict_encoded(prepared(300).parts["test"].X)).all()
 
 
 OTHER: dict[str, Any] = {
     "network": "resnet",
-    "networks": 2,
-    "folds": 3,
+    "n_networks": 2,
+    "n_splits": 3,
     "calibrate": True,
-    "class_weights": "balanced",
+    "class_weight": "balanced",
     "precision": "64-true",
     "seed": 43,
-    "trees": {"models": 1},
+    "trees": {"n_models": 1},
 }
 UNMOVED = {"accelerator", "threads", "memory_gib"}  # where the work is done: at best they change nothing
 OF_AN_EARLIER = {"init", "freeze"}  # test_transfer.py
@@ -170,7 +170,7 @@ class TestKnobs:
         """Each knob of the whole section changes what is kept; test_fit.py and test_boosting.py move those within."""
         done = prepared(300)
         train = done.parts["train"].take(np.flatnonzero((done.parts["train"].y == 1) | (done.parts["train"].row % 3 == 0)))
-        base = LITTLE | {"mlp": LITTLE["mlp"] | {"epochs": 2}, "resnet": LITTLE["resnet"] | {"epochs": 2}}
+        base = LITTLE | {"mlp": LITTLE["mlp"] | {"max_epochs": 2}, "resnet": LITTLE["resnet"] | {"max_epochs": 2}}
         change = {"trees": LITTLE["trees"] | OTHER["trees"]} if knob == "trees" else {knob: OTHER[knob]}
         one, two = (
             saved(trained(tmp_path / name, TrainParams.parse("train", values), train=train), tmp_path / f"{name} saved")
@@ -186,9 +186,9 @@ class TestKnobs:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_only_the_chosen_network_counts(self, tmp_path: Path, name: str) -> None:
         """The knobs of networks that are not chosen change nothing."""
-        others = {other: LITTLE[other] | {"dropout": 0.9, "epochs": 1} for other in NETWORKS if other != name}
+        others = {other: LITTLE[other] | {"dropout": 0.9, "max_epochs": 1} for other in NETWORKS if other != name}
         one, two = (
-            saved(trained(tmp_path / folder, train_params(name, epochs=2, **changes)), tmp_path / f"{folder} saved")
+            saved(trained(tmp_path / folder, train_params(name, max_epochs=2, **changes)), tmp_path / f"{folder} saved")
             for folder, changes in (("a", {}), ("b", others))
         )
         assert one == two
@@ -198,12 +198,12 @@ class TestKnobs:
     @pytest.mark.parametrize("demo", [True, False])
     def test_auto(self, demo: bool, network: str, models: int | str) -> None:
         """`auto` is the perceptron alone for the demo, for others TabM (a ResNet of many classes) and trees; the rest stays."""
-        trees = LITTLE["trees"] | {"models": models}
+        trees = LITTLE["trees"] | {"n_models": models}
         given = TrainParams.parse("train", LITTLE | {"network": network, "trees": trees})
         found = given.resolve(demo=demo, n_classes=2)
         assert (network if network != "auto" else "mlp" if demo else "tabm") == found.network
         assert (network if network != "auto" else "mlp" if demo else "resnet") == given.resolve(demo=demo, n_classes=10).network
-        assert (0 if demo and models == "auto" else models) == found.trees.models
+        assert (0 if demo and models == "auto" else models) == found.trees.n_models
         assert found.recipe is getattr(found, found.network)
         assert found == found.resolve(demo=demo, n_classes=2)
 
@@ -212,7 +212,7 @@ class TestNetworks:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_each_has_the_next_seed(self, tmp_path: Path, name: str) -> None:
         """The second of two networks is the one that the next seed trains alone."""
-        both = trained(tmp_path / "a", train_params(name, networks=2)).classifier
+        both = trained(tmp_path / "a", train_params(name, n_networks=2)).classifier
         for i in range(2):
             alone = trained(tmp_path / f"alone {i}", train_params(name, seed=42 + i)).classifier
             X = prepared(300).parts["test"].X
@@ -221,7 +221,7 @@ class TestNetworks:
 
     def test_history(self, tmp_path: Path) -> None:
         """The history has a row for each epoch of each network, both from 1, with finite losses."""
-        done = trained(tmp_path / "a", train_params(networks=2))
+        done = trained(tmp_path / "a", train_params(n_networks=2))
         made, history = done.classifier, done.history
         assert ["network", "epoch", "train_loss", "valid_loss"] == list(history.columns)
         assert [1] * 4 + [2] * 4 == history["network"].tolist()
@@ -236,7 +236,7 @@ class TestNetworks:
     def test_the_spec_builds_it(self, tmp_path: Path) -> None:
         """A classifier holds what its networks are built from, the bins included; the threshold is left open."""
         for name in NETWORKS:
-            made = trained(tmp_path / name, train_params(name, epochs=1)).classifier
+            made = trained(tmp_path / name, train_params(name, max_epochs=1)).classifier
             assert name == made.spec["name"]
             assert (name != "mlp") == ("bins" in made.spec)
             assert made.threshold is None
@@ -246,7 +246,7 @@ class TestNetworks:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_save_and_load(self, tmp_path: Path, name: str, classes: int) -> None:
         """What was trained, saved and loaded predicts raw rows bit for bit alike."""
-        made = trained(tmp_path / "a", train_params(name, networks=2, trees=TREES, calibrate=True), classes).classifier
+        made = trained(tmp_path / "a", train_params(name, n_networks=2, trees=TREES, calibrate=True), classes).classifier
         made.save(tmp_path / "saved")
         rows = mixed_table(300, classes)
         np.testing.assert_array_equal(made.predict_proba(rows), Classifier.load(tmp_path / "saved").predict_proba(rows))
@@ -271,7 +271,9 @@ class TestNetworks:
         """Every kind of network, blended with trees, trains on columns of any type, on one alone too."""
         frame = pd.DataFrame(columns).assign(part=["train", "train", "valid", "test"] * 30, target=list("ynyny") * 24)
         done = prepare_frame(frame, part="part", types={name: "number" for name in columns if name == "index"})
-        made = trained(tmp_path / "a", train_params(name, trees={"models": 1}, epochs=2, calibrate=True), done=done).classifier
+        made = trained(
+            tmp_path / "a", train_params(name, trees={"n_models": 1}, max_epochs=2, calibrate=True), done=done
+        ).classifier
         y_prob = made.predict_encoded(done.parts["test"].X)
         assert np.isfinite(y_prob).all()
         np.testing.assert_allclose(1, y_prob.sum(axis=1), rtol=1e-9)
@@ -282,14 +284,14 @@ class TestNetworks:
         parts = {name: prepared(300, 5).parts[name] for name in ("train", "valid")}
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 3))
         for balance in ("none", "balanced"):
-            params = train_params("tabm", trees=TREES, calibrate=True, class_weights=balance, epochs=2)
+            params = train_params("tabm", trees=TREES, calibrate=True, class_weight=balance, max_epochs=2)
             made = trained(tmp_path / balance, params, 5, **parts).classifier
             y_prob = made.predict_encoded(prepared(300, 5).parts["test"].X)
             assert 5 == y_prob.shape[1]
             assert np.isfinite(y_prob).all()
 
 
-FOLDS: dict[str, Any] = {"folds": 3, "trees": TREES, "calibrate": True, "epochs": 3}
+FOLDS: dict[str, Any] = {"n_splits": 3, "trees": TREES, "calibrate": True, "max_epochs": 3}
 
 
 class TestFolds:
@@ -297,7 +299,7 @@ class TestFolds:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_an_ensemble(self, tmp_path: Path, name: str, classes: int) -> None:
         """Each fold adds its networks and its trees, and all together predict; what is saved and loaded predicts the same."""
-        made = trained(tmp_path / "a", train_params(name, networks=2, **FOLDS), classes).classifier
+        made = trained(tmp_path / "a", train_params(name, n_networks=2, **FOLDS), classes).classifier
         assert (6, 6) == (len(made.members.networks), len(made.members.trees.texts if made.members.trees else ()))
         assert 1 == pytest.approx(sum(made.members.shares), abs=1e-12)
         assert made.members.shares[1:3] == made.members.shares[3:5] == made.members.shares[5:7]
@@ -330,7 +332,7 @@ class TestFolds:
             for name, part in prepared(300).parts.items()
             if name != "test"
         }
-        made = trained(tmp_path / "a", train_params(folds=4, epochs=60, hidden_sizes=[64], dropout=0.0), **parts)
+        made = trained(tmp_path / "a", train_params(n_splits=4, max_epochs=60, hidden_layer_sizes=[64], dropout=0.0), **parts)
         part = made.judged.part
         unseen = (made.judged.y_prob.argmax(1) == part.y).mean()
         by_heart = (made.classifier.predict_encoded(part.X).argmax(1) == part.y).mean()
@@ -375,10 +377,10 @@ class TestBlend:
 
     def test_the_better_one_counts_more(self, tmp_path: Path) -> None:
         """A network that learned nothing leaves the prediction to the trees, and trees that learned nothing to the network."""
-        useless = {"learning_rate": 1e-9, "epochs": 1}
-        to_trees = trained(tmp_path / "a", train_params(trees={"models": 2, "rounds": 60}, **useless)).classifier
-        useless_trees = {"models": 2, "rounds": 1, "learning_rate": 1e-9}
-        to_network = trained(tmp_path / "b", train_params(trees=useless_trees, epochs=30)).classifier
+        useless = {"learning_rate": 1e-9, "max_epochs": 1}
+        to_trees = trained(tmp_path / "a", train_params(trees={"n_models": 2, "n_estimators": 60}, **useless)).classifier
+        useless_trees = {"n_models": 2, "n_estimators": 1, "learning_rate": 1e-9}
+        to_network = trained(tmp_path / "b", train_params(trees=useless_trees, max_epochs=30)).classifier
         assert to_trees.members.shares[0] < 0.5 < to_network.members.shares[0]
 
     def test_few_rows_decide_little(self, tmp_path: Path) -> None:
@@ -390,7 +392,7 @@ class TestBlend:
 
     def test_without_trees(self, tmp_path: Path) -> None:
         """Without trees there is no blend."""
-        made = trained(tmp_path / "a", train_params(networks=2)).classifier
+        made = trained(tmp_path / "a", train_params(n_networks=2)).classifier
         assert made.members.trees is None
         assert (1.0,) == made.members.shares
         assert 2 == len(made.members.networks)
@@ -430,7 +432,7 @@ class TestTemperature:
         self, tmp_path: Path, name: str, classes: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A network that is too sure of itself gets a temperature above 1, one that is not sure enough one below."""
-        params = train_params(name, calibrate=True, epochs=12)
+        params = train_params(name, calibrate=True, max_epochs=12)
         found = []
         for factor in (8.0, 0.2):
             with monkeypatch.context() as patch:
@@ -447,7 +449,7 @@ class TestTemperature:
         with_logits(factor, monkeypatch)
         valid = prepared(300).parts["valid"]
         valid = valid.take(np.tile(np.arange(len(valid)), 50))
-        params = train_params(trees=trees, calibrate=True, epochs=12)
+        params = train_params(trees=trees, calibrate=True, max_epochs=12)
         members = trained(tmp_path / "a", params, valid=valid).classifier.members
         plain = replace(members, temperature=1.0).probabilities(valid.X)
         least = min(loss(tempered(plain, temperature), valid) for temperature in np.geomspace(0.2, 5, 60))

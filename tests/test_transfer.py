@@ -113,8 +113,8 @@ def spec_bins(done: InMemory, earlier: Classifier) -> list[list[float]]:
 def test_another_width() -> None:
     """Layers of another width are not taken over; what still fits is."""
     done = prepared(300)
-    earlier = made(done, "tabm", 0, width=16)
-    params = train_params("tabm", width=8)
+    earlier = made(done, "tabm", 0, d_block=16)
+    params = train_params("tabm", d_block=8)
     network = build_network(done.encoder, 2, spec_of(params, done.encoder.cardinalities, done.parts["train"]))
     taken = take_over(network, done.encoder, done.classes, earlier, 0)
     assert taken
@@ -143,7 +143,9 @@ class TestTraining:
             scratch = tmp_path / str(i)
             scratch.mkdir()
             start = earlier if i == 2 else None
-            trained = train_classifier(train_params(name, epochs=epochs), done.encoder, done.contract, *parts, scratch, start)
+            trained = train_classifier(
+                train_params(name, max_epochs=epochs), done.encoder, done.contract, *parts, scratch, start
+            )
             earlier = trained.classifier if i == 0 else earlier
             losses.append(trained.history["valid_loss"].iloc[0])
         assert losses[2] < losses[1]
@@ -153,7 +155,7 @@ class TestTraining:
         """What is frozen stays bit for bit; all else learns."""
         done = prepared(300)
         earlier = made(done, name, 0)
-        params = train_params(name, freeze=[frozen], weight_decay=0.1, clip=1.0)
+        params = train_params(name, freeze=[frozen], weight_decay=0.1, gradient_clip_val=1.0)
         trained = train_classifier(
             params, done.encoder, done.contract, done.parts["train"], done.parts["valid"], tmp_path, earlier
         )
@@ -176,6 +178,6 @@ class TestTraining:
             with pytest.raises(TrainingError, match=words):
                 train_classifier(params, done.encoder, done.contract, *parts, tmp_path, earlier)
         stranger = prepare_frame(pd.DataFrame({"z": np.random.default_rng(0).normal(size=90), "target": list("ab") * 45}))
-        other = replace(made(stranger, "mlp", 0, hidden_sizes=[5]), contract=stranger.contract)
+        other = replace(made(stranger, "mlp", 0, hidden_layer_sizes=[5]), contract=stranger.contract)
         with pytest.raises(TrainingError, match=r"no weights of its network fit"):
             train_classifier(train_params("mlp"), done.encoder, done.contract, *parts, tmp_path, other)

@@ -29,12 +29,12 @@ from veritable.training.tuning import log_loss, tune_params
 
 SPACE = {
     "mlp.learning_rate": {"low": 0.0001, "high": 0.1, "log": True},
-    "mlp.hidden_sizes": [[4], [8], [16, 8]],
+    "mlp.hidden_layer_sizes": [[4], [8], [16, 8]],
     "mlp.dropout": {"low": 0.0, "high": 0.6, "log": False},
-    "trees.leaves": {"low": 2, "high": 8, "log": False},
-    "tabm.width": [8],
+    "trees.num_leaves": {"low": 2, "high": 8, "log": False},
+    "tabm.d_block": [8],
 }
-BASE = train_params(trees={"models": 1}, calibrate=True)
+BASE = train_params(trees={"n_models": 1}, calibrate=True)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def threads() -> Iterator[None]:
 
 
 def tune_section(space: dict[str, Any] = SPACE, **changes: Any) -> TuneParams:
-    return TuneParams.parse("tune", section("tune", **({"trials": 9, "space": space} | changes)))
+    return TuneParams.parse("tune", section("tune", **({"n_trials": 9, "space": space} | changes)))
 
 
 def tuned(scratch: Path, base: TrainParams = BASE, classes: int = 2, **changes: Any) -> Tuning:
@@ -73,15 +73,20 @@ class TestTrials:
         for each in undisturbed.trials[1:]:
             assert set(undisturbed.searched) == set(each.knobs)
             assert 0.0001 <= each.knobs["mlp.learning_rate"] <= 0.1
-            assert each.knobs["mlp.hidden_sizes"] in SPACE["mlp.hidden_sizes"]
+            assert each.knobs["mlp.hidden_layer_sizes"] in SPACE["mlp.hidden_layer_sizes"]
             assert 0 <= each.knobs["mlp.dropout"] <= 0.6
-            assert each.knobs["trees.leaves"] in range(2, 9)
+            assert each.knobs["trees.num_leaves"] in range(2, 9)
         assert len({json.dumps(each.knobs) for each in undisturbed.trials}) > 7
 
     def test_the_first_is_what_one_has(self, undisturbed: Tuning, tmp_path: Path) -> None:
         """The first trial is the params as they stand, and its loss that of the classifier that they train."""
         first = undisturbed.trials[0]
-        assert {"mlp.learning_rate": 0.01, "mlp.hidden_sizes": [8], "mlp.dropout": 0.2, "trees.leaves": 4} == first.knobs
+        assert {
+            "mlp.learning_rate": 0.01,
+            "mlp.hidden_layer_sizes": [8],
+            "mlp.dropout": 0.2,
+            "trees.num_leaves": 4,
+        } == first.knobs
         assert _loss(BASE, tmp_path) == first.loss
 
     def test_the_best_is_had_again(self, undisturbed: Tuning, tmp_path: Path) -> None:
@@ -96,13 +101,13 @@ class TestTrials:
         [
             {"mlp.learning_rate": {"low": 1e-9, "high": 1e-8, "log": True}},
             {"mlp.learning_rate": [1e-9], "mlp.activation": ["tanh"]},
-            {"mlp.clip": {"low": 1e-9, "high": 1e-8, "log": False}, "mlp.learning_rate": [1e-8, 1e-9]},
+            {"mlp.gradient_clip_val": {"low": 1e-9, "high": 1e-8, "log": False}, "mlp.learning_rate": [1e-8, 1e-9]},
         ],
         ids=["a range", "choices", "null"],
     )
     def test_what_one_has_may_lie_outside(self, tmp_path: Path, space: dict[str, Any]) -> None:
         """Where the params lie outside the space they are still tried, and here they stay the best."""
-        found = tuned(tmp_path / "a", trials=4, space=space, base=train_params(epochs=8))
+        found = tuned(tmp_path / "a", n_trials=4, space=space, base=train_params(max_epochs=8))
         assert found.best is found.trials[0]
         assert {} == found.better
         assert "none was better than the present one" in str(found)
@@ -115,9 +120,9 @@ class TestTrials:
 
     def test_multiples(self, tmp_path: Path) -> None:
         """A range of a width, a multiple of 8, gives multiples of 8."""
-        base = train_params("tabm", epochs=1)
-        found = tuned(tmp_path / "a", base, trials=6, space={"tabm.width": {"low": 8, "high": 32, "log": False}})
-        widths = {each.knobs["tabm.width"] for each in found.trials}
+        base = train_params("tabm", max_epochs=1)
+        found = tuned(tmp_path / "a", base, n_trials=6, space={"tabm.d_block": {"low": 8, "high": 32, "log": False}})
+        widths = {each.knobs["tabm.d_block"] for each in found.trials}
         assert widths <= {8, 16, 24, 32}
         assert len(widths) > 1
 
@@ -125,7 +130,7 @@ class TestTrials:
         """Of a loss that hangs on one number alone, the search finds the valley."""
         monkeypatch.setattr(room, "train_classifier", lambda params, *_, **__: SimpleNamespace(judged=params))
         monkeypatch.setattr(room, "log_loss", lambda params: abs(np.log10(params.mlp.learning_rate) + 3) + 0.1)
-        found = tuned(tmp_path / "a", trials=40, space={"mlp.learning_rate": {"low": 1e-6, "high": 1.0, "log": True}})
+        found = tuned(tmp_path / "a", n_trials=40, space={"mlp.learning_rate": {"low": 1e-6, "high": 1.0, "log": True}})
         later = [each.loss for each in found.trials[20:] if each.loss is not None]
         assert found.best is not None
         assert found.best.loss is not None
@@ -158,7 +163,7 @@ class TestSame:
 
     def test_fewer_trials_are_the_first_of_more(self, undisturbed: Tuning, tmp_path: Path) -> None:
         """More trials do not change the first ones."""
-        assert undisturbed.trials[:4] == tuned(tmp_path / "a", trials=4).trials
+        assert undisturbed.trials[:4] == tuned(tmp_path / "a", n_trials=4).trials
 
     @pytest.mark.parametrize("steps", [1, 5, 11, 23, 40, 57])
     def test_killed(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
@@ -207,7 +212,7 @@ class TestSame:
         """A journal without one whole line is begun anew."""
         (tmp_path / "a").mkdir()
         (tmp_path / "a/journal.jsonl").write_bytes(b"\0\0\0\n{")
-        assert undisturbed.trials[:2] == tuned(tmp_path / "a", trials=2).trials
+        assert undisturbed.trials[:2] == tuned(tmp_path / "a", n_trials=2).trials
 
     def _until_done(self, scratch: Path) -> Tuning:
         for _ in range(200):
@@ -224,8 +229,8 @@ RATES = {"mlp.learning_rate": {"low": 1e-7, "high": 0.05, "log": True}}
 class TestPruning:
     def test_bad_ones_are_stopped(self, tmp_path: Path) -> None:
         """A network that is worse than half of those before is stopped before its last epoch, and is never the best."""
-        base = train_params(epochs=8)
-        on, off = (tuned(tmp_path / str(pruning), base, trials=16, pruning=pruning, space=RATES) for pruning in (True, False))
+        base = train_params(max_epochs=8)
+        on, off = (tuned(tmp_path / str(pruning), base, n_trials=16, pruning=pruning, space=RATES) for pruning in (True, False))
         pruned = [each for each in on.trials if each.state == "pruned"]
         assert [] == [each for each in off.trials if each.state != "complete"]
         assert len(pruned) > 1
@@ -237,8 +242,8 @@ class TestPruning:
 
     def test_one_that_diverges(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A trial whose loss is no longer finite is told and passed over."""
-        base = train_params(epochs=3, dropout=0.0)
-        found = tuned(tmp_path / "a", base, trials=4, space={"mlp.learning_rate": [1e30]})
+        base = train_params(max_epochs=3, dropout=0.0)
+        found = tuned(tmp_path / "a", base, n_trials=4, space={"mlp.learning_rate": [1e30]})
         assert ["complete", "diverged", "diverged", "diverged"] == [each.state for each in found.trials]
         assert "(3 diverged)" in str(found)
         assert found.best is found.trials[0]
@@ -249,11 +254,11 @@ class TestPruning:
         parts = done.parts["train"], done.parts["valid"]
         (tmp_path / "earlier").mkdir()
         earlier = train_classifier(
-            train_params(hidden_sizes=[8], epochs=1), done.encoder, done.contract, *parts, tmp_path / "earlier"
+            train_params(hidden_layer_sizes=[8], max_epochs=1), done.encoder, done.contract, *parts, tmp_path / "earlier"
         ).classifier
         frozen = next(name for name, _ in earlier.members.networks[0].named_parameters())
-        base = train_params(hidden_sizes=[8], epochs=1, freeze=[frozen])
-        params = tune_section({"mlp.hidden_sizes": [[]]}, trials=3)
+        base = train_params(hidden_layer_sizes=[8], max_epochs=1, freeze=[frozen])
+        params = tune_section({"mlp.hidden_layer_sizes": [[]]}, n_trials=3)
         (tmp_path / "a").mkdir()
         found = tune_params(params, base, done.encoder, done.contract, *parts, tmp_path / "a", earlier)
         assert ["complete", "unfit", "unfit"] == [each.state for each in found.trials]
@@ -265,15 +270,15 @@ class TestPruning:
 
     def test_folds(self, tmp_path: Path) -> None:
         """With folds, trials are judged on all rows, each by a classifier that has not seen it."""
-        base = train_params(folds=3, epochs=2)
-        found = tuned(tmp_path / "a", base, trials=2, space={"mlp.dropout": [0.5]})
+        base = train_params(n_splits=3, max_epochs=2)
+        found = tuned(tmp_path / "a", base, n_trials=2, space={"mlp.dropout": [0.5]})
         assert _loss(base, tmp_path) == found.trials[0].loss
         assert "log loss over the folds" in str(found)
 
     def test_what_one_has_diverges(self, tmp_path: Path) -> None:
         """If the params as they stand cannot be trained with, that is said as the stage `train` says it."""
         with pytest.raises(Diverged, match=r"Lower train.mlp.learning_rate"):
-            tuned(tmp_path / "a", train_params(learning_rate=1e30), trials=4)
+            tuned(tmp_path / "a", train_params(learning_rate=1e30), n_trials=4)
 
 
 class TestUnsearched:
@@ -286,33 +291,33 @@ class TestUnsearched:
                 "Not searched: knobs of resnet and tabm, since the network is mlp, and of trees, since there are none.",
             ),
             (
-                train_params("mlp", trees={"models": 1}),
-                ["mlp.dropout", "trees.l2"],
+                train_params("mlp", trees={"n_models": 1}),
+                ["mlp.dropout", "trees.lambda_l2"],
                 "Not searched: knobs of resnet and tabm, since the network is mlp.",
             ),
             (
-                train_params("tabm", trees={"models": 1}),
-                ["tabm.dropout", "trees.l2"],
+                train_params("tabm", trees={"n_models": 1}),
+                ["tabm.dropout", "trees.lambda_l2"],
                 "Not searched: knobs of mlp and resnet, since the network is tabm.",
             ),
         ],
     )
     def test_told(self, tmp_path: Path, base: TrainParams, searched: list[str], said: str) -> None:
         """Knobs of networks that are not chosen, and of trees where there are none, are not searched, and that is said."""
-        space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")} | {"trees.l2": [1.0]}
-        found = tuned(tmp_path / "a", base, trials=1, space=space)
+        space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")} | {"trees.lambda_l2": [1.0]}
+        found = tuned(tmp_path / "a", base, n_trials=1, space=space)
         assert searched == list(found.searched)
         assert sorted(space) == sorted((*found.searched, *found.unsearched))
         assert said in str(found).splitlines()
 
     def test_all_searched(self, tmp_path: Path) -> None:
         """Where all are searched nothing is said of others."""
-        assert "Not searched" not in str(tuned(tmp_path / "a", trials=1, space={"mlp.dropout": [0.1]}))
+        assert "Not searched" not in str(tuned(tmp_path / "a", n_trials=1, space={"mlp.dropout": [0.1]}))
 
     def test_nothing_to_search(self, tmp_path: Path) -> None:
         """A space without a knob of what is trained is one clear error."""
         with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a knob of mlp, .* however it has none"):
-            tuned(tmp_path / "a", train_params(), space={"tabm.dropout": [0.1], "trees.l2": [1.0]})
+            tuned(tmp_path / "a", train_params(), space={"tabm.dropout": [0.1], "trees.lambda_l2": [1.0]})
 
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -323,7 +328,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("seed", [1], "Known are knobs of mlp, resnet, tabm, trees, as tabm.dropout."),
     ("tabm", [1], "must name a knob of train"),
     ("tabm.", [1], "must name a knob of train"),
-    ("tabm.width.x", [1], "must name a knob of train"),
+    ("tabm.d_block.x", [1], "must name a knob of train"),
     ("", [1], "must name a knob of train"),
     ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, however it is 1.5."),
     ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a list that is not empty, however it is []."),
@@ -336,15 +341,19 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.dropout", {"low": 0.5, "high": 0.1, "log": False}, "must have a low below its high, however they are 0.5 and 0.1."),
     ("tabm.dropout", {"low": 0, "high": 0.1, "log": True}, "must have a low above 0 where log is true, however it is 0."),
     ("tabm.dropout", {"low": "a", "high": 0.1, "log": True}, "'tune.space.tabm.dropout.low' in params.yaml must be a valid"),
-    ("tabm.width", {"low": 8, "high": 20, "log": True}, "'tune.space.tabm.width.high' in params.yaml must be a multiple of 8,"),
-    ("tabm.width", [12], "'tune.space.tabm.width.0' in params.yaml must be a multiple of 8, however it is 12."),
-    ("tabm.epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.epochs.low' in params.yaml must be a valid"),
-    ("tabm.schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.schedule.low' in params.yaml must be 'constant'"),
-    ("tabm.schedule", ["cosin"], "'tune.space.tabm.schedule.0' in params.yaml must be 'constant' or 'cosine', however "
+    ("tabm.d_block", {"low": 8, "high": 20, "log": True},
+     "'tune.space.tabm.d_block.high' in params.yaml must be a multiple of 8"),
+    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, however it is 12."),
+    ("tabm.max_epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.max_epochs.low' in params.yaml must be a "),
+    ("tabm.lr_schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.lr_schedule.low' in params.yaml must be "),
+    ("tabm.lr_schedule", ["cosin"], "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', however "
      "it is 'cosin'."),
-    ("mlp.hidden_sizes", [64, 64], "'tune.space.mlp.hidden_sizes.0' in params.yaml must be a valid list, however it is 64."),
-    ("mlp.hidden_sizes", [[64, 0]], "'tune.space.mlp.hidden_sizes.0.1' in params.yaml must be greater than or equal to 1,"),
-    ("trees.leaves", [1], "'tune.space.trees.leaves.0' in params.yaml must be greater than or equal to 2, however it is 1."),
+    ("mlp.hidden_layer_sizes", [64, 64],
+     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, however it is 64."),
+    ("mlp.hidden_layer_sizes", [[64, 0]],
+     "'tune.space.mlp.hidden_layer_sizes.0.1' in params.yaml must be greater than or equal to 1,"),
+    ("trees.num_leaves", [1],
+     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, however it is 1."),
 ]  # fmt: skip
 
 
@@ -369,14 +378,14 @@ class TestSpace:
     def test_domains(self) -> None:
         """Choices stay lists, ranges are ranges."""
         found = tune_section().domains
-        assert Range(low=2, high=8, log=False) == found["trees.leaves"]
-        assert [[4], [8], [16, 8]] == found["mlp.hidden_sizes"]
+        assert Range(low=2, high=8, log=False) == found["trees.num_leaves"]
+        assert [[4], [8], [16, 8]] == found["mlp.hidden_layer_sizes"]
 
     def test_template(self) -> None:
         """The template's own search is off; its space has knobs of every network and of the trees, and holds what one has
         wherever the best of it may lie on either side."""
         params = TuneParams.parse("tune", section("tune"))
-        assert 0 == params.trials
+        assert 0 == params.n_trials
         assert set(SEARCHABLE) == {key.split(".")[0] for key in params.domains}
         train = TrainParams.parse("train", section("train"))
         outside = [key for key, each in params.domains.items() if room._Knob.of(key, each).told(room._at(train, key)) is None]
@@ -410,23 +419,23 @@ class TestWritten:
         files = written(Tuning(BASE), tmp_path / "out")
         assert b"number,state,loss,epochs\n" == files["trials.csv"]
         assert None is json.loads(files["best.json"])["best"]
-        assert "Searched nothing: tune.trials in params.yaml is 0." == str(Tuning(BASE))
+        assert "Searched nothing: tune.n_trials in params.yaml is 0." == str(Tuning(BASE))
 
     def test_sentence(self) -> None:
         """The closing line says how many were tried, what came of it, and how to apply it."""
         trials = (
-            Trial(1, "complete", 0.4012, 10, {"mlp.dropout": 0.1, "mlp.schedule": "cosine"}),
-            Trial(2, "pruned", None, 3, {"mlp.dropout": 0.5, "mlp.schedule": "cosine"}),
-            Trial(3, "complete", 0.3921, 10, {"mlp.dropout": 0.23, "mlp.schedule": "cosine"}),
-            Trial(4, "complete", 0.3921, 10, {"mlp.dropout": 0.24, "mlp.schedule": "constant"}),
+            Trial(1, "complete", 0.4012, 10, {"mlp.dropout": 0.1, "mlp.lr_schedule": "cosine"}),
+            Trial(2, "pruned", None, 3, {"mlp.dropout": 0.5, "mlp.lr_schedule": "cosine"}),
+            Trial(3, "complete", 0.3921, 10, {"mlp.dropout": 0.23, "mlp.lr_schedule": "cosine"}),
+            Trial(4, "complete", 0.3921, 10, {"mlp.dropout": 0.24, "mlp.lr_schedule": "constant"}),
         )
         assert (
             "Tried 4 sets of params (1 pruned): valid log loss 0.4012 -> 0.3921. Best: mlp.dropout 0.23. "
             "Apply with `python -m veritable apply`."
-        ) == str(Tuning(BASE, ("mlp.dropout", "mlp.schedule"), (), trials))
+        ) == str(Tuning(BASE, ("mlp.dropout", "mlp.lr_schedule"), (), trials))
 
     def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """Where there is no terminal, the search prints nothing, and neither does Optuna."""
-        tuned(tmp_path / "a", trials=3)
+        tuned(tmp_path / "a", n_trials=3)
         assert ("", "") == capfd.readouterr()
         assert optuna.logging.get_verbosity() >= optuna.logging.ERROR

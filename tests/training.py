@@ -16,24 +16,24 @@ from veritable.training.boosting import fit_trees
 from veritable.training.params import FROM_NOTHING, MLPParams, TrainParams
 
 RECIPE = {
-    "learning_rate": 0.01, "schedule": "constant", "weight_decay": 0.0, "l1": 0.0, "clip": None, "batch_size": 32, "epochs": 4,
-    "patience": None,
+    "learning_rate": 0.01, "lr_schedule": "constant", "weight_decay": 0.0, "l1": 0.0, "gradient_clip_val": None,
+    "batch_size": 32, "max_epochs": 4, "patience": None,
 }  # fmt: skip
-BLOCKS = {"blocks": 1, "width": 8, "dropout": 0.2, "bins": 6, "embedding": 4}
+BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
 LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
-    "network": "mlp", "networks": 1, "folds": 0, "init": FROM_NOTHING, "freeze": [], "calibrate": False,
-    "class_weights": "none", "accelerator": "cpu", "precision": "32-true", "threads": None,
+    "network": "mlp", "n_networks": 1, "n_splits": 0, "init": FROM_NOTHING, "freeze": [], "calibrate": False,
+    "class_weight": "none", "accelerator": "cpu", "precision": "32-true", "threads": None,
     "memory_gib": 1.0, "seed": 42,
-    "mlp": {"hidden_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
+    "mlp": {"hidden_layer_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
-    "tabm": {"members": 3, **BLOCKS, **RECIPE},
+    "tabm": {"k": 3, **BLOCKS, **RECIPE},
     "trees": {
-        "models": 0, "rounds": 20, "patience": 5, "learning_rate": 0.2, "leaves": 4, "leaf_rows": 5, "rows": 0.8,
-        "columns": 0.8, "bins": 255, "l2": 0.0,
+        "n_models": 0, "n_estimators": 20, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 4,
+        "min_data_in_leaf": 5, "bagging_fraction": 0.8, "feature_fraction": 0.8, "max_bin": 255, "lambda_l2": 0.0,
     },
 }  # fmt: skip
 NETWORKS = ("mlp", "resnet", "tabm")
-MLP_SPEC = {"name": "mlp", "hidden_sizes": [6], "activation": "gelu", "dropout": 0.3}
+MLP_SPEC = {"name": "mlp", "hidden_layer_sizes": [6], "activation": "gelu", "dropout": 0.3}
 
 
 def train_params(network: str = "mlp", *, trees: Mapping[str, Any] | None = None, **changes: Any) -> TrainParams:
@@ -49,12 +49,12 @@ def spec_of(params: TrainParams, cardinalities: np.ndarray, train: Part) -> dict
     recipe = params.recipe
     if isinstance(recipe, MLPParams):
         return recipe.spec
-    return recipe.spec | {"bins": find_bins(train.X, cardinalities.tolist(), recipe.bins, params.seed)}
+    return recipe.spec | {"bins": find_bins(train.X, cardinalities.tolist(), recipe.n_bins, params.seed)}
 
 
 def trees_of(done: InMemory, **knobs: Any) -> Trees:
-    """Trees that are fitted on a table; of one model, unless `models` says otherwise."""
-    params, parts = train_params(trees={"models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
+    """Trees that are fitted on a table; of one model, unless `n_models` says otherwise."""
+    params, parts = train_params(trees={"n_models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
     trees = fit_trees(params, done.encoder.cardinalities, *parts, n_classes=len(done.classes))
     assert trees is not None
     return trees

@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 OURS: dict[str, dict[str, Any]] = {  # what differs from the section train of params.yaml
     "ours": {},
-    "mlp": {"network": "mlp", "trees": {"models": 0}},
+    "mlp": {"network": "mlp", "trees": {"n_models": 0}},
 }
 PEERS = {
     "catboost": "peer_catboost:fit",
@@ -179,7 +179,7 @@ def last_line(log: Path) -> str:
 def state() -> str:
     """A hash of what makes a classifier of ours, to notice results of different code."""
     digest = hashlib.sha256((ROOT / "params.yaml").read_bytes())
-    for room in ("tables", "networks", "training"):
+    for room in ("tables", "models", "training"):
         for path in sorted((ROOT / "src" / "veritable" / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:8]

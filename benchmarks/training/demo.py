@@ -16,7 +16,7 @@ def main(contestant: str, path: Path, folder: Path) -> None:
     predict = fit(task, Laps())
     seconds = {"fit_wall": time.perf_counter() - wall, "fit_cpu": time.process_time() - cpu}
     X, y = task.parts["test"]
-    samples = len(task.parts["train"][1]) * task.settings["epochs"]
+    samples = len(task.parts["train"][1]) * task.settings["max_epochs"]
     print(json.dumps(seconds | {"samples": samples, "accuracy": float((predict(X) == y).mean()), "n": len(y)}))
 
 

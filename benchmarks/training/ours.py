@@ -29,7 +29,9 @@ def fit(task: Task, laps: Laps) -> Predict:
     params, width = params_of(task), task.parts["train"][0].shape[1]
     spec = dict(params.recipe.spec)
     if task.network == "tabm":  # the bins of the peer, so that both networks have the same size
-        spec["bins"] = [edges.tolist() for edges in compute_bins(torch.from_numpy(task.parts["train"][0]), params.recipe.bins)]
+        spec["bins"] = [
+            edges.tolist() for edges in compute_bins(torch.from_numpy(task.parts["train"][0]), params.recipe.n_bins)
+        ]
     torch.manual_seed(task.seed)
     network = NETWORKS[spec.pop("name")]([0] * width, task.n_classes, **spec)
 

@@ -12,7 +12,7 @@ def fit(task: Task, laps: Laps) -> Predict:
     keras.utils.set_random_seed(task.seed)
     settings = task.settings
     layers = [keras.Input((task.parts["train"][0].shape[1],))]
-    for hidden in settings["hidden_sizes"]:
+    for hidden in settings["hidden_layer_sizes"]:
         layers += [keras.layers.Dense(hidden, "relu"), keras.layers.Dropout(settings["dropout"])]
     network = keras.Sequential([*layers, keras.layers.Dense(task.n_classes)])
     network.compile(
@@ -22,7 +22,7 @@ def fit(task: Task, laps: Laps) -> Predict:
     network.fit(
         *task.parts["train"],
         batch_size=settings["batch_size"],
-        epochs=settings["epochs"],
+        epochs=settings["max_epochs"],
         validation_data=task.parts["valid"],
         verbose=0,
     )

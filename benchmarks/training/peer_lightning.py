@@ -39,7 +39,7 @@ def fit(task: Task, laps: Laps) -> Predict:
     train, valid = (TensorDataset(*map(torch.from_numpy, task.parts[name])) for name in ("train", "valid"))
     network = make_network(task.parts["train"][0].shape[1], task.n_classes, task)
     trainer = pl.Trainer(
-        max_epochs=task.settings["epochs"],
+        max_epochs=task.settings["max_epochs"],
         accelerator="cpu",
         default_root_dir=task.folder,
         callbacks=[LapsCallback(laps)],

@@ -10,12 +10,12 @@ from task import Laps, Predict, Task
 def fit(task: Task, laps: Laps) -> Predict:
     settings = task.settings
     network = MLPClassifier(
-        settings["hidden_sizes"],
+        settings["hidden_layer_sizes"],
         alpha=settings["weight_decay"],
         batch_size=settings["batch_size"],
         learning_rate_init=settings["learning_rate"],
-        max_iter=settings["epochs"],
-        n_iter_no_change=settings["epochs"],  # trains all epochs
+        max_iter=settings["max_epochs"],
+        n_iter_no_change=settings["max_epochs"],  # trains all epochs
         random_state=task.seed,
     )
     with warnings.catch_warnings():

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 def make_model(X: Tensor, task: Task) -> tabm.TabM:
     settings = task.settings
     num_embeddings = rtdl_num_embeddings.PiecewiseLinearEmbeddings(
-        rtdl_num_embeddings.compute_bins(X, n_bins=settings["bins"]),
-        d_embedding=settings["embedding"],
+        rtdl_num_embeddings.compute_bins(X, n_bins=settings["n_bins"]),
+        d_embedding=settings["d_embedding"],
         activation=False,
         version="B",
     )
@@ -24,9 +24,9 @@ def make_model(X: Tensor, task: Task) -> tabm.TabM:
         cat_cardinalities=[],
         d_out=task.n_classes,
         num_embeddings=num_embeddings,
-        k=settings["members"],
-        n_blocks=settings["blocks"],
-        d_block=settings["width"],
+        k=settings["k"],
+        n_blocks=settings["n_blocks"],
+        d_block=settings["d_block"],
         dropout=settings["dropout"],
     )
 
@@ -41,15 +41,15 @@ def fit(task: Task, laps: Laps) -> Predict:
     def loss_fn(y_pred: Tensor, y_true: Tensor) -> Tensor:
         return nn.functional.cross_entropy(y_pred.flatten(0, 1), y_true.repeat_interleave(model.backbone.k))
 
-    for _ in range(settings["epochs"]):
+    for _ in range(settings["max_epochs"]):
         laps.start()
         for batch_idx in torch.randperm(len(y)).split(settings["batch_size"]):
             model.train()
             optimizer.zero_grad()
             loss = loss_fn(model(X[batch_idx]), y[batch_idx])
             loss.backward()
-            if settings["clip"] is not None:
-                torch.nn.utils.clip_grad.clip_grad_norm_(model.parameters(), settings["clip"])
+            if settings["gradient_clip_val"] is not None:
+                torch.nn.utils.clip_grad.clip_grad_norm_(model.parameters(), settings["gradient_clip_val"])
             optimizer.step()
         laps.stop()
         model.eval()

@@ -12,7 +12,7 @@ from torch import nn
 def make_network(width: int, n_classes: int, task: Task) -> nn.Sequential:
     """The demo's net in torch's own modules."""
     layers: list[nn.Module] = []
-    for hidden in task.settings["hidden_sizes"]:
+    for hidden in task.settings["hidden_layer_sizes"]:
         layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(task.settings["dropout"])]
         width = hidden
     return nn.Sequential(*layers, nn.Linear(width, n_classes))
@@ -27,7 +27,7 @@ def fit(task: Task, laps: Laps) -> Predict:
         network.parameters(), lr=task.settings["learning_rate"], weight_decay=task.settings["weight_decay"], fused=True
     )
     losses = []
-    for _ in range(task.settings["epochs"]):
+    for _ in range(task.settings["max_epochs"]):
         laps.start()
         order, total = torch.randperm(len(y)), torch.zeros(())
         for own_X, own_y in zip(X[order].split(batch_size), y[order].split(batch_size), strict=True):

@@ -42,7 +42,7 @@ def measure(contestant: str, task: Task) -> dict[str, float]:
 
 def main(arguments: argparse.Namespace) -> None:
     settings = YAML(typ="safe").load(ROOT / "params.yaml")["train"][arguments.network]
-    settings |= {"epochs": arguments.epochs, "patience": None}
+    settings |= {"max_epochs": arguments.epochs, "patience": None}
     if arguments.batch_size:
         settings["batch_size"] = arguments.batch_size
     sizes = {"train": arguments.rows, "valid": VALID_ROWS}

@@ -60,9 +60,9 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
     from veritable.training.params import TrainParams
     from veritable.training.streaming import open_parts
 
-    settings = KNOBS["mlp"] | {"batch_size": batch_size, "epochs": epochs, "patience": None}
+    settings = KNOBS["mlp"] | {"batch_size": batch_size, "max_epochs": epochs, "patience": None}
     knobs = {"network": "mlp", "mlp": settings, "threads": 1, "accelerator": "cpu", "memory_gib": memory_gib}
-    knobs["trees"] = KNOBS["trees"] | {"models": 0}
+    knobs["trees"] = KNOBS["trees"] | {"n_models": 0}
     params, laps = TrainParams.parse("train", KNOBS | knobs), Laps()
 
     class Timed(ClassifierModule):

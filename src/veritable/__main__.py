@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         "apply",
         help="write the best params that the stage tune has found into params.yaml",
         description="Write the best params that the stage tune has found into params.yaml, where nothing else changes, and set "
-        "tune.trials to 0: the search is over.",
+        "tune.n_trials to 0: the search is over.",
     )
     applying.add_argument("tuning", type=Path, nargs="?", default=Path("models/tuning"), help="folder of the tuning's result")
     scoring = commands.add_parser(

@@ -29,8 +29,8 @@ def apply(tuning: Path, file: Path) -> int:
     found = read_json(tuning / "best.json") if (tuning / "best.json").is_file() else {}
     if not found.get("best"):
         raise UserError(
-            f"{tuning} must hold the result of a search, however it holds none. Set tune.trials in params.yaml, say to 40, and "
-            "run `dvc repro tune`."
+            f"{tuning} must hold the result of a search, however it holds none. Set tune.n_trials in params.yaml, say to 40, "
+            "and run `dvc repro tune`."
         )
     best = {f"train.{key}": value for key, value in found["best"]["knobs"].items()}
     if not best:
@@ -53,10 +53,10 @@ def apply(tuning: Path, file: Path) -> int:
             f"{tuning} must be of the params that stand in {file}, however {key} was {was} then and is {is_now} now. "
             f"Put it back, or run `dvc repro tune` to search from these."
         )
-    changes = best | ({"tune.trials": 0} if tune.trials else {})  # else `dvc repro` would search on from there
+    changes = best | ({"tune.n_trials": 0} if tune.n_trials else {})  # else `dvc repro` would search on from there
     change_values(file, changes)
     for key, value in changes.items():
-        print(f"{key} {_said(now.get(key, tune.trials))} -> {_said(value)}")
+        print(f"{key} {_said(now.get(key, tune.n_trials))} -> {_said(value)}")
     print(NEXT)
     return 0
 

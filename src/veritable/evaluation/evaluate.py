@@ -29,15 +29,15 @@ def compare_models(
     with progress() as bar:
 
         def measure(name: str, predictions: PartPredictions) -> None:
-            task = bar.add_task(f"resampling {name.replace('_', ' ')}", total=params.resamples)
+            task = bar.add_task(f"resampling {name.replace('_', ' ')}", total=params.n_resamples)
             intervals = compute_metrics(
                 predictions.y_true,
                 predictions.y_prob,
                 predictions.y_pred,
                 weight=classifier.weight,
-                resamples=params.resamples,
+                resamples=params.n_resamples,
                 seed=params.seed,
-                confidence=params.confidence,
+                confidence=params.confidence_level,
                 advance=lambda resamples: bar.advance(task, resamples),
             )
             metrics[name] = {key: asdict(interval) for key, interval in intervals.items()}
@@ -51,15 +51,15 @@ def compare_models(
         judged.pop("classifier"),
         judged,
         weight=classifier.weight,
-        resamples=params.resamples,
+        resamples=params.n_resamples,
         seed=params.seed,
-        confidence=params.confidence,
+        confidence=params.confidence_level,
     )
     return {
         "classifier": metrics.pop("classifier"),
         "baselines": metrics,
         "verdict": asdict(verdict),
-        "confidence": params.confidence,
+        "confidence": params.confidence_level,
     }
 
 

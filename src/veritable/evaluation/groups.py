@@ -79,9 +79,9 @@ def _measure(predictions: PartPredictions, rows: NDArray[np.intp], params: Evalu
         predictions.y_prob[rows],
         y_pred,
         weight=weight,
-        resamples=params.resamples,
+        resamples=params.n_resamples,
         seed=params.seed,
-        confidence=params.confidence,
+        confidence=params.confidence_level,
     )
     facts: dict[str, Any] = {"metrics": {name: asdict(interval) for name, interval in intervals.items()}}
     if predictions.y_prob.shape[1] == 2:

@@ -11,13 +11,13 @@ from veritable.tables.params import Seed, Share
 class BaselineParams(Section):
     """Section `baselines`."""
 
-    rows: Annotated[int, Field(ge=10)] | None
+    max_rows: Annotated[int, Field(ge=10)] | None
     seed: Seed
 
 
 class EvaluateParams(Section):
     """Section `evaluate`."""
 
-    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
-    confidence: Share
+    n_resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    confidence_level: Share
     seed: Seed

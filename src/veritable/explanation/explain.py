@@ -61,7 +61,7 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
         return classifier.predict_encoded(mix(taken_from, pool, encoder.blocks.values()))
 
     explained, behind = origins(len(rows), len(background), len(encoder.columns))
-    explanation = attribute(predict, explained, behind, rounds=params.rounds, seed=params.seed)
+    explanation = attribute(predict, explained, behind, rounds=params.n_permutations, seed=params.seed)
     predicted = predict(explained)
     names = [column.name for column in encoder.columns]
     code = 1 if len(classes) == 2 else int(np.bincount(predicted.argmax(axis=1)).argmax())

@@ -13,5 +13,5 @@ class ExplainParams(Section):
 
     rows: Annotated[int, Field(ge=1, le=1_000_000)]
     background_rows: Annotated[int, Field(ge=1, le=1_000_000)]
-    rounds: Annotated[int, Field(ge=1, le=100_000)]
+    n_permutations: Annotated[int, Field(ge=1, le=100_000)]
     seed: Seed

@@ -10,4 +10,4 @@ ThresholdMetric = Literal["f1", "balanced_accuracy", "accuracy", "mcc"]
 class ThresholdParams(Section):
     """Section `threshold`."""
 
-    maximise: ThresholdMetric
+    metric: ThresholdMetric

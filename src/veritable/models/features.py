@@ -28,11 +28,11 @@ class Features(nn.Module):
         Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
     bins
         Of each number that is cut into bins their edges; one without is taken as it is. Shape: (width,)
-    embedding
+    d_embedding
         Columns that a number becomes.
     """
 
-    def __init__(self, cardinalities: Sequence[int], bins: Bins, embedding: int):
+    def __init__(self, cardinalities: Sequence[int], bins: Bins, d_embedding: int):
         super().__init__()
         binned = [i for i, edges in enumerate(bins) if edges]
         plain = [i for i, edges in enumerate(bins) if not edges]
@@ -42,9 +42,9 @@ class Features(nn.Module):
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.long), persistent=False)
         self.one_hot = OneHot([cardinalities[i] for i in plain])
         edges = [torch.tensor(bins[i], dtype=torch.float32) for i in binned]
-        self.numbers = PiecewiseLinearEmbeddings(edges, embedding, activation=False, version="B") if edges else None
-        chunks = [embedding] * len(binned) + [cardinalities[i] - 1 if cardinalities[i] else 1 for i in plain]
-        self.embedding = embedding
+        self.numbers = PiecewiseLinearEmbeddings(edges, d_embedding, activation=False, version="B") if edges else None
+        chunks = [d_embedding] * len(binned) + [cardinalities[i] - 1 if cardinalities[i] else 1 for i in plain]
+        self.d_embedding = d_embedding
         self.gap = -sum(chunks) % _ALIGNED if any(chunks) else _ALIGNED
         self.chunks = [each for each in (*chunks, self.gap) if each]  # how many columns each has become
         self.out_features = sum(self.chunks)
@@ -65,13 +65,13 @@ class Features(nn.Module):
         return embeddings.linear0(numbers) + curves.transpose(0, 1)[..., : weight.shape[-1]]  # type: ignore[no-any-return]
 
 
-def find_bins(X: np.ndarray, cardinalities: Sequence[int], bins: int, seed: int) -> Bins:
+def find_bins(X: np.ndarray, cardinalities: Sequence[int], n_bins: int, seed: int) -> Bins:
     """Edges of the bins of each number; none of a category, or of a number with two values or fewer.
 
     They lie at the quantiles of the train part's rows; where many of these fall together, as in a column that is nearly always
     0, the bins that are saved lie at the quantiles of its distinct values.
 
-    Shape: X (rows, width) -> (width,), each of 0 or of 3 to bins + 1 edges
+    Shape: X (rows, width) -> (width,), each of 0 or of 3 to n_bins + 1 edges
     """
     found: Bins = [[] for _ in cardinalities]
     most = 200_000  # rows suffice for quantiles
@@ -81,8 +81,8 @@ def find_bins(X: np.ndarray, cardinalities: Sequence[int], bins: int, seed: int)
         if codes:
             continue
         values = np.unique(X[:, i])
-        edges = np.unique(np.quantile(X[:, i], np.linspace(0, 1, bins + 1), method="nearest"))
-        room = bins + 1 - len(edges)
+        edges = np.unique(np.quantile(X[:, i], np.linspace(0, 1, n_bins + 1), method="nearest"))
+        room = n_bins + 1 - len(edges)
         more = np.quantile(values, np.linspace(0, 1, room + 2)[1:-1], method="nearest")
         edges = np.unique(np.concatenate([edges, more]))
         edges = edges[np.unique(edges.round(_DECIMALS), return_index=True)[1]]

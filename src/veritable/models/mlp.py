@@ -61,12 +61,12 @@ class MLP(nn.Sequential):
     """
 
     def __init__(
-        self, cardinalities: Sequence[int], classes: int, *, hidden_sizes: Sequence[int], activation: str, dropout: float
+        self, cardinalities: Sequence[int], classes: int, *, hidden_layer_sizes: Sequence[int], activation: str, dropout: float
     ):
         one_hot = OneHot(cardinalities)
         layers: dict[str, nn.Module] = {"one_hot": one_hot}
         size = one_hot.out_features
-        for i, hidden in enumerate(hidden_sizes, 1):
+        for i, hidden in enumerate(hidden_layer_sizes, 1):
             own = (Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout))
             layers |= {f"{name}_{i}": layer for name, layer in zip(("hidden", "activation", "dropout"), own, strict=True)}
             size = hidden

@@ -35,7 +35,7 @@ class ResNet(nn.Sequential):
 
     Parameters
     ----------
-    cardinalities, bins, embedding
+    cardinalities, bins, d_embedding
         See `Features`.
     """
 
@@ -45,13 +45,13 @@ class ResNet(nn.Sequential):
         classes: int,
         *,
         bins: Bins,
-        embedding: int,
-        blocks: int,
-        width: int,
+        d_embedding: int,
+        n_blocks: int,
+        d_block: int,
         dropout: float,
     ):
-        features = Features(cardinalities, bins, embedding)
-        layers: dict[str, nn.Module] = {"features": features, "input": Linear(features.out_features, width)}
-        layers |= {f"block_{i}": Block(width, dropout) for i in range(1, blocks + 1)}
-        layers |= {"norm": nn.LayerNorm(width), "relu": nn.ReLU(), "output": Linear(width, classes)}
+        features = Features(cardinalities, bins, d_embedding)
+        layers: dict[str, nn.Module] = {"features": features, "input": Linear(features.out_features, d_block)}
+        layers |= {f"block_{i}": Block(d_block, dropout) for i in range(1, n_blocks + 1)}
+        layers |= {"norm": nn.LayerNorm(d_block), "relu": nn.ReLU(), "output": Linear(d_block, classes)}
         super().__init__(OrderedDict(layers))

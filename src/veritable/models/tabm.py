@@ -34,7 +34,7 @@ class TabM(nn.Module):
 
     Parameters
     ----------
-    cardinalities, bins, embedding
+    cardinalities, bins, d_embedding
         See `Features`.
     """
 
@@ -44,26 +44,26 @@ class TabM(nn.Module):
         classes: int,
         *,
         bins: Bins,
-        embedding: int,
-        members: int,
-        blocks: int,
-        width: int,
+        d_embedding: int,
+        k: int,
+        n_blocks: int,
+        d_block: int,
         dropout: float,
     ):
         super().__init__()
-        self.features = Features(cardinalities, bins, embedding)
-        self.view = tabm.EnsembleView(k=members)
+        self.features = Features(cardinalities, bins, d_embedding)
+        self.view = tabm.EnsembleView(k=k)
         self.backbone = tabm.make_tabm_backbone(
             d_in=self.features.out_features,
-            n_blocks=blocks,
-            d_block=width,
+            n_blocks=n_blocks,
+            d_block=d_block,
             dropout=dropout,
-            k=members,
+            k=k,
             arch_type="tabm",
             start_scaling_init="normal" if self.features.numbers else "random-signs",
             start_scaling_init_chunks=self.features.chunks,
         )
-        self.output = Output(width, classes, k=members)
+        self.output = Output(d_block, classes, k=k)
 
     def forward(self, X: Tensor) -> Tensor:
         logits: Tensor = self.output(self.backbone(self.view(self.features(X))))

@@ -91,7 +91,7 @@ def _labels(network: nn.Module, encoder: Encoder, classes: Sequence[str]) -> dic
     else:
         binned = [encoder.names[i] for i in features.binned.tolist()]
         found |= {(name, 0): [(each, None) for each in binned] for name in weights if name.startswith("features.")}
-        inputs = [(f"embedded {name}", unit) for name in binned for unit in range(features.embedding)]
+        inputs = [(f"embedded {name}", unit) for name in binned for unit in range(features.d_embedding)]
         inputs += _levels(features.one_hot, features.plain.tolist(), encoder)
         inputs += [("nothing", i) for i in range(features.gap)]
     return found | {(name, weight.ndim - 1): inputs for name, weight in weights.items() if _takes_inputs(name, weights)}

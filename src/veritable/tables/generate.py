@@ -11,15 +11,15 @@ DEMO = "data/raw/demo.csv"  # where dvc.yaml lets it stand
 def make_table(params: GenerateParams) -> pd.DataFrame:
     """Columns feature_0, feature_1, ... and `target`; scikit-learn's make_classification.
 
-    Shape: (params.rows, params.features + 1)
+    Shape: (params.n_samples, params.n_features + 1)
     """
     X, y = make_classification(
-        n_samples=params.rows,
-        n_features=params.features,
-        n_informative=params.informative,
-        n_redundant=params.redundant,
-        n_classes=params.classes,
+        n_samples=params.n_samples,
+        n_features=params.n_features,
+        n_informative=params.n_informative,
+        n_redundant=params.n_redundant,
+        n_classes=params.n_classes,
         random_state=params.seed,
     )
-    frame = pd.DataFrame(X, columns=[f"feature_{i}" for i in range(params.features)])
+    frame = pd.DataFrame(X, columns=[f"feature_{i}" for i in range(params.n_features)])
     return frame.assign(target=y)

@@ -14,24 +14,24 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class GenerateParams(Section):
     """Section `generate`: scikit-learn's make_classification."""
 
-    rows: Annotated[int, Field(ge=10, le=100_000_000)]
-    features: Annotated[int, Field(ge=1, le=100_000)]
-    informative: Annotated[int, Field(ge=1)]
-    redundant: Annotated[int, Field(ge=0)]
-    classes: Annotated[int, Field(ge=2, le=1000)]
+    n_samples: Annotated[int, Field(ge=10, le=100_000_000)]
+    n_features: Annotated[int, Field(ge=1, le=100_000)]
+    n_informative: Annotated[int, Field(ge=1)]
+    n_redundant: Annotated[int, Field(ge=0)]
+    n_classes: Annotated[int, Field(ge=2, le=1000)]
     seed: Seed
 
     @model_validator(mode="after")
     def _fits(self) -> "GenerateParams":
-        if self.informative + self.redundant > self.features:
+        if self.n_informative + self.n_redundant > self.n_features:
             raise ValueError(
-                "generate.informative + generate.redundant must be at most generate.features, however they are "
-                f"{self.informative} + {self.redundant} against {self.features}"
+                "generate.n_informative + generate.n_redundant must be at most generate.n_features, however they are "
+                f"{self.n_informative} + {self.n_redundant} against {self.n_features}"
             )
-        if self.classes * 2 > 2 ** min(self.informative, 64):
+        if self.n_classes * 2 > 2 ** min(self.n_informative, 64):
             raise ValueError(
-                "2 x generate.classes must be at most 2 to the power of generate.informative, however it is "
-                f"{2 * self.classes} against {2**self.informative}"
+                "2 x generate.n_classes must be at most 2 to the power of generate.n_informative, however it is "
+                f"{2 * self.n_classes} against {2**self.n_informative}"
             )
         return self
 

@@ -26,9 +26,9 @@ from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.ahead import THREADS, ahead
 from veritable.tables.reading.table import Reading, Source
-from veritable.tables.scan import UNIT_KEY, Scan, scan
+from veritable.tables.scan import GROUP_KEY, ROW_KEY, Scan, scan
 from veritable.tables.splitting import hashing
-from veritable.tables.splitting.assign import Assigned, assign
+from veritable.tables.splitting.assign import Assigned, assign, read_parts, read_times
 from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference, parse
@@ -64,7 +64,7 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
     TableError
         The table cannot be read or split as asked, or has nothing to learn from.
     """
-    with progress() as bar, Spool(columns=len(source.names), keys=2) as spool:
+    with progress() as bar, Spool(columns=len(source.names), keys=2) as spool, Spool(columns=0, keys=1) as units:
         scanned = scan(source, test_source, params, spool, bar)
         classes, y = find_classes(scanned.surveys[params.target], scanned.column(params.target), params)
         columns = tuple(
@@ -72,9 +72,9 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
         )
         contract = Contract(columns, params.target, tuple(classes), Reading.of(params))
         _check_columns(contract, scanned, params)
-        assigned = assign(scanned, y, classes, params)
+        assigned = _assign(contract, scanned, units, y, params)
         encoder, train, test = _learn(contract, scanned, assigned, y, params, bar)
-        _write(folder, contract, encoder, scanned, assigned, y, params, bar)
+        _write(folder, contract, encoder, scanned, units, assigned, y, params, bar)
     findings = find(contract, scanned.surveys, assigned, train, test, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned), findings)
 
@@ -107,6 +107,30 @@ def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> Non
                 f"{survey.rows - survey.present:,} rows lack one and it ranges from {survey.minimum:g} to {survey.maximum:g}. "
                 "Correct the table."
             )
+
+
+def _assign(contract: Contract, scanned: Scan, units: Spool, y: np.ndarray, params: DataParams) -> Assigned:
+    """Split the table; on the way, fill `units` with a key per row that is equal for the rows of one unit."""
+    place = {name: i for i, name in enumerate(scanned.surveys)}
+    chosen = [place[column.name] for column in contract.features]
+    tables = truth_tables(contract.features, scanned.surveys)
+    named = params.group or params.id
+    grouped = np.concatenate([~np.isnan(each) for each in scanned.column(named)]) if named else None
+    for (rows, batch), group in zip(ahead(scanned.spool.batches()), scanned.spool.keys(GROUP_KEY), strict=True):
+        values = (look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True))
+        key = hashing.hash_rows(map(hashing.hash_numbers, values))
+        units.write([], [key if grouped is None else np.where(grouped[rows], group, key)])
+    return assign(
+        y,
+        contract.classes,
+        params,
+        row_keys=lambda: scanned.spool.keys(ROW_KEY),
+        unit_keys=lambda: units.keys(0),
+        grouped=grouped,
+        first_test_row=scanned.first_test_row,
+        times=read_times(scanned.surveys[params.time], scanned.column(params.time)) if params.time else None,
+        given=read_parts(scanned.surveys[params.part], scanned.column(params.part)) if params.part else None,
+    )
 
 
 def _learn(
@@ -142,6 +166,7 @@ def _write(
     contract: Contract,
     encoder: Encoder,
     scanned: Scan,
+    units: Spool,
     assigned: Assigned,
     y: np.ndarray,
     params: DataParams,
@@ -168,9 +193,11 @@ def _write(
     writers = [ShardWriter(file, encoder.names, coded=coded, group_rows=held) for file in files]
 
     def encoded() -> Iterator[Part]:
-        for (rows, batch), unit in ahead(zip(scanned.spool.batches(), scanned.spool.keys(UNIT_KEY), strict=True)):
+        for (rows, batch), unit in ahead(zip(scanned.spool.batches(), units.keys(0), strict=True)):
+            row = np.arange(rows.start, rows.stop)
+            unit = np.where(assigned.frequent[rows], hashing.mix(row.astype(np.uint64)), unit)
             yield Part(
-                np.arange(rows.start, rows.stop),
+                row,
                 y[rows],
                 encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)]),
                 None if weight is None else batch[weight],

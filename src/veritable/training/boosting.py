@@ -20,19 +20,19 @@ _LEVELS = 1_000_000  # up to so many, a split takes one against the rest; sets d
 
 
 def count_models(params: TrainParams, rows: int, n_classes: int) -> int:
-    """How many models `train.trees.models` means: with `auto` 4, of each fold 2, fewer for a large table, none for more than
+    """How many models `train.trees.n_models` means: with `auto` 4, of each fold 2, fewer for a large table, none for more than
     100 classes.
     """
-    if params.trees.models != "auto":
-        return params.trees.models
+    if params.trees.n_models != "auto":
+        return params.trees.n_models
     trees = 1 if n_classes == 2 else n_classes
-    most = _OF_A_FOLD if params.folds else _MODELS
+    most = _OF_A_FOLD if params.n_splits else _MODELS
     return 0 if n_classes > _MOST_CLASSES else max(1, min(most, _WORK // (rows * trees)))
 
 
 def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int) -> Trees | None:
-    """Fit as many as `train.trees.models` says, maybe none; each stops when its loss on valid has not fallen for
-    `train.trees.patience` rounds, and keeps its best.
+    """Fit as many as `train.trees.n_models` says, maybe none; each stops when its loss on valid has not fallen for
+    `train.trees.early_stopping_rounds` rounds, and keeps its best.
 
     Parameters
     ----------
@@ -46,13 +46,15 @@ def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid
         "objective": "binary" if n_classes == 2 else "multiclass",
         "num_class": 1 if n_classes == 2 else n_classes,
         "learning_rate": knobs.learning_rate,
-        "num_leaves": knobs.leaves,
-        "min_data_in_leaf": knobs.leaf_rows,
-        "lambda_l2": knobs.l2,
-        "bagging_fraction": knobs.rows if len(train) * knobs.rows >= 2 else 1.0,  # LightGBM fails where none is drawn
+        "num_leaves": knobs.num_leaves,
+        "min_data_in_leaf": knobs.min_data_in_leaf,
+        "lambda_l2": knobs.lambda_l2,
+        "bagging_fraction": knobs.bagging_fraction
+        if len(train) * knobs.bagging_fraction >= 2
+        else 1.0,  # LightGBM fails where none is drawn
         "bagging_freq": 1,
-        "feature_fraction": knobs.columns,
-        "max_bin": knobs.bins,
+        "feature_fraction": knobs.feature_fraction,
+        "max_bin": knobs.max_bin,
         "max_cat_to_onehot": _LEVELS,
         "num_threads": params.threads or 0,
         "deterministic": True,
@@ -65,12 +67,12 @@ def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid
     with progress() as bar:
         task = bar.add_task("boosting trees", total=models)
         for i in range(models):
-            stop = lgb.early_stopping(knobs.patience, verbose=False)
+            stop = lgb.early_stopping(knobs.early_stopping_rounds, verbose=False)
             own = settings | _kind(i, knobs) | {"seed": (params.seed + i) % 2**31}
-            boosters.append(lgb.train(own, fitted, knobs.rounds, valid_sets=[judged], callbacks=[stop]))
+            boosters.append(lgb.train(own, fitted, knobs.n_estimators, valid_sets=[judged], callbacks=[stop]))
             bar.advance(task)
             trees = sum(booster.best_iteration * booster.num_model_per_iteration() for booster in boosters)
-            if knobs.models == "auto" and trees >= _TREES:
+            if knobs.n_models == "auto" and trees >= _TREES:
                 break
     return Trees.of(boosters)
 
@@ -83,17 +85,21 @@ def _kind(number: int, knobs: TreesParams) -> dict[str, Any]:
         {},
         {"feature_fraction": 1.0},
         {"extra_trees": True, "learning_rate": 2 * knobs.learning_rate},
-        {"num_leaves": max(2, knobs.leaves // 4), "feature_fraction": knobs.columns * 2 / 3, "lambda_l2": knobs.l2 + 3},
+        {
+            "num_leaves": max(2, knobs.num_leaves // 4),
+            "feature_fraction": knobs.feature_fraction * 2 / 3,
+            "lambda_l2": knobs.lambda_l2 + 3,
+        },
     )
     return kinds[number % len(kinds)]
 
 
 def _dataset(params: TrainParams, part: Part, cardinalities: np.ndarray, n_classes: int) -> lgb.Dataset:
     weight = part.weight
-    if params.class_weights == "balanced":
+    if params.class_weight == "balanced":
         known = None if weight is None else torch.from_numpy(weight)
         by_class = balanced_weights(torch.from_numpy(part.y), known, n_classes).numpy()
         weight = by_class[part.y] * (1 if weight is None else weight)
     categories = np.flatnonzero(cardinalities).tolist()
-    settings = {"max_bin": params.trees.bins, "verbose": -1}
+    settings = {"max_bin": params.trees.max_bin, "verbose": -1}
     return lgb.Dataset(part.X, part.y, weight=weight, categorical_feature=categories, params=settings, free_raw_data=False)

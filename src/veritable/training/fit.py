@@ -86,7 +86,7 @@ def fit(
     best = BestEpoch(params.network, params.recipe.patience, told)
     trainer = pl.Trainer(
         default_root_dir=scratch,
-        max_epochs=params.recipe.epochs,
+        max_epochs=params.recipe.max_epochs,
         accelerator=params.accelerator,
         devices=1,
         precision=params.precision,

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import Part, Shards
+from veritable.tables.splitting.split import separate_frequent
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int
     """Without folds the parts as they are; else so many folds with equal shares of each class, of which each is held back once
     and is valid once, for the classifier before.
 
-    Rows of one group or id, and rows that are equal, are in one fold.
+    Rows of one group or id, and rows that are equal, are in one fold; frequent rows are dealt one by one, as in `preprocess`.
 
     Raises
     ------
@@ -47,14 +48,17 @@ def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int
         return
     if not isinstance(train, Part) or not isinstance(valid, Part):
         raise UserError(
-            f"'train.folds' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
-            f"{folds}. Raise train.memory_gib, or set train.folds to 0."
+            f"'train.n_splits' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
+            f"{folds}. Raise train.memory_gib, or set train.n_splits to 0."
         )
     pool = Part.together([train, valid])
-    unit = pool.unit if pool.unit is not None else pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
+    unit = pool.unit
+    if unit is None:
+        equal = pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
+        unit = separate_frequent(equal, pool.y, len(pool) / folds)
     if (most := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < folds:
         raise UserError(
-            f"'train.folds' in params.yaml must be at most the number of different rows or groups of the commonest class, "
+            f"'train.n_splits' in params.yaml must be at most the number of different rows or groups of the commonest class, "
             f"however it is {folds} and they are {most}."
         )
     if grouped := len(np.unique(unit)) < len(unit):

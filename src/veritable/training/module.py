@@ -35,7 +35,7 @@ class ClassifierModule(pl.LightningModule):
         self.network, self.params = network, params
         parts = {"train": train, "valid": valid}
         self.rows = {name: Held(part) if isinstance(part, Part) else Streamed(part) for name, part in parts.items()}
-        self.balanced = params.class_weights == "balanced"
+        self.balanced = params.class_weight == "balanced"
         weights = balance(self.rows["train"].masses(n_classes)) if self.balanced else torch.ones(n_classes)
         self.class_weights: Tensor
         self.register_buffer("class_weights", weights)
@@ -85,9 +85,9 @@ class ClassifierModule(pl.LightningModule):
                 loss = loss + recipe.l1 * torch.stack([weight.abs().sum() for weight in self.penalised]).sum()
             with full_precision:
                 loss.backward()  # type: ignore[no-untyped-call]
-            if recipe.clip:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            if recipe.schedule != "constant":
+            if recipe.gradient_clip_val:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip_val)
+            if recipe.lr_schedule != "constant":
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.learning_rate * self._factor(step)
             optimizer.step()
@@ -130,7 +130,7 @@ class ClassifierModule(pl.LightningModule):
 
     def _factor(self, step: int) -> float:
         """Of the learning rate: a short rise, then a cosine's fall to 0 over all epochs (Loshchilov & Hutter 2017, "SGDR")."""
-        steps = self.params.recipe.epochs * self.steps
+        steps = self.params.recipe.max_epochs * self.steps
         rise = min(1.0, (step + 1) / (_WARM_UP * steps))
         return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
 

@@ -24,36 +24,41 @@ class Recipe(Section):
     """How a network is trained, whatever it looks like."""
 
     learning_rate: Positive
-    schedule: Literal["constant", "cosine"]
+    lr_schedule: Literal["constant", "cosine"]
     weight_decay: NotNegative
     l1: NotNegative
-    clip: Positive | None
+    gradient_clip_val: Positive | None
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)]
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    max_epochs: Annotated[int, Field(ge=1, le=100_000)]
     patience: Annotated[int, Field(ge=1)] | None
 
 
 class MLPParams(Recipe):
     """Section `train.mlp`."""
 
-    hidden_sizes: Annotated[list[Width], Field(max_length=32)]
+    hidden_layer_sizes: Annotated[list[Width], Field(max_length=32)]
     activation: Literal["relu", "gelu", "silu", "tanh"]
     dropout: Dropout
 
     @property
     def spec(self) -> dict[str, Any]:
         """What the network is built from."""
-        return {"name": "mlp", "hidden_sizes": self.hidden_sizes, "activation": self.activation, "dropout": self.dropout}
+        return {
+            "name": "mlp",
+            "hidden_layer_sizes": self.hidden_layer_sizes,
+            "activation": self.activation,
+            "dropout": self.dropout,
+        }
 
 
 class BlockParams(Recipe):
     """What networks of equal blocks behind embedded numbers have in common."""
 
-    blocks: Annotated[int, Field(ge=1, le=64)]
-    width: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)]  # as processors add: else a row's bits hang on its place
+    n_blocks: Annotated[int, Field(ge=1, le=64)]
+    d_block: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)]  # as processors add: else a row's bits hang on its place
     dropout: Dropout
-    bins: Annotated[int, Field(ge=2, le=4096)]
-    embedding: Annotated[int, Field(ge=1, le=4096)]
+    n_bins: Annotated[int, Field(ge=2, le=4096)]
+    d_embedding: Annotated[int, Field(ge=1, le=4096)]
 
 
 class ResNetParams(BlockParams):
@@ -62,45 +67,45 @@ class ResNetParams(BlockParams):
     @property
     def spec(self) -> dict[str, Any]:
         """What the network is built from, save for the bins."""
-        return {"name": "resnet", **self.model_dump(include={"blocks", "width", "dropout", "embedding"})}
+        return {"name": "resnet", **self.model_dump(include={"n_blocks", "d_block", "dropout", "d_embedding"})}
 
 
 class TabMParams(BlockParams):
     """Section `train.tabm`."""
 
-    members: Annotated[int, Field(ge=1, le=1024)]
+    k: Annotated[int, Field(ge=1, le=1024)]
 
     @property
     def spec(self) -> dict[str, Any]:
         """What the network is built from, save for the bins."""
-        return {"name": "tabm", **self.model_dump(include={"members", "blocks", "width", "dropout", "embedding"})}
+        return {"name": "tabm", **self.model_dump(include={"k", "n_blocks", "d_block", "dropout", "d_embedding"})}
 
 
 class TreesParams(Section):
     """Section `train.trees`."""
 
-    models: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"]
-    rounds: Annotated[int, Field(ge=1, le=100_000)]
+    n_models: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"]
+    n_estimators: Annotated[int, Field(ge=1, le=100_000)]
     learning_rate: Positive
-    leaves: Annotated[int, Field(ge=2, le=131_072)]
-    leaf_rows: Annotated[int, Field(ge=1)]
-    rows: Annotated[float, Field(gt=0, le=1)]
-    columns: Annotated[float, Field(gt=0, le=1)]
-    l2: NotNegative
-    bins: Annotated[int, Field(ge=2, le=65_535)]
-    patience: Annotated[int, Field(ge=1)]
+    num_leaves: Annotated[int, Field(ge=2, le=131_072)]
+    min_data_in_leaf: Annotated[int, Field(ge=1)]
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)]
+    feature_fraction: Annotated[float, Field(gt=0, le=1)]
+    lambda_l2: NotNegative
+    max_bin: Annotated[int, Field(ge=2, le=65_535)]
+    early_stopping_rounds: Annotated[int, Field(ge=1)]
 
 
 class TrainParams(Section):
     """Section `train`."""
 
     network: Literal["auto", "mlp", "resnet", "tabm"]
-    networks: Annotated[int, Field(ge=1, le=1000)]
-    folds: Annotated[int, Field(ge=3, le=1000)] | Literal[0]
+    n_networks: Annotated[int, Field(ge=1, le=1000)]
+    n_splits: Annotated[int, Field(ge=3, le=1000)] | Literal[0]
     init: Annotated[str, Field(min_length=1)]
     freeze: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100)]
     calibrate: bool
-    class_weights: Literal["none", "balanced"]
+    class_weight: Literal["none", "balanced"]
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "64-true"]
     threads: Annotated[int, Field(ge=1, le=4096)] | None
@@ -117,7 +122,7 @@ class TrainParams(Section):
         """
         auto: Literal["mlp", "resnet", "tabm"] = "mlp" if demo else "tabm" if n_classes < _MANY_CLASSES else "resnet"
         network = auto if self.network == "auto" else self.network
-        trees = self.trees.model_copy(update={"models": 0}) if demo and self.trees.models == "auto" else self.trees
+        trees = self.trees.model_copy(update={"n_models": 0}) if demo and self.trees.n_models == "auto" else self.trees
         return self.model_copy(update={"network": network, "trees": trees})
 
     def check_folds(self, time: str | None) -> None:
@@ -133,10 +138,10 @@ class TrainParams(Section):
         ParamsError
             There are folds then.
         """
-        if self.folds and time:
+        if self.n_splits and time:
             raise ParamsError(
-                f"'train.folds' in params.yaml must be 0 where data.time splits the table, however it is {self.folds}: folds "
-                "would mix past and future."
+                f"'train.n_splits' in params.yaml must be 0 where data.time splits the table, however it is {self.n_splits}: "
+                "folds would mix past and future."
             )
 
     @property
@@ -161,7 +166,7 @@ class Range(Section):
 class TuneParams(Section):
     """Section `tune`."""
 
-    trials: Annotated[int, Field(ge=0, le=100_000)]
+    n_trials: Annotated[int, Field(ge=0, le=100_000)]
     pruning: bool
     seed: Seed
     space: dict[str, Any]  # by dotted key below train; what each may be, its knob says: see `parse`

@@ -55,7 +55,7 @@ def describe(train: Part | Shards, valid: Part | Shards, params: TrainParams, n_
     for (name, use), part in zip(uses.items(), (train, valid), strict=True):
         if isinstance(part, Shards):
             some = min(len(part), _most_rows(part, params, n_classes))
-            use = f"; {use} on {some:,} of them" if name == "valid" or params.trees.models else ""
+            use = f"; {use} on {some:,} of them" if name == "valid" or params.trees.n_models else ""
             files = f"{len(part.files):,} shard{'s' * (len(part.files) > 1)}"
             lines.append(f"Streaming {len(part):,} {name} rows from {files} (train.memory_gib: {params.memory_gib:g}){use}.")
     return "\n".join(lines)
@@ -65,7 +65,7 @@ def _row_bytes(part: Shards, params: TrainParams, n_classes: int) -> int:
     """What a row takes in memory: X, its number, class, weight and place in the order, and what is made of them."""
     weighty = part.weighted * (8 + 4 * part.width)  # rows of weight 0 are left out of a second copy
     double = 8 * part.width * (params.precision == "64-true")
-    bins = 2 * part.width * bool(params.trees.models)  # the trees' own form of X
+    bins = 2 * part.width * bool(params.trees.n_models)  # the trees' own form of X
     return 4 * part.width + 24 + weighty + double + bins + _CLASS_BYTES * n_classes
 
 

@@ -81,8 +81,8 @@ def train_classifier(
     earlier: Classifier | None = None,
     told: Told | None = None,
 ) -> Trained:
-    """Fit what `train.network`, `train.trees` and `train.folds` ask for; rows that were not fitted on weigh networks and trees
-    against each other and calibrate.
+    """Fit what `train.network`, `train.trees` and `train.n_splits` ask for; rows that were not fitted on weigh networks and
+    trees against each other and calibrate.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def train_classifier(
     taken: list[str] = []
     held: list[Part] = []
     found: list[list[np.ndarray]] = []  # of each fold, what each of its members says of the rows held back
-    for fold in deal_folds(train, valid, params.folds, params.seed):
+    for fold in deal_folds(train, valid, params.n_splits, params.seed):
         first = len(networks)
-        for number in range(first, first + params.networks):
+        for number in range(first, first + params.n_networks):
             own = _seeded(params, number)
             torch.manual_seed(own.seed)
             networks.append(build_network(encoder, n_classes, spec))
@@ -125,13 +125,13 @@ def train_classifier(
             histories.append(history)
         held.append(in_memory(fold.held, params, n_classes))
         boosted = None
-        if trees.models:  # else no sample is read
+        if trees.n_models:  # else no sample is read
             fitted = in_memory(fold.train, params, n_classes)
             judge = held[-1] if fold.valid is fold.held else in_memory(fold.valid, params, n_classes)
             own = _seeded(params, len(texts)).model_copy(update={"trees": trees})
             boosted = fit_trees(own, encoder.cardinalities, fitted, judge, n_classes=n_classes)
             texts += boosted.texts if boosted else ()
-            trees = trees.model_copy(update={"models": len(texts) // len(held)})  # in every fold as many
+            trees = trees.model_copy(update={"n_models": len(texts) // len(held)})  # in every fold as many
         found.append(list(Members(tuple(networks[first:]), boosted).each(held[-1].X)))
     part, folds = Part.together(held), len(held)
     of_each = [np.concatenate(each) for each in zip(*found, strict=True)]
@@ -165,7 +165,7 @@ def _spec(
     if isinstance(recipe, MLPParams):
         return recipe.spec
     X = in_memory(train, params, n_classes, _BIN_ROWS).X
-    bins = find_bins(X, encoder.cardinalities.tolist(), recipe.bins, params.seed)
+    bins = find_bins(X, encoder.cardinalities.tolist(), recipe.n_bins, params.seed)
     return {**recipe.spec, "bins": bins if earlier is None else adopt_bins(bins, encoder, earlier)}
 
 

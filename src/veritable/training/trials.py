@@ -81,11 +81,11 @@ class Tuning:
 
     def __str__(self) -> str:
         if self.best is None:
-            return "Searched nothing: tune.trials in params.yaml is 0."
+            return "Searched nothing: tune.n_trials in params.yaml is 0."
         states = Counter(each.state for each in self.trials)
         ends = ", ".join(f"{states[state]:,} {state}" for state in ("pruned", "diverged", "unfit") if states[state])
         tried = f"{len(self.trials):,} {'set' if len(self.trials) == 1 else 'sets'} of params{f' ({ends})' if ends else ''}"
-        loss, where = self.trials[0].loss, "log loss over the folds" if self.params.folds else "valid log loss"
+        loss, where = self.trials[0].loss, "log loss over the folds" if self.params.n_splits else "valid log loss"
         if self.better:
             knobs = ", ".join(f"{key} {_plain(value)}" for key, value in self.better.items())
             said = f"Tried {tried}: {where} {loss:.4f} -> {self.best.loss:.4f}. Best: {knobs}. Apply with `{APPLY}`."

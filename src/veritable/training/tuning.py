@@ -47,7 +47,7 @@ def tune_params(
     scratch: Path,
     earlier: Classifier | None = None,
 ) -> Tuning:
-    """Try `tune.trials` sets of knobs, `params` first, each by the loss on valid of the classifier that it trains.
+    """Try `tune.n_trials` sets of knobs, `params` first, each by the loss on valid of the classifier that it trains.
 
     Which set is tried next hangs on `tune.seed` and on what came of those before, and on nothing else.
 
@@ -76,14 +76,14 @@ def tune_params(
             f"'tune.space' in params.yaml must have a knob of {' or '.join(sorted(live))}, which is what is trained, "
             f"however it has none. Add one, say {params.network}.learning_rate."
         )
-    study = _resume(scratch / "journal.jsonl", tune.pruning, params.recipe.epochs)
+    study = _resume(scratch / "journal.jsonl", tune.pruning, params.recipe.max_epochs)
     said = Console(stderr=True)
     said.quiet = not said.is_terminal
-    while (n := len(trials := _finished(study))) < tune.trials:
+    while (n := len(trials := _finished(study))) < tune.n_trials:
         if trials:
             best = Tuning(params, trials=trials).best
             last = trials[-1].state if trials[-1].loss is None else f"log loss {trials[-1].loss:.4f}"
-            said.print(f"set {n} of {tune.trials}: {last}; best so far {best.loss if best else 0:.4f}", highlight=False)
+            said.print(f"set {n} of {tune.n_trials}: {last}; best so far {best.loss if best else 0:.4f}", highlight=False)
         folder = scratch / f"trial-{n + 1}"
         folder.mkdir(exist_ok=True)
         study.sampler = TPESampler(seed=_seed(tune.seed, n))  # anew each time: a search that goes on is as one that never ended

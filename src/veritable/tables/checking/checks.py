@@ -9,7 +9,7 @@ from veritable.tables.checking.finding import Finding
 from veritable.tables.checking.sample import Sample, drift, predictability
 from veritable.tables.params import DataParams
 from veritable.tables.splitting.assign import Assigned
-from veritable.tables.splitting.split import TEST, TRAIN, VALID
+from veritable.tables.splitting.split import PARTS, TEST, TRAIN, VALID
 from veritable.tables.typing import sketch
 from veritable.tables.typing.contract import Column, Contract
 from veritable.tables.typing.survey import ColumnSurvey
@@ -20,6 +20,7 @@ _RARE_CLASS, _RARE_LEVEL, _RARE_SHARE = 10, 10, 0.1
 _SENTINELS = (-999999.0, -99999.0, -9999.0, -999.0, -99.0, -9.0, -1.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 _SENTINEL_SHARE = 0.003
 _LEVELS_LOOKED_AT = 2000
+_UNEVEN = 0.1  # of the rows that a part should have
 _NUMBER = re.compile(r"[-+]?(?!0\d)\d+(\.\d+)?([eE][-+]?\d+)?$")
 
 
@@ -41,13 +42,19 @@ def of_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iter
         )
     if assigned.duplicates:
         total = len(assigned.parts)
-        how = f"{assigned.dropped:,} of them were dropped" if assigned.dropped else "equal rows were kept in one part"
-        how = "they were left as the split is given" if assigned.across else how
-        share = f"{assigned.duplicates:,} of {total:,} rows ({assigned.duplicates / total:.1%})"
+        if assigned.dropped:
+            how = f"{assigned.dropped:,} of them were dropped"
+        elif assigned.across:
+            how = "some of them are in different parts, because the split is given"
+        elif assigned.frequent.any():
+            how = "they were kept in one part, except for the rows of the finding frequent_rows"
+        else:
+            how = "they were kept in one part"
         yield Finding(
             "duplicates",
             "note" if assigned.duplicates < 0.01 * total else "warning",
-            f"{share} repeat an earlier row in every column; {how}.",
+            f"{assigned.duplicates:,} of {total:,} rows ({assigned.duplicates / total:.1%}) are equal to an earlier row in "
+            f"every column; {how}.",
             numbers={"rows": assigned.duplicates, "dropped": assigned.dropped},
         )
     if assigned.across:
@@ -55,9 +62,25 @@ def of_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iter
             "duplicates_across_parts",
             "error",
             f"{assigned.across:,} rows are equal to a row of another part, so test is not independent of train. "
-            "Set data.duplicates to drop, or split otherwise.",
+            "Set data.duplicates to drop, or split the table in another way.",
             numbers={"rows": assigned.across},
         )
+    if assigned.frequent.any():
+        n_rows, n_units = int(assigned.frequent.sum()), len(assigned.frequent_units)
+        units = (
+            "have the same values in all features"
+            if n_units == 1
+            else f"repeat {n_units:,} combinations of feature values (the largest: {_rows(int(assigned.frequent_units[0]))})"
+        )
+        yield Finding(
+            "frequent_rows",
+            "warning",
+            f"{n_rows:,} of {rows:,} rows ({n_rows / rows:.1%}) {units}. Each combination is so frequent that the parts would "
+            "differ if it stayed in one of them, so these rows were dealt to all parts. If they stand for records without "
+            "information, consider dropping them; if they are copies, set data.duplicates to drop.",
+            numbers={"rows": n_rows, "combinations": n_units, "largest": int(assigned.frequent_units[0])},
+        )
+    yield from _check_group_size(assigned, params)
     for code, name in enumerate(contract.classes):
         of_class = {part: int(counts[i, code]) for part, i in (("train", TRAIN), ("valid", VALID), ("test", TEST))}
         if sum(of_class.values()) < _RARE_CLASS or not all(of_class.values()):
@@ -77,6 +100,28 @@ def of_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iter
             "note",
             f"class '{name}' has {least:.1%} of the rows: look at average precision and recall rather than accuracy.",
             numbers={"share": round(float(least), 6)},
+        )
+
+
+def _check_group_size(assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+    """Find a group that makes the parts uneven."""
+    if params.time or params.part or params.test_file:
+        return
+    sizes = dict(zip(PARTS, assigned.counts.sum(axis=1).tolist(), strict=True))
+    rows = sum(sizes.values())
+    due = {"train": (1 - params.valid - params.test) * rows, "valid": params.valid * rows, "test": params.test * rows}
+    uneven = any(abs(sizes[name] - due[name]) > _UNEVEN * due[name] for name in PARTS)
+    if uneven and assigned.largest_group > _UNEVEN * min(due.values()):
+        key = "group" if params.group else "id"
+        shares = ", ".join(f"{name} {sizes[name] / rows:.0%} instead of {due[name] / rows:.0%}" for name in PARTS)
+        yield Finding(
+            "uneven_parts",
+            "warning",
+            f"the largest group of '{params.group or params.id}' has {_rows(assigned.largest_group)}, and a group is never "
+            f"split, so the parts are uneven: {shares}. "
+            f"If a value stands for an unknown {key}, name it in data.missing_codes.",
+            params.group or params.id,
+            {"largest_group": assigned.largest_group, **sizes},
         )
 
 

@@ -31,6 +31,8 @@ CODES: dict[str, str] = {
     "ambiguous_date": "dates can be read in two ways, day first or month first",
     "duplicates": "rows are equal in every column",
     "duplicates_across_parts": "rows of a part given by you are equal to rows of another part",
+    "frequent_rows": "a combination of feature values is so frequent that its rows were dealt to all parts",
+    "uneven_parts": "a group is so large that the parts do not have the shares that were asked for",
     "class_rare": "a class has too few rows to train, choose and judge with",
     "imbalance": "one class is rare, so accuracy says little",
     "target_missing": "rows without a target were left out",
