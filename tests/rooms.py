@@ -17,9 +17,9 @@ from ruamel.yaml import YAML
 from veritable.params import Section
 from veritable.progress import progress
 from veritable.tables.encoding.encoder import Encoder, columns_of
-from veritable.tables.encoding.parts import Part, read_part
+from veritable.tables.encoding.parts import Part, read_part, read_sensitive
 from veritable.tables.params import DataParams
-from veritable.tables.prepare import Prepared, learn_encoder, prepare
+from veritable.tables.prepare import SENSITIVE_FILE, Prepared, learn_encoder, prepare
 from veritable.tables.reading.open import open_tables
 from veritable.tables.reading.source import Reading, Source
 from veritable.tables.scan import Scan, scan
@@ -80,10 +80,11 @@ def mixed_table(rows: int = 300, classes: int = 2, seed: int = 0) -> pd.DataFram
 
 @dataclass(frozen=True)
 class InMemory:
-    """What `prepare` made of a table, its parts read; `folder` may be gone."""
+    """What `prepare` made of a table, with its parts and their sensitive columns. `folder` may be gone."""
 
     prepared: Prepared
     parts: dict[str, Part]
+    sensitive: dict[str, dict[str, np.ndarray]]
     folder: Path
 
     @property
@@ -114,7 +115,9 @@ def prepare_file(path: Path, folder: Path, **changes: Any) -> InMemory:
     source, test_source = open_tables(path, given, top=path.parent)
     folder.mkdir(parents=True)
     done = prepare(source, given, folder, test_source=test_source)
-    return InMemory(done, {name: read_part(folder / name) for name in ("train", "valid", "test")}, folder)
+    parts = {name: read_part(folder / name) for name in ("train", "valid", "test")}
+    sensitive = {name: read_sensitive(folder / SENSITIVE_FILE, part.row) for name, part in parts.items()}
+    return InMemory(done, parts, sensitive, folder)
 
 
 def prepare_frame(frame: pd.DataFrame, *, as_csv: bool = False, **changes: Any) -> InMemory:

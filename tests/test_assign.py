@@ -237,7 +237,7 @@ def test_test_file_with_other_columns(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "a.csv", index=False)
     table().drop(columns="x").to_csv(tmp_path / "test.csv", index=False)
     said = refusal(lambda: prepare_file(tmp_path, tmp_path / ".prepared", test_file="test.csv"))
-    assert "data.test_file 'test.csv' must have the columns of the table, however only one of them has 'x'." in said
+    assert "data.test_file 'test.csv' must have the columns of the table, but only one of them has 'x'." in said
 
 
 def test_three_rows_of_a_class_reach_all_parts() -> None:
@@ -288,8 +288,9 @@ def test_frequent_rows_are_dealt_one_by_one(sizes: tuple[int, ...], rows: int) -
 def test_frequent_rows_move_no_other_row() -> None:
     """All other rows are in the parts that they have if the unit is too small to be frequent."""
     frame = with_frequent_rows()
-    rows = np.flatnonzero(frame["x"] < 0)
-    few = frame.drop(index=rows[9:])
+    unit = frame[frame["x"] < 0]
+    firsts = unit.drop_duplicates("target").index
+    few = frame.drop(index=unit.index.difference(firsts)[6:])
     found = assigned(few)
     assert not found.frequent.any()
     others = (few["x"] >= 0).to_numpy()
@@ -374,13 +375,25 @@ def test_dropped_rows_are_not_frequent() -> None:
 
 
 @pytest.mark.parametrize("as_csv", [False, True])
-def test_weights_do_not_move_frequent_rows(as_csv: bool) -> None:
-    """Frequent rows are counted unweighted, and the split is the same with weights."""
+def test_frequent_rows_with_weights(as_csv: bool) -> None:
+    """Rows are counted unweighted, and are equal whatever they weigh."""
     frame = with_frequent_rows()
-    weight = np.random.default_rng(1).random(3000) * 100
-    weighted = split_frame(frame.assign(w=weight), as_csv=as_csv, weight="w")
-    np.testing.assert_array_equal(split_frame(frame, as_csv=as_csv), weighted)
-    assert [180, 60, 60] == pytest.approx(np.bincount(weighted[frame["x"] < 0]).tolist(), abs=5)
+    done = prepare_frame(frame.assign(w=np.random.default_rng(1).random(3000) * 100), as_csv=as_csv, weight="w")
+    counts = [int((part.X[:, 0] == part.X[:, 0].min()).sum()) for part in done.parts.values()]
+    assert [180, 60, 60] == pytest.approx(counts, abs=5)
+    found = next(each for each in done.prepared.findings if each.code == "frequent_rows")
+    assert {"rows": 300, "combinations": 1, "largest": 300} == found.numbers
+
+
+def test_frequent_rows_in_shards(tmp_path: Path) -> None:
+    """In a table of many shards each shard has a fair share of the frequent rows."""
+    with_frequent_rows(9000, (1800,)).to_parquet(tmp_path / "table.parquet")
+    prepare_file(tmp_path / "table.parquet", tmp_path / "prepared", shard_rows=900)
+    files = sorted((tmp_path / "prepared").glob("*/*.parquet"))
+    assert 10 <= len(files)
+    for file in files:
+        x = pd.read_parquet(file)["x"]
+        assert 0.2 == pytest.approx((x == x.min()).mean(), abs=0.06)
 
 
 def test_weights() -> None:
@@ -394,13 +407,13 @@ def test_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "has"), [([1, None], "50 rows lack one"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
+    ("weight", "has"), [([1, None], "is missing in 50 rows"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
 )
 def test_bad_weights(weight: list[float | None], has: str) -> None:
     """A weight that is missing, negative, or 0 everywhere is refused; so is a text, with its row, and an infinite one."""
     frame = mixed_table(100).assign(w=np.resize(np.array(weight, dtype=float), 100))
     assert has in refusal(lambda: prepare_frame(frame, weight="w"))
     assert "row 1 has 'heavy'" in refusal(lambda: prepare_frame(frame.assign(w="heavy"), weight="w"))
-    assert "at most 1e+150 in size, however it has 100 infinite values" in refusal(
+    assert "of at most 1e+150, but has 100 infinite values" in refusal(
         lambda: prepare_frame(frame.assign(w=np.inf), weight="w")
     )

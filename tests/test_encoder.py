@@ -157,8 +157,7 @@ def test_absent_column() -> None:
     assert [[4]] == encoder.encode(encoder.read(rows, contract, rows=1).values)[:, encoder.blocks["colour"]].tolist()
     said = refusal(lambda: encoder.read({"age": pa.array([1.0])}, contract, rows=1))
     assert said == (
-        "the classifier needs the column 'score', which no row of its train part lacked, however the table does not have it. "
-        "Add the column."
+        "the table must have the column 'score', because no row of the train part lacks it, but does not. Add the column."
     )
 
 

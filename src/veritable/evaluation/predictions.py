@@ -38,7 +38,7 @@ class PartPredictions:
     @classmethod
     def of(cls, part: Part, y_pred: np.ndarray, y_prob: np.ndarray) -> Self:
         """What is predicted for the rows of `part`."""
-        return cls(part.row, part.y, y_pred, y_prob, part.weight, part.sensitive)
+        return cls(part.row, part.y, y_pred, y_prob, part.weight)
 
     def write(self, path: Path, classes: list[str]) -> None:
         """As Parquet: `row` (its number in the table), `actual`, `predicted`, a probability per class, "p <class>".

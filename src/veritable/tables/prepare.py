@@ -15,8 +15,8 @@ import pyarrow as pa
 from rich.progress import Progress
 
 from veritable.progress import progress
-from veritable.tables.checking.finding import Finding
-from veritable.tables.checking.findings import find
+from veritable.tables.checking.checks import run_checks
+from veritable.tables.checking.findings import Finding
 from veritable.tables.checking.sample import Sample
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.learner import Learner
@@ -28,7 +28,7 @@ from veritable.tables.reading.source import Reading, Source, prefetch
 from veritable.tables.scan import Scan, scan
 from veritable.tables.splitting import hashing
 from veritable.tables.splitting.assign import Assigned, assign, read_parts, read_times
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN
+from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference, parse
 from veritable.tables.typing.contract import Contract
@@ -36,7 +36,7 @@ from veritable.tables.typing.survey import LARGEST
 from veritable.tables.typing.target import find_classes
 
 SENSITIVE_FILE = "sensitive.parquet"
-_SAMPLE_CELLS = 2**22  # values of train, and of test, that are kept for the findings: 32 MB each
+_SAMPLE_CELLS = 2**22  # values of each part that are kept for the findings: 32 MB each
 _SAMPLE_ROWS = 50_000
 
 
@@ -71,9 +71,9 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
         contract = Contract(tuple(columns), params.target, tuple(classes), Reading.of(params))
         _check_columns(contract, scanned, params)
         assigned = _assign(contract, scanned, y, params)
-        encoder, train, test = learn_encoder(contract, scanned, assigned.parts, y, params, bar)
+        encoder, samples = learn_encoder(contract, scanned, assigned.parts, y, params, bar)
         _write(folder, contract, encoder, scanned, assigned, y, params, bar)
-    findings = find(contract, scanned.surveys, assigned, train, test, params)
+    findings = run_checks(contract, scanned.surveys, assigned, samples, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned, params), findings)
 
 
@@ -154,8 +154,8 @@ def _assign(contract: Contract, scanned: Scan, y: np.ndarray, params: DataParams
 
 def learn_encoder(
     contract: Contract, scanned: Scan, parts: np.ndarray, y: np.ndarray, params: DataParams, bar: Progress
-) -> tuple[Encoder, Sample, Sample]:
-    """Learn the encoder from the train part, and draw a sample of train and of test.
+) -> tuple[Encoder, dict[int, Sample]]:
+    """Learn the encoder from the train part, and draw a sample of each part.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def learn_encoder(
     levels = {each.name: list(scanned.surveys[each.name].levels) for each in features if each.type == "category"}
     learner = Learner(features, levels)
     max_rows = min(_SAMPLE_ROWS, max(100, _SAMPLE_CELLS // len(features)))
-    samples = {part: Sample.empty(max_rows, int((parts == part).sum()), params.seed) for part in (TRAIN, TEST)}
+    samples = {part: Sample.empty(max_rows, int((parts == part).sum()), params.seed) for part in (TRAIN, VALID, TEST)}
     batches = ((rows, _values(contract, scanned, columns, rows)) for rows, columns in scanned.batches(names))
     for rows, values in bar.track(prefetch(batches), len(scanned.sizes), description="learning from train"):
         for part, sample in samples.items():
@@ -184,7 +184,7 @@ def learn_encoder(
         raise TableError(
             f"encoded columns must have different names, but two are named '{repeated[0]}'. Rename the column in the table."
         )
-    return encoder, samples[TRAIN], samples[TEST]
+    return encoder, samples
 
 
 def _write(
@@ -221,7 +221,9 @@ def _write(
             parts = assigned.parts[rows]
             writer.write(part, parts)
             kept = np.flatnonzero(parts != LEFT_OUT)
-            sensitive.write(part.row[kept], {name: surveys[name].as_texts(columns[name]).take(kept) for name in params.sensitive})
+            sensitive.write(
+                part.row[kept], {name: surveys[name].as_texts(columns[name]).take(kept) for name in params.sensitive}
+            )
 
 
 def _facts(contract: Contract, scanned: Scan, assigned: Assigned, params: DataParams) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Learner:
         self._moments[:, i] = total, old_mean + step * count / total, old_squares + squares + step * step * old * count / total
 
     def fit(self, max_categories: int) -> Encoder:
-        """Return the encoder. It keeps the `max_categories` most frequent levels of a category, the first by name among equals."""
+        """Return the encoder. It keeps the `max_categories` most frequent levels of a category; ties are broken by name."""
         return Encoder(tuple(self._column(i, column, max_categories) for i, column in enumerate(self._features)))
 
     def _column(self, i: int, column: Column, max_categories: int) -> EncodedColumn:

@@ -3,8 +3,8 @@
 Rows are dealt to the shards of their part at random, so each shard is a random sample of the part. Within a shard, rows are in
 the order of the table. `parts.py` reads what is written here.
 
-The columns of a shard are "(row)" (row number in the table, from 0), "(class)" (class code), "(weight)" if the table has weights,
-"(unit)" if it has groups or ids (equal for the rows of one), and the encoded columns.
+The columns of a shard are "(row)" (row number in the table, from 0), "(class)" (class code), "(weight)" if the table has
+weights, "(unit)" if it has groups or ids (equal for the rows of one), and the encoded columns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +136,7 @@ class ShardWriter:
 
 
 def rows_per_group(width: int, shards: int) -> int:
-    """Return the number of rows of a row group, so that the rows that wait to be written are bounded for all shards together."""
+    """Return the number of rows of a row group, so that the buffers of all shards together are bounded."""
     return max(_MIN_GROUP_ROWS, _BUFFERED_CELLS // max(1, width * shards))
 
 

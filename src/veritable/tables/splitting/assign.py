@@ -92,87 +92,107 @@ def assign(
     """
     rows = len(y)
     equal, units = split.find_repeats(row_keys, rows), split.find_repeats(unit_keys, rows)
-    free = units if grouped is None else units.of(np.flatnonzero(~grouped))  # only units of equal rows can be frequent
     kept = np.ones(rows, dtype=bool)
     if params.duplicates == "drop":
         kept[equal.rows] = False
-    test_share = params.test
+    shares = (params.valid, params.test)
     if times is not None:
         how = f"the split by time ('{params.time}')"
         parts = split.split_by_time(times, str(params.time), valid=params.valid, test=params.test)
         dealt = np.zeros(rows, dtype=bool)
     elif given is not None:
-        how, test_share = f"the column '{params.part}'", 0.0
+        how, shares = f"the column '{params.part}'", (params.valid, 0.0)
         parts = given.copy()
         dealt = kept & (given == TRAIN) & ~(given == VALID).any()  # without valid rows, some are taken from train
     else:
         how = f"the split by '{params.group}'" if params.group else "the split"
         parts, dealt = np.full(rows, TRAIN, dtype=np.uint8), kept.copy()
         if first_test_row is not None:
-            how, test_share = "the given test file", 0.0
+            how, shares = "the given test file", (params.valid, 0.0)
             parts[first_test_row:] = TEST
             dealt[first_test_row:] = False
-    found = _deal(parts, dealt, y, labels, units, free, params.valid, test_share, params)
+    table = _Table(y, labels, equal, units, grouped)
+    own, found = _deal(table, dealt, shares, params)
+    parts[dealt] = own[dealt]
     without_target = int((y < 0).sum())
     parts[y < 0] = LEFT_OUT
     unplaced = int((parts == LEFT_OUT).sum()) - without_target
-    dropped = across = 0
-    if params.duplicates == "drop":
-        dropped = int((parts[equal.rows] != LEFT_OUT).sum())
-        parts[equal.rows] = LEFT_OUT
-    else:
-        across = _count_across(parts, equal, y, free, found)
+    dropped = int((parts[~kept] != LEFT_OUT).sum())
+    parts[~kept] = LEFT_OUT
     counts = split.count_parts(parts, y, labels, how)
     frequent = np.zeros(rows, dtype=bool)
-    frequent[found.rows] = True
-    frequent[found.firsts] = True
-    frequent &= parts != LEFT_OUT
-    sizes = np.sort(np.unique(found.firsts, return_counts=True)[1] + 1)[::-1]
-    largest = 0 if grouped is None else _largest(units.of(np.flatnonzero(grouped)))
-    return Assigned(parts, counts, len(equal.rows), across, dropped, without_target, unplaced, frequent, sizes, largest)
+    frequent[found.rows] = frequent[found.firsts] = True
+    return Assigned(
+        parts,
+        counts,
+        len(equal.rows),
+        _count_across(table, parts, found),
+        dropped,
+        without_target,
+        unplaced,
+        frequent & (parts != LEFT_OUT),
+        np.sort(np.unique(found.firsts, return_counts=True)[1] + 1)[::-1],
+        table.largest_group,
+    )
 
 
-def _deal(
-    parts: np.ndarray,
-    dealt: np.ndarray,
-    y: np.ndarray,
-    labels: Sequence[str],
-    units: Repeats,
-    free: Repeats,
-    valid: float,
-    test: float,
-    params: DataParams,
-) -> Repeats:
-    """Deal the rows `dealt` in place, and return the frequent units among them."""
-    units, free = units.among(dealt), free.among(dealt)
+@dataclass(frozen=True)
+class _Table:
+    """Classes and units of all rows; the parameters of `assign` describe them."""
+
+    y: np.ndarray
+    labels: Sequence[str]
+    equal: Repeats
+    units: Repeats
+    grouped: np.ndarray | None
+
+    @property
+    def ungrouped(self) -> Repeats:
+        """Units of rows with equal features, which can be frequent; a group never is."""
+        return self.units if self.grouped is None else self.units.of(np.flatnonzero(~self.grouped))
+
+    @property
+    def largest_group(self) -> int:
+        """Number of rows of the largest group or id, 0 without these."""
+        if self.grouped is None:
+            return 0
+        groups = self.units.of(np.flatnonzero(self.grouped))
+        return 1 + int(np.unique(groups.firsts, return_counts=True)[1].max(initial=0))
+
+
+def _deal(table: _Table, dealt: np.ndarray, shares: tuple[float, float], params: DataParams) -> tuple[np.ndarray, Repeats]:
+    """Return the parts of the rows `dealt`, and the frequent units among them."""
+    y, labels = table.y, table.labels
+    units, equal = table.units.among(dealt), table.equal.among(dealt)
     leads = dealt.copy()
-    leads[units.rows] = False
-    own = split.deal(y, labels, leads, valid=valid, test=test, seed=params.seed)
-    if params.group and len(np.unique(own[leads])) < len(PARTS):  # there are too few groups to deal them class by class
-        own = split.deal(np.zeros_like(y), [""], leads, valid=valid, test=test, seed=params.seed)
-    own[units.rows] = own[units.firsts]
+    leads[equal.rows] = False
+    if table.grouped is not None:
+        leads[units.rows[table.grouped[units.rows]]] = False
+    valid, test = shares
+    parts = split.deal(y, labels, leads, valid=valid, test=test, seed=params.seed)
+    if params.group and len(np.unique(parts[leads])) < len(PARTS):  # there are too few groups to deal them class by class
+        parts = split.deal(np.zeros_like(y), [""], leads, valid=valid, test=test, seed=params.seed)
+    parts[units.rows] = parts[
+        units.firsts
+    ]  # a row with another label than its twin was dealt too, so that none behind it moves
+    free = table.ungrouped.among(dealt)
     smallest = min(share for share in (valid, test, 1 - valid - test) if share) * int(dealt.sum())
     frequent = free.of(split.find_frequent(free, y, dealt, smallest))
-    rows, own_parts = split.deal_rows(frequent, y, labels, valid=valid, test=test, seed=params.seed)
-    own[rows] = own_parts
-    parts[dealt] = own[dealt]
-    return frequent
+    rows, own = split.deal_rows(frequent, y, labels, valid=valid, test=test, seed=params.seed)
+    parts[rows] = own
+    return parts, frequent
 
 
-def _count_across(parts: np.ndarray, equal: Repeats, y: np.ndarray, free: Repeats, dealt_one_by_one: Repeats) -> int:
+def _count_across(table: _Table, parts: np.ndarray, dealt_one_by_one: Repeats) -> int:
     """Count the rows that are equal to a row of another part, without those of frequent units."""
-    placed = parts != LEFT_OUT
+    placed, equal = parts != LEFT_OUT, table.equal
     differ = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts]
     if not differ.any():
         return 0
-    known = free.among(placed)
-    sizes = np.bincount(parts[placed], minlength=len(PARTS))
-    frequent = known.of(split.find_frequent(known, y, placed, sizes.min()))
+    units = table.ungrouped.among(placed)
+    smallest = np.bincount(parts[placed], minlength=len(PARTS)).min()
+    frequent = units.of(split.find_frequent(units, table.y, placed, smallest))
     return int((differ & ~np.isin(equal.rows, np.concatenate([frequent.rows, dealt_one_by_one.rows]))).sum())
-
-
-def _largest(units: Repeats) -> int:
-    return 1 + int(np.unique(units.firsts, return_counts=True)[1].max(initial=0))
 
 
 def read_times(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray:

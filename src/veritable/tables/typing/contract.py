@@ -1,7 +1,7 @@
 """The contract of a table: what each column is, and how its cells are read.
 
-The contract is written to JSON, so that a person can read it, compare it in git and overrule it in params.yaml. `preprocess` and
-`predict` read cells with the same function, `Contract.read`.
+The contract is written to JSON, so that a person can read it, compare it in git and overrule it in params.yaml. `preprocess`
+and `predict` read cells with the same function, `Contract.read`.
 """
 
 from collections.abc import Mapping

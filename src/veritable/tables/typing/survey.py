@@ -1,25 +1,22 @@
 """What each column of a table holds, measured batch by batch over all rows.
 
-The first rows suggest the form of a column: numbers, dates or texts, and the style in which they are written. All rows must
-confirm it. If a later row does not, the column is marked as changed, and it is measured again with what is known by then.
+The first rows suggest the form of a column (see `form.py`). If a later row does not confirm it, the column is marked as
+changed, and it is measured again with what is known by then.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from veritable.tables.errors import TableError
 from veritable.tables.splitting import hashing
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column, Type, read_column
-from veritable.tables.typing.parse import Storage
+from veritable.tables.typing.form import PLAIN, Form, FormFinder
 from veritable.tables.typing.sketch import Sketch
 
 MAX_LEVELS = 100_000  # levels that are told apart in one column; later ones are one level
@@ -29,19 +26,8 @@ _EXACT = 2.0**53  # larger whole numbers are rounded in float64
 LARGEST = 1e150  # the square of a larger number, which a standard deviation needs, may not fit in a float64
 
 
-@dataclass(frozen=True)
-class Form:
-    """How a column is stored, and the style of numbers or the format of dates in which its texts are written."""
-
-    storage: Storage
-    style: str = ""
-
-
-PLAIN = Form("number", "plain")
-
-
 @dataclass
-class ColumnSurvey:
+class ColumnSurvey(FormFinder):
     """Measures one column.
 
     Attributes
@@ -52,22 +38,11 @@ class ColumnSurvey:
         Values that stand for a missing value in this column, as text.
     labels
         New names of texts. Texts with the same new name are one level.
-    form
-        Form of the values; None before the first value.
-    fixed
-        Whether `form` was declared. A value that does not fit is then an error.
-    changed
-        Whether `form` changed after the first rows, so that the column must be measured again.
     """
 
-    name: str
     missing: frozenset[str] = frozenset({""})
     codes: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
-    form: Form | None = None
-    fixed: bool = False
-    changed: bool = False
-    n_changes: int = 0
     rows: int = 0
     present: int = 0
     infinite: int = 0
@@ -80,19 +55,12 @@ class ColumnSurvey:
     rises: int = 0
     steps: bool = True
     last: float | None = None
-    ambiguous: bool = False
     levels: dict[str, int] = field(default_factory=dict)
     overflow: bool = False
     words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     renamed: set[str] = field(default_factory=set)
-    candidates: tuple[str, ...] | None = None
     sketch: Sketch = field(default_factory=Sketch)
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the column holds texts. If not, it holds numbers or dates."""
-        return self.form is None or self.form.storage == "text"
 
     @property
     def distinct(self) -> int:
@@ -114,9 +82,8 @@ class ColumnSurvey:
         form = Form("text") if self.changed and self.n_changes else self.form
         candidates = self.candidates if form == self.form and form and form.storage != "text" else None
         n_changes = self.n_changes + self.changed
-        return ColumnSurvey(
-            self.name, self.missing, self.codes, self.labels, form, self.fixed, candidates=candidates, n_changes=n_changes
-        )
+        new = ColumnSurvey(self.name, form, self.fixed, n_changes=n_changes, candidates=candidates)
+        return replace(new, missing=self.missing, codes=self.codes, labels=self.labels)
 
     def update(self, array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
         """Measure the next rows.
@@ -146,9 +113,9 @@ class ColumnSurvey:
         return array, parsed
 
     def read(self, array: pa.Array) -> np.ndarray:
-        """Return numbers, dates in seconds since 1970, or the index of each text in the levels. Use it after all rows are measured.
+        """Return numbers, dates in seconds since 1970, or the index of each text in the levels.
 
-        Shape: (n,) float64, NaN where missing, OTHER for a text that is not one of the levels
+        Use it when all rows are measured. Shape: (n,) float64, NaN where missing, OTHER for a text that is not a level
         """
         if self.is_text:
             return parse.index_texts(self.labeled(array), self.level_array)
@@ -158,12 +125,13 @@ class ColumnSurvey:
         return read_column(array, column, self.missing).numbers
 
     def hash(self, array: pa.Array) -> np.ndarray:
-        """Return a hash of each value. Use it after all rows are measured. Shape: (n,) uint64"""
+        """Return a hash of each value. Use it when all rows are measured. Shape: (n,) uint64"""
         if not self.is_text:
             return hashing.hash_numbers(self.read(array))
         texts = self.labeled(array)
         hashes = _hash_texts(texts.dictionary, parse.index_texts(texts.dictionary.dictionary_encode(), self.level_array))
-        return np.append(hashes, hashing.hash_numbers(np.array([np.nan])))[parse.dictionary_index(texts)]
+        missing = hashing.hash_numbers(np.array([np.nan]))
+        return np.asarray(np.append(hashes, missing)[parse.dictionary_index(texts)])
 
     def labeled(self, array: pa.Array) -> pa.DictionaryArray:
         """Return texts without blanks around them, renamed by `labels`, null where missing."""
@@ -185,12 +153,8 @@ class ColumnSurvey:
     def _read_native(self, array: pa.Array) -> np.ndarray | None:
         """Return the numbers or dates of an array that is stored as such; None if the column is one of texts."""
         storage = parse.storage_of(array.type)
-        if storage == "text" or (self.form and self.form.storage != storage and (self.fixed or self.is_text)):
+        if not self.accepts_native(storage):
             return None
-        if self.form and self.form.storage != storage:
-            self.changed, self.form = True, Form("text")
-            return None
-        self.form = self.form or Form(storage)
         return parse.timestamps(array) if storage == "date" else parse.without(parse.native_numbers(array), self.codes)
 
     def _parse_texts(self, array: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
@@ -213,7 +177,7 @@ class ColumnSurvey:
         if absent.all():
             return encoded, None
         if self.form is None or not self.is_text:
-            parsed = self._parse(texts.dictionary, array)
+            parsed = self.parse(texts.dictionary, array, self.rows)
             if parsed is not None:
                 return encoded, parse.without(np.append(parsed, np.nan)[index], self.codes)  # "-9.0" is the code -9 too
         self._measure_texts(texts.dictionary, int(counts[: len(absent)][~absent].sum()))
@@ -229,43 +193,6 @@ class ColumnSurvey:
         micros = np.round(np.where(missing, 0, numbers) * 1e6).astype(np.int64)
         dates = pa.array(micros, pa.int64(), mask=missing).cast(pa.timestamp("us"))
         return dates if np.array_equal(parse.timestamps(dates), numbers, equal_nan=True) else None
-
-    def _parse(self, values: pa.Array, array: pa.Array) -> np.ndarray | None:
-        """Return distinct texts as numbers or dates. If they are neither, return None, and the column is one of texts."""
-        parsers: tuple[tuple[Storage, Any], ...] = (("number", parse.numbers), ("date", parse.dates))
-        for storage, parser in parsers:
-            if self.form is None or self.form.storage == storage:
-                styles = self._possible_styles(storage, values)
-                fitting = {each: parsed for each in styles if (parsed := parser(values, each)) is not None}
-                if fitting:
-                    return self._choose(storage, fitting)
-        if self.fixed and self.form:
-            raise _refusal(self.name, self.form, values, array, self.rows)
-        self.changed |= self.form is not None
-        self.form = Form("text")
-        return None
-
-    def _possible_styles(self, storage: Storage, values: pa.Array) -> tuple[str, ...]:
-        """Return the styles or formats that fit all rows so far."""
-        if self.candidates is not None:
-            return self.candidates
-        if self.form and self.form.style not in ("", "plain"):
-            return (self.form.style,)
-        if storage == "number":
-            return parse.NUMBER_STYLES
-        worthwhile = self.form is not None or parse.looks_like_date(values.drop_null()[0].as_py())
-        return parse.DATE_FORMATS if worthwhile else ()
-
-    def _choose(self, storage: Storage, fitting: dict[str, np.ndarray]) -> np.ndarray:
-        """Choose the first style that fits. If it is not the style of the earlier rows, they may have been misread."""
-        chosen = next(iter(fitting))
-        before = self.form.style if self.form else ""
-        self.changed |= before not in ("", chosen)
-        self.candidates = tuple(fitting)
-        differ = any(not np.array_equal(each, fitting[chosen], equal_nan=True) for each in fitting.values())
-        self.ambiguous = len(fitting) > 1 and (self.ambiguous or differ)
-        self.form = Form(storage, chosen)
-        return fitting[chosen]
 
     def _measure_texts(self, values: pa.Array, present: int) -> None:
         """Add distinct texts to the levels, of which there are at most MAX_LEVELS.
@@ -319,29 +246,3 @@ def _hash_texts(texts: pa.Array, index: np.ndarray) -> np.ndarray:
         rest = texts.filter(pa.array(others)).to_numpy(zero_copy_only=False)
         hashes[others] = pd.util.hash_array(rest, categorize=False)
     return hashes
-
-
-def _refusal(name: str, form: Form, values: pa.Array, array: pa.Array, before: int) -> TableError:
-    """Return the error that names the first text that does not fit the declared form.
-
-    Parameters
-    ----------
-    values
-        Distinct texts of `array`, without blanks around them.
-    before
-        Number of rows of the table before `array`.
-    """
-    is_number = form.storage == "number"
-    what = "numbers" if is_number else f"dates of the format '{form.style or parse.ISO}'"
-    parser, forms = (parse.numbers, parse.NUMBER_STYLES) if is_number else (parse.dates, parse.DATE_FORMATS)
-    forms = (form.style,) if form.style and not is_number else forms
-    for text in values.drop_null().to_pylist():
-        if all(parser(pa.array([text]), each) is None for each in forms):
-            row = before + pc.index(pc.utf8_trim_whitespace(array), text).as_py()
-            return TableError(
-                f"column '{name}' must hold {what}, but row {row + 1:,} has '{text[:80]}'. Correct the table, "
-                "name the text in data.missing or data.missing_codes, or change data.types in params.yaml."
-            )
-    return TableError(
-        f"column '{name}' must hold {what} of one form, but holds several forms. Change data.types in params.yaml."
-    )
