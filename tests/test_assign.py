@@ -330,6 +330,16 @@ def test_copies_are_not_frequent() -> None:
     assert 1 == pd.Series(found.parts).groupby(frame["x"]).nunique().max()
 
 
+def test_frequent_rows_without_a_target() -> None:
+    """Rows without a target are dropped, and do not count for a frequent unit."""
+    frame = with_frequent_rows()
+    frequent = np.flatnonzero(frame["x"] < 0)
+    frame.loc[frequent[:100], "target"] = None
+    found = assigned(frame)
+    assert (200, [200], 100) == (found.frequent.sum(), found.frequent_units.tolist(), found.without_target)
+    assert [120, 40, 40] == pytest.approx(np.bincount(found.parts[frequent[100:]]).tolist(), abs=5)
+
+
 @pytest.mark.parametrize("changes", [{"group": "who"}, {"id": "who"}])
 def test_a_large_group_is_never_torn(changes: dict[str, str]) -> None:
     """A group stays in one part, whatever its size; frequent rows without a group are dealt one by one."""
