@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from veritable.errors import UserError
 from veritable.metrics.thresholds import predict_labels
 from veritable.models.classifier import Classifier
-from veritable.tables.typing.labels import as_labels
+from veritable.tables.typing.target import as_labels
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

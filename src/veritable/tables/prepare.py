@@ -16,8 +16,8 @@ import numpy as np
 from rich.progress import Progress
 
 from veritable.progress import progress
-from veritable.tables.checking.finding import Finding
-from veritable.tables.checking.findings import find
+from veritable.tables.checking.checks import run_checks
+from veritable.tables.checking.findings import Finding
 from veritable.tables.checking.sample import Sample
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.learner import Learner, look_up, places, truth_tables
@@ -29,14 +29,14 @@ from veritable.tables.reading.table import Reading, Source
 from veritable.tables.scan import GROUP_KEY, ROW_KEY, Scan, scan
 from veritable.tables.splitting import hashing
 from veritable.tables.splitting.assign import Assigned, assign, read_parts, read_times
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN
+from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference, parse
 from veritable.tables.typing.contract import Contract
 from veritable.tables.typing.survey import LARGEST
 from veritable.tables.typing.target import find_classes
 
-_SAMPLE_CELLS = 2**22  # values kept of train and of test for the findings: 32 MB each
+_SAMPLE_CELLS = 2**22  # values of each part kept for the findings: 32 MB each
 _SAMPLE_ROWS = 50_000
 
 
@@ -73,9 +73,9 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
         contract = Contract(columns, params.target, tuple(classes), Reading.of(params))
         _check_columns(contract, scanned, params)
         assigned = _assign(contract, scanned, units, y, params)
-        encoder, train, test = _learn(contract, scanned, assigned, y, params, bar)
+        encoder, samples = _learn(contract, scanned, assigned, y, params, bar)
         _write(folder, contract, encoder, scanned, units, assigned, y, params, bar)
-    findings = find(contract, scanned.surveys, assigned, train, test, params)
+    findings = run_checks(contract, scanned.surveys, assigned, samples, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned), findings)
 
 
@@ -135,15 +135,15 @@ def _assign(contract: Contract, scanned: Scan, units: Spool, y: np.ndarray, para
 
 def _learn(
     contract: Contract, scanned: Scan, assigned: Assigned, y: np.ndarray, params: DataParams, bar: Progress
-) -> tuple[Encoder, Sample, Sample]:
-    """Fit the encoder to the train part; on the way, keep a sample of train and of test."""
+) -> tuple[Encoder, dict[int, Sample]]:
+    """Fit the encoder to the train part; on the way, keep a sample of each part."""
     features, place = contract.features, {name: i for i, name in enumerate(scanned.surveys)}
     chosen = [place[column.name] for column in features]
     tables = truth_tables(features, scanned.surveys)
     levels = {each.name: list(scanned.surveys[each.name].levels) for each in features if each.type == "category"}
     learner = Learner(features, levels)
     most = min(_SAMPLE_ROWS, max(100, _SAMPLE_CELLS // len(features)))
-    samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, TEST)}
+    samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, VALID, TEST)}
     batches = bar.track(ahead(scanned.spool.batches()), len(scanned.spool.sizes), description="learning from train")
     for rows, batch in batches:
         for part, sample in samples.items():
@@ -158,7 +158,7 @@ def _learn(
         raise TableError(
             f"encoded columns must have different names, however '{doubles[0]}' stands twice. Rename it in the table."
         )
-    return encoder, samples[TRAIN], samples[TEST]
+    return encoder, samples
 
 
 def _write(
