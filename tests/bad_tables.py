@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "empty file": ("", {}, ("table.csv' must not be empty", "Check data.path")),
     "blank lines": ("\n\n \n", {}, ("must not be empty",)),
     "header only": ("x,t\n", {}, ("must have rows, but has none", "Check data.path")),
-    "one row": ("x,t\n1,a\n", {}, ("'t' must have at least two classes, however it has one: 'a'", "Check data.target")),
+    "one row": ("x,t\n1,a\n", {}, ("'t' must have at least two classes, but has one: 'a'", "Check data.target")),
     "two rows": ("x,t\n1,a\n2,b\n", {}, ("must leave rows for every part", "Add rows")),
     "a pipe": (pipe, {}, ("pipe.csv' must be a file, but is a pipe",)),
     "a device": (lambda top: Path("/dev/zero"), {"allow_outside": True}, ("'/dev/zero' must be a file",)),
@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "another delimiter": (
         "x#y#t\n1#2#a\n2#3#b\n",
         {},
-        ("has one column: 'x#y#t'", "Set data.delimiter in params.yaml, to '#' perhaps"),
+        ("has one column: 'x#y#t'", "Set data.delimiter in params.yaml, for example to '#'"),
     ),
     "a wrong delimiter": (
         BASE,
@@ -147,13 +147,17 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
         ("data.delimiter ';'", "but its first line has ',' instead", "set it to null"),
     ),
     "one column": ("t\n" + "a\nb\n" * 9, {}, ("must have a feature column beside its target",)),
-    "latin-1": (BASE.encode() + "ü,1,a\n".encode("latin-1"), {}, ("line 62 has the bytes fc", "Set data.encoding, for example to latin-1")),
+    "latin-1": (
+        BASE.encode() + "ü,1,a\n".encode("latin-1"),
+        {},
+        ("line 62 has the bytes fc", "Set data.encoding, for example to latin-1"),
+    ),
     "UTF-16": (BASE.encode("utf-16"), {}, ("is in UTF-16", "Set data.encoding: utf-16")),
-    "no UTF-16": (BASE, {"encoding": "utf-16"}, ("not in data.encoding 'utf-16'", "to utf-8")),
+    "no UTF-16": (BASE, {"encoding": "utf-16"}, ("is invalid in data.encoding 'utf-16'", "to utf-8")),
     "no such encoding": (BASE, {"encoding": "klingon"}, ("data.encoding must be an encoding", "'klingon'")),
-    "an odd encoding": (BASE, {"encoding": "punycode"}, ("not in data.encoding 'punycode'",)),
+    "an odd encoding": (BASE, {"encoding": "punycode"}, ("is invalid in data.encoding 'punycode'",)),
     "a NUL byte": (BASE + "1,\0,a\n", {}, ("line 62 has a NUL byte",)),
-    "a quote that is not closed": (BASE + '1,2,"a\n', {}, ("must close each quote", "line 62", "double a quote")),
+    "a quote that is not closed": (BASE + '1,2,"a\n', {}, ("must close each quote", "line 62", "or double it")),
     "the same as the last byte": (BASE + '1,2,"', {}, ("must close each quote", "line 62")),
     "the same without a line end": (BASE + '1,2,"b', {}, ("must close each quote", "line 62")),
     "the same with quotes": (BASE + '1,2,"b""', {}, ("must close each quote", "line 62")),
@@ -178,14 +182,22 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "Parquet, cut off": (parquet(list(range(60)), keep=0.6), {}, ("must be a complete Parquet file", "Copy it again")),
     "Parquet, without an end": (parquet(list(range(60)), keep=0.99), {}, ("must be a complete Parquet file", "Copy it again")),
     "nested": (parquet([[1]] * 60), {}, ("column 'x'", "must hold single values, but holds values of type list", "data.drop")),
-    "bytes": (parquet([b"1"] * 60), {}, ("column 'x'", "must hold single values, but holds values of type binary", "data.drop")),
+    "bytes": (
+        parquet([b"1"] * 60),
+        {},
+        ("column 'x'", "must hold single values, but holds values of type binary", "data.drop"),
+    ),
     # numbers
     "1e999": (
         column(lambda i: "1e999" if i == 7 else str(i)),
         {},
         ("column 'x' must hold numbers of an absolute value of at most 1e+150", "infinite", "data.missing_codes"),
     ),
-    "-inf": (column(lambda i: "-inf" if i == 7 else str(i)), {}, ("column 'x' must hold numbers of an absolute value of at most", "infinite")),
+    "-inf": (
+        column(lambda i: "-inf" if i == 7 else str(i)),
+        {},
+        ("column 'x' must hold numbers of an absolute value of at most", "infinite"),
+    ),
     "infinity in Parquet": (parquet([float("inf"), *range(59)]), {}, ("column 'x' must hold numbers", "infinite")),
     "1e200": (column(lambda i: "1e200" if i == 7 else str(i)), {}, ("column 'x'", "but has 1e+200")),
     "4,000 digits": (column(lambda i: "9" * 4000 if i == 7 else str(i)), {}, ("column 'x' must hold numbers", "infinite")),
@@ -213,19 +225,19 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "no target in any row": (
         target(lambda i: ""),
         {},
-        ("target column 't' must hold classes", "all 60 rows lack one", "Check data.target"),
+        ("target column 't' must hold classes", "is missing in all 60 rows", "Check data.target"),
     ),
     "one class": (
         target(lambda i: "no"),
         {},
-        ("at least two classes, however it has one: 'no' (60 rows)", "Check data.target"),
+        ("at least two classes, but has one: 'no' (60 rows)", "Check data.target"),
     ),
-    "all labels differ": (target(lambda i: f"k{i}"), {}, ("60 of 60 values stand in one row each", "Check data.target")),
-    "all numbers differ": (target(str), {}, ("60 of 60 values stand in one row each", "cut numbers into classes")),
+    "all labels differ": (target(lambda i: f"k{i}"), {}, ("60 of its 60 values occur in one row only", "Check data.target")),
+    "all numbers differ": (target(str), {}, ("60 of its 60 values occur in one row only", "bin the numbers into classes")),
     "continuous": (
         target(lambda i: f"{i * 0.37 % 7:.3f}"),
         {},
-        ("at most 1,000 classes, however it has 60 different numbers with fractions",),
+        ("at most 1,000 classes, but has 60 different numbers with fractions",),
     ),
     "1 and 1.0": (
         target(lambda i: ["1", "1.0", "0"][i % 3]),
@@ -235,7 +247,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "1,001 classes": (
         "x,t\n" + lines(3003, lambda i: f"{i % 7},c{i % 1001}"),
         {},
-        ("at most 1,000 classes, however it has 1,001",),
+        ("at most 1,000 classes, but has 1,001",),
     ),
     "no such positive class": (BASE, {"positive": "z"}, ("data.positive", "'z'", "'a', 'b'")),
     "bytes as a target": (
@@ -246,7 +258,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     # roles and parts
     "all features dropped": (BASE, {"drop": ["x", "y"]}, ("must have a feature column beside its target", "Check data.drop")),
     "only constants": (role("k", lambda i: "1"), {"drop": ["x"]}, ("must have a feature column", "constant")),
-    "the target dropped": (BASE, {"drop": ["t"]}, ("data.drop must not name the target", "'t'")),
+    "the target dropped": (BASE, {"drop": ["t"]}, ("data.drop must not name the column of data.target", "'t'")),
     "one group": (
         role("g", lambda i: "1"),
         {"group": "g"},
@@ -261,7 +273,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "a time that is missing": (
         role("d", lambda i: ""),
         {"time": "d"},
-        ("time column 'd' must hold dates or numbers", "all rows lack one"),
+        ("time column 'd' must hold dates or numbers", "is missing in all rows"),
     ),
     "one time": (role("d", lambda i: "5"), {"time": "d"}, ("time column 'd' must have enough different times", "has 1.")),
     "an infinite time": (

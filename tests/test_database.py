@@ -14,8 +14,6 @@ import pytest
 
 from tests.sources import refused, rows, write
 from veritable.tables.reading import database
-from veritable.tables.reading.open import open_table
-from veritable.tables.reading.source import Reading
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SECRET = "p%40ss w:rd/secret"
@@ -207,7 +205,9 @@ def test_no_password_from_elsewhere(postgres: str, tmp_path: Path, monkeypatch: 
 def test_query_is_no_pipe(tmp_path: Path, lite: Path) -> None:
     """A query file that is a pipe is refused, and nothing waits for it."""
     os.mkfifo(tmp_path / "ask.sql")
-    assert "must be a text file, but is not: it is not a regular file" in refused(tmp_path / "ask.sql", database=f"sqlite:///{lite}")
+    assert "must be a text file, but is not: it is not a regular file" in refused(
+        tmp_path / "ask.sql", database=f"sqlite:///{lite}"
+    )
 
 
 def test_sqlite_file_of_a_url() -> None:

@@ -18,7 +18,7 @@ from veritable.tables.reading.source import Reading
 
 
 def test_of_params() -> None:
-    """Reading takes its fields from section `data`, and what is stored of it says nothing about the place and the size of the table."""
+    """Reading takes its fields from section `data`. It is stored without the place and the size of the table."""
     given = params(DataParams, "data", columns=["x", "t"], missing=["?"], database="sqlite:///x", query="select 1", target="t")
     reading = Reading.of(given)
     assert (("x", "t"), ("?",), "select 1") == (reading.columns, reading.missing, reading.query)
@@ -30,9 +30,7 @@ def test_of_params() -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there, a link to nothing or to itself is named."""
-    assert refused(tmp_path / "none.csv").endswith(
-        "none.csv' does not exist. Check data.path."
-    )
+    assert refused(tmp_path / "none.csv").endswith("none.csv' does not exist. Check data.path.")
     (tmp_path / "link.csv").symlink_to("gone.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     assert "is a link to a file that does not exist" in refused(tmp_path / "link.csv")
@@ -123,5 +121,7 @@ def test_a_query_needs_a_database(tmp_path: Path) -> None:
     """A query beside a file that is no database is refused: it would have no effect."""
     path = tmp_path / "t.csv"
     path.write_text("x,t\n1,a\n2,b\n")
-    with pytest.raises(TableError, match=r"data\.query must be null unless the table is in a database, but '.*t\.csv' is another kind of file"):
+    with pytest.raises(
+        TableError, match=r"data\.query must be null unless the table is in a database, but '.*t\.csv' is another kind of file"
+    ):
         open_table(path, Reading(query="SELECT 1"))

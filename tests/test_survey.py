@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from veritable.tables.typing.form import Form
 
 from veritable.tables.typing import survey as module
+from veritable.tables.typing.form import Form
 from veritable.tables.typing.sketch import SIZE, Sketch
 from veritable.tables.typing.survey import OTHER, ColumnSurvey
 

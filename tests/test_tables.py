@@ -178,6 +178,8 @@ def test_same_bytes(tmp_path: Path) -> None:
     contents = []
     for name in ("one", "two"):
         prepare_file(tmp_path / "table.csv", tmp_path / name, shard_rows=500)
-        contents.append({file.relative_to(tmp_path / name): file.read_bytes() for file in (tmp_path / name).rglob("*/*.parquet")})
+        contents.append(
+            {file.relative_to(tmp_path / name): file.read_bytes() for file in (tmp_path / name).rglob("*/*.parquet")}
+        )
     assert contents[0] == contents[1]
     assert math.ceil(1800 / 500) + 2 * math.ceil(600 / 500) == len(contents[0])
