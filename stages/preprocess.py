@@ -1,4 +1,4 @@
-"""Read the table, check it, split it and encode it by what its train part is like. Run by `dvc repro preprocess`."""
+"""Read, check, split and encode the table; the encoder is fitted on the train part. Run by `dvc repro preprocess`."""
 
 from veritable.stage.contract import Stage, run
 

@@ -50,7 +50,7 @@ def train(stage: Stage) -> None:
     for i in range(params.n_splits):
         rows = np.flatnonzero(judged.fold == i)
         y_pred = predict_labels(judged.y_prob[rows], classifier.threshold)
-        predictions = PartPredictions.of(judged.part.take(rows), y_pred, judged.y_prob[rows])
+        predictions = PartPredictions.from_part(judged.part.take(rows), y_pred, judged.y_prob[rows])
         predictions.write(folder / f"fold-{i + 1}.parquet", classifier.classes)
     if earlier is not None:
         print(f"Started from {params.init}: {len(trained.taken)} weights of the network were taken over.")

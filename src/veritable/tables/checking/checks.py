@@ -166,8 +166,8 @@ def _check_classes(contract: Contract, assigned: Assigned) -> Iterator[Finding]:
         yield Finding(
             "target_drift",
             "warning",
-            f"the classes of '{contract.target}' have different shares in {_join_shifts(shifted)} than in train, so the threshold and the "
-            "probabilities may not fit there.",
+            f"the classes of '{contract.target}' have different shares in {_join_shifts(shifted)} than in train; "
+            "the probabilities and the threshold may not fit there.",
             contract.target,
             {f"psi_{part}": round(shift, 4) for part, shift in shifted.items()},
         )
