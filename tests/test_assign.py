@@ -372,7 +372,7 @@ def test_frequent_rows_in_time() -> None:
     """In a split by time no row is dealt, and frequent rows are not duplicates across parts."""
     frame = with_frequent_rows().drop(columns="y").assign(when=np.arange(3000.0))
     found = assigned(frame, time="when")
-    assert (0, 0) == (found.across, found.frequent.sum())
+    assert (0, 300) == (found.across, found.frequent.sum())
 
 
 def test_dropped_rows_are_not_frequent() -> None:

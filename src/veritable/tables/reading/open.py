@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from veritable.params import MachineParams
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.columnar import open_arrow, open_parquet
@@ -19,11 +20,15 @@ Open = Callable[[Path, Reading, frozenset[str]], Source]
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
 
 
-def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, Source | None]:
+def open_tables(
+    path: Path, params: DataParams, machine: MachineParams | None = None, *, top: Path
+) -> tuple[Source, Source | None]:
     """Open the table of section `data`, and its test file; None without one.
 
     Parameters
     ----------
+    machine
+        Section with the limits on rows and bytes; None for the default limits.
     top
         Repository. The path and an SQLite file of data.database must be inside it, unless data.allow_outside is true.
 
@@ -32,7 +37,7 @@ def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, S
     TableError
         The table does not exist or is outside the repository, or data.test_file or data.drop name what does not exist.
     """
-    reading, skip = Reading.of(params), frozenset(params.drop)
+    reading, skip = Reading.of(params, machine), frozenset(params.drop)
     if not params.allow_outside:
         check_inside(path, top)
         if params.database is not None:

@@ -8,12 +8,14 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
+from veritable.params import MachineParams
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 
 THREADS = 2  # per table; Arrow and numpy release the interpreter lock
 T = TypeVar("T")
-_HERE_ONLY = ("database", "query", "max_rows", "max_bytes")  # where this table stands: new rows come from elsewhere
+_LIMITS = ("max_rows", "max_bytes")
+_HERE_ONLY = ("database", "query", *_LIMITS)  # concern this table and this machine, not new rows
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class Reading:
     query: str | None = None
 
     @classmethod
-    def of(cls, params: DataParams) -> Self:
-        """Return what section `data` says about reading."""
-        given = {each.name: getattr(params, each.name) for each in fields(cls)}
-        return cls(**given | {"columns": params.columns and tuple(params.columns), "missing": tuple(params.missing)})
+    def of(cls, params: DataParams, machine: MachineParams | None = None) -> Self:
+        """Return what section `data` says about reading, with the limits of section `machine`, or the defaults without it."""
+        given = {each.name: getattr(params, each.name) for each in fields(cls) if each.name not in _LIMITS}
+        limits = {} if machine is None else {name: getattr(machine, name) for name in _LIMITS}
+        return cls(**given | limits | {"columns": params.columns and tuple(params.columns), "missing": tuple(params.missing)})
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types with what new rows need: neither the place of this table nor the limits on its size."""
@@ -106,7 +109,7 @@ class Source:
             if rows > self.max_rows:
                 raise TableError(
                     f"table '{self.path}' must have at most {self.max_rows:,} rows, but has more. "
-                    "Raise max_rows if that is intended."
+                    "Raise machine.max_rows in params.yaml if that is intended."
                 )
             if piece.num_rows:
                 yield piece

@@ -120,7 +120,7 @@ class TextStream(io.RawIOBase):
         if self._bytes > self._reading.max_bytes:
             raise TableError(
                 f"table '{self._path}' must have at most {self._reading.max_bytes:,} bytes of text, but has more. "
-                "Raise max_bytes if that is intended."
+                "Raise machine.max_bytes in params.yaml if that is intended."
             )
         return raw
 
