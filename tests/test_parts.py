@@ -104,6 +104,7 @@ def test_take() -> None:
     assert_equal(taken, part.take(np.array([2, 7])).take(np.array([1, 0])))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True), st.integers(1, 30), st.integers(0, 100))
 def test_sensitive_round_trip(row: list[int], batch: int, seed: int) -> None:
     """The sensitive values of any rows, in any order, are those that were written."""

@@ -21,7 +21,7 @@ from veritable.tables.errors import TableError
 from veritable.tables.prepare import prepare
 from veritable.tables.reading.open import open_table
 
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def params_of(names: list[str]) -> dict[str, Any]:
