@@ -1,4 +1,4 @@
-"""Reading tables in tests: all rows of a source, and the words of a refusal."""
+"""Helpers that read tables: all rows of a source, and the message of an error."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from veritable.tables.reading.source import Reading
 
 
 def rows(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> dict[str, list[Any]]:
-    """Each column's values; the table is read twice, as it must give the same."""
+    """Return the values of each column. The table is read twice and must be the same."""
     source = open_table(path, Reading(**how), skip=skip)
     columns = [{name: [] for name in source.names} for _ in range(2)]
     for each in columns:
@@ -25,7 +25,7 @@ def rows(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> dict[str
 
 
 def refusal(act: Callable[[], object]) -> str:
-    """The one or two sentences of a refused table."""
+    """Return the message of a TableError, which has one or two sentences."""
     with pytest.raises(TableError) as caught:
         act()
     said = str(caught.value)
@@ -36,7 +36,7 @@ def refusal(act: Callable[[], object]) -> str:
 
 
 def refused(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> str:
-    """The refusal of a file, when it is opened or when it is read."""
+    """Return the message of the error that opening or reading a file raises."""
     return refusal(lambda: rows(path, skip, **how))
 
 
@@ -47,5 +47,5 @@ def write(folder: Path, content: bytes | str, name: str = "table.csv") -> Path:
 
 
 def texts(columns: Mapping[str, list[Any]]) -> list[tuple[Any, ...]]:
-    """Rows instead of columns."""
+    """Return rows instead of columns."""
     return list(zip(*columns.values(), strict=True))
