@@ -10,7 +10,7 @@ from veritable.evaluation.groups import measure_groups
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json, write_json
-from veritable.metrics.thresholds import predict_labels
+from veritable.metrics.thresholds import predict_classes
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import read_part
 
@@ -19,8 +19,8 @@ def evaluate(stage: Stage) -> None:
     params = EvaluateParams.parse("evaluate", stage.params["evaluate"])
     classifier = Classifier.load(stage.inputs["classifier"])
     test, classes = read_part(stage.inputs["test"]), classifier.classes
-    y_prob = classifier.predict_encoded(test.X)
-    predictions = PartPredictions.of(test, predict_labels(y_prob, classifier.threshold), y_prob)
+    y_prob = classifier.predict_proba(test.X)
+    predictions = PartPredictions.of(test, predict_classes(y_prob, classifier.threshold), y_prob)
     folds = sorted(stage.inputs["classifier"].glob("fold-*.parquet"))  # only of a classifier that is cross-validated
     paths = sorted(stage.inputs["baselines"].glob("*.parquet"))
     results = compare_models(predictions, ((path.stem, PartPredictions.read(path, classes)) for path in paths), params)

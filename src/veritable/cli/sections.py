@@ -14,13 +14,15 @@ from veritable.metrics.params import ThresholdParams
 from veritable.params import ParamsError, Section
 from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.reading.inside import check_inside
-from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
+from veritable.training.params import MachineParams, TrainParams, TuneParams
 
+NO_CLASSIFIER = "models/nothing"  # as train.init: an empty file, because DVC requires a dependency to exist
 SECTIONS: dict[str, type[Section]] = {
     "generate": GenerateParams,
     "data": DataParams,
     "train": TrainParams,
     "tune": TuneParams,
+    "machine": MachineParams,
     "baselines": BaselineParams,
     "threshold": ThresholdParams,
     "evaluate": EvaluateParams,
@@ -66,10 +68,10 @@ def check_params(params: Any, pipeline: Any) -> None:
 
 def _check_init(init: str) -> None:
     """Before DVC looks for it."""
-    if init != FROM_NOTHING and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
+    if init != NO_CLASSIFIER and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
         raise ParamsError(
             f"'train.init' in params.yaml must be a folder with a classifier, however there is no '{init}'. Set it to "
-            f"{FROM_NOTHING} to start anew."
+            f"{NO_CLASSIFIER} to start anew."
         )
 
 

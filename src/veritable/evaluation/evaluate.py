@@ -10,7 +10,8 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import Judged, judge
 from veritable.metrics import curves
-from veritable.metrics.metrics import compute_metrics, row_losses
+from veritable.metrics.losses import log_losses
+from veritable.metrics.metrics import compute_metrics
 from veritable.progress import progress
 
 
@@ -35,13 +36,13 @@ def compare_models(
                 predictions.y_prob,
                 predictions.y_pred,
                 weight=classifier.weight,
-                resamples=params.n_resamples,
+                n_resamples=params.n_resamples,
                 seed=params.seed,
-                confidence=params.confidence_level,
+                confidence_level=params.confidence_level,
                 advance=lambda resamples: bar.advance(task, resamples),
             )
             metrics[name] = {key: asdict(interval) for key, interval in intervals.items()}
-            losses = row_losses(predictions.y_true, predictions.y_prob)["log_loss"]
+            losses = log_losses(predictions.y_true, predictions.y_prob)
             judged[name] = Judged(losses, intervals["roc_auc"].value)
 
         measure("classifier", classifier)
@@ -51,9 +52,9 @@ def compare_models(
         judged.pop("classifier"),
         judged,
         weight=classifier.weight,
-        resamples=params.n_resamples,
+        n_resamples=params.n_resamples,
         seed=params.seed,
-        confidence=params.confidence_level,
+        confidence_level=params.confidence_level,
     )
     return {
         "classifier": metrics.pop("classifier"),

@@ -65,9 +65,9 @@ def judge(
     baselines: Mapping[str, Judged],
     *,
     weight: NDArray[Any] | None = None,
-    resamples: int = 1000,
+    n_resamples: int = 1000,
     seed: int,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> Verdict:
     """Compare the classifier with the best baseline by log loss, in a paired bootstrap over the same rows.
 
@@ -91,7 +91,7 @@ def judge(
     best = min(mean, key=lambda name: mean[name])
     rival = baselines[best]
     difference = paired_difference(
-        classifier.losses, rival.losses, weight=weight, resamples=resamples, seed=seed, confidence=confidence
+        classifier.losses, rival.losses, weight=weight, n_resamples=n_resamples, seed=seed, confidence_level=confidence_level
     )
     ends = (float(difference.low or 0), float(difference.high or 0))
     outcome: Outcome = "earns" if ends[0] > 0 else "loses" if ends[1] < 0 else "tied"

@@ -58,7 +58,7 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
     pool = np.concatenate([test.X[rows], train.X[background]])
 
     def predict(taken_from: np.ndarray) -> np.ndarray:
-        return classifier.predict_encoded(mix(taken_from, pool, encoder.blocks.values()))
+        return classifier.predict_proba(mix(taken_from, pool, encoder.blocks.values()))
 
     explained, behind = origins(len(rows), len(background), len(encoder.columns))
     explanation = attribute(predict, explained, behind, rounds=params.n_permutations, seed=params.seed)

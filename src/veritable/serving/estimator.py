@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from veritable.errors import UserError
-from veritable.metrics.thresholds import predict_labels
+from veritable.metrics.thresholds import predict_classes
 from veritable.models.classifier import Classifier
 from veritable.tables.typing.labels import as_labels
 
@@ -50,7 +50,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """The predicted labels, of two classes at the threshold that was chosen on valid. Shape: (n,)"""
-        codes = predict_labels(self.classifier.predict_proba(X), self.classifier.threshold)
+        codes = predict_classes(self.classifier.predict_proba(X), self.classifier.threshold)
         return np.asarray(self.classes_[np.argsort(self._order)[codes]])
 
 

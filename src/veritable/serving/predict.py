@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from veritable.errors import UserError
-from veritable.metrics.thresholds import predict_labels
+from veritable.metrics.thresholds import predict_classes
 from veritable.models.classifier import Classifier
 from veritable.tables.reading.source import some
 from veritable.tables.reading.table import Source, open_table
@@ -126,8 +126,8 @@ def _score(source: Source, classifier: Classifier, oddities: Oddities) -> Iterat
         for batch in source.batches():
             read = classifier.encoder.read({name: batch.column(name) for name in wanted}, contract, rows=batch.num_rows)
             oddities.count(read.odd)
-            y_prob = classifier.predict_encoded(classifier.encoder.encode(read.values))
-            predicted = names[predict_labels(y_prob, classifier.threshold)]
+            y_prob = classifier.predict_proba(classifier.encoder.encode(read.values))
+            predicted = names[predict_classes(y_prob, classifier.threshold)]
             scored = {name: batch.column(name) for name in ids} | {"predicted": pa.array(predicted, pa.string())}
             scored |= {f"p {name}": pa.array(y_prob[:, code]) for code, name in enumerate(classifier.classes)}
             yield pa.Table.from_arrays(list(scored.values()), names=list(scored))

@@ -5,8 +5,6 @@ from sklearn.datasets import make_classification
 
 from veritable.tables.params import GenerateParams
 
-DEMO = "data/raw/demo.csv"  # where dvc.yaml lets it stand
-
 
 def make_table(params: GenerateParams) -> pd.DataFrame:
     """Columns feature_0, feature_1, ... and `target`; scikit-learn's make_classification.
