@@ -27,13 +27,13 @@ def baselines(stage: Stage) -> None:
         categorical=encoder.cardinalities > 0,
         seed=params.seed,
         weight=train.weight,
-        most_rows=params.max_rows,
+        max_rows=params.max_rows,
     )
     folder = stage.outputs["baselines"]
     folder.mkdir()
     for name in fitted.models:
         threshold = choose_threshold(valid.y, fitted.predict(name, valid.X), metric, weight=valid.weight)
         y_prob = fitted.predict(name, test.X)
-        PartPredictions.of(test, predict_classes(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
-    write_json(folder / "fitted.json", {"rows": fitted.rows, "of_rows": fitted.of_rows})
-    print(f"Fitted {', '.join(fitted.models)} on {fitted.rows:,} of {fitted.of_rows:,} rows.")
+        PartPredictions.from_part(test, predict_classes(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
+    write_json(folder / "fitted.json", {"rows": fitted.rows, "total_rows": fitted.total_rows})
+    print(f"Fitted {', '.join(fitted.models)} on {fitted.rows:,} of {fitted.total_rows:,} train rows.")

@@ -1,4 +1,4 @@
-"""Shapley values of test rows, one per raw column. Run by `dvc repro explain`."""
+"""Compute Shapley values of test rows, one per raw column. Run by `dvc repro explain`."""
 
 from veritable.stage.contract import Stage, run
 
@@ -21,4 +21,5 @@ def explain(stage: Stage) -> None:
     explained.importance.to_csv(folder / "importance.csv", index=False)
     write_json(folder / "explanation.json", explained.facts)
     explained.draw(folder)
-    print(f"Explained {explained.facts['rows']:,} rows; the values add up within {explained.facts['additivity_error']:.1e}.")
+    facts = explained.facts
+    print(f"Explained {facts['rows']:,} rows; the values sum to the predictions within {facts['additivity_error']:.1e}.")

@@ -1,4 +1,4 @@
-"""Read the table, check it, split it and encode it by what its train part is like. Run by `dvc repro preprocess`."""
+"""Read, check, split and encode the table; the encoder is fitted on the train part. Run by `dvc repro preprocess`."""
 
 from veritable.stage.contract import Stage, run
 
@@ -7,7 +7,7 @@ run(__name__)
 from pathlib import Path
 
 from veritable.files import write_json
-from veritable.tables.checking.findings import refuse_errors, speak
+from veritable.tables.checking.findings import format_findings, refuse_errors
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import prepare
 from veritable.tables.reading.open import open_tables
@@ -23,7 +23,7 @@ def preprocess(stage: Stage) -> None:
     write_json(folder / "encoder.json", prepared.encoder.to_json())
     write_json(folder / "table.json", prepared.facts | {"width": len(prepared.encoder.names)})
     write_json(stage.outputs["findings.json"], {"findings": [each.to_json() for each in prepared.findings]})
-    print(speak(prepared.findings))
+    print(format_findings(prepared.findings))
     sizes = ", ".join(f"{name} {rows:,}" for name, rows in prepared.facts["parts"].items())
     print(f"Prepared {prepared.facts['rows']:,} rows, {len(prepared.encoder.columns):,} columns used: {sizes}.")
     if params.strict:

@@ -1,4 +1,4 @@
-"""Everything that is known of this run as one page, one text and one small file of metrics. Run by `dvc repro report`."""
+"""Write the report as an HTML page and a Markdown text, and the metrics of this run. Run by `dvc repro report`."""
 
 from veritable.stage.contract import Stage, run
 
@@ -8,18 +8,18 @@ import pandas as pd
 
 from veritable.files import read_json, write_json
 from veritable.reporting.render import render_html, render_markdown
-from veritable.reporting.summary import headline, summarise, versions_in
+from veritable.reporting.summary import make_summary, parse_versions, select_metrics
 
 
 def report(stage: Stage) -> None:
     classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))
-    groups = evaluation / "groups.json"  # only where the table has sensitive columns
-    summary = summarise(
+    groups = evaluation / "groups.json"  # written only for tables with sensitive columns
+    summary = make_summary(
         table=read_json(stage.inputs["table.json"]),
         history=pd.read_csv(classifier / "history.csv"),
         results=read_json(evaluation / "metrics.json"),
         curves={
-            path.stem: pd.read_csv(path, dtype={"class": str}, keep_default_na=False)  # a class may be "NA"
+            path.stem: pd.read_csv(path, dtype={"class": str}, keep_default_na=False)  # a class may be called "NA"
             for path in sorted(evaluation.glob("*.csv"))
         },
         explanation=read_json(explanation / "explanation.json"),
@@ -27,10 +27,11 @@ def report(stage: Stage) -> None:
         figures={path.stem: path.read_bytes() for path in sorted(explanation.glob("*.png"))},
         params={section: stage.params[section] for section in stage.params} | {"train": read_json(stage.inputs["train.json"])},
         findings=read_json(stage.inputs["findings.json"])["findings"],
+        findings_file="reports/findings.json",
         groups=read_json(groups) if groups.exists() else {},
-        versions=versions_in(stage.inputs["train.txt"].read_text()),
+        versions=parse_versions(stage.inputs["train.txt"].read_text()),
     )
     templates = stage.inputs["templates"]
     stage.outputs["report.html"].write_text(render_html(summary, templates), "utf-8")
     stage.outputs["report.md"].write_text(render_markdown(summary, templates), "utf-8")
-    write_json(stage.outputs["metrics.json"], headline(summary))
+    write_json(stage.outputs["metrics.json"], select_metrics(summary))

@@ -32,6 +32,6 @@ def train(stage: Stage) -> None:
     trained.history.to_csv(folder / "history.csv", index=False)
     for fold in range(plan.n_splits):
         rows = np.flatnonzero(trained.held_out.fold == fold)
-        predictions = PartPredictions.of(part.take(rows), classifier.decide(y_prob[rows]), y_prob[rows])
+        predictions = PartPredictions.from_part(part.take(rows), classifier.decide(y_prob[rows]), y_prob[rows])
         predictions.write(folder / f"fold-{fold + 1}.parquet", classifier.classes)
     print(trained)

@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "empty file": ("", {}, ("table.csv' must not be empty", "Check data.path")),
     "blank lines": ("\n\n \n", {}, ("must not be empty",)),
     "header only": ("x,t\n", {}, ("must have rows, however it has none", "Check data.path")),
-    "one row": ("x,t\n1,a\n", {}, ("'t' must have at least two classes, however it has one: 'a'", "Check data.target")),
+    "one row": ("x,t\n1,a\n", {}, ("'t' must have at least two classes, but has one: 'a'", "Check data.target")),
     "two rows": ("x,t\n1,a\n2,b\n", {}, ("must leave rows for every part", "Add rows")),
     "a pipe": (pipe, {}, ("pipe.csv' must be a file, however it is a pipe",)),
     "a device": (lambda top: Path("/dev/zero"), {"allow_outside": True}, ("'/dev/zero' must be a file",)),
@@ -213,19 +213,19 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "no target in any row": (
         target(lambda i: ""),
         {},
-        ("target column 't' must hold classes", "all 60 rows lack one", "Check data.target"),
+        ("target column 't' must hold classes", "is missing in all 60 rows", "Check data.target"),
     ),
     "one class": (
         target(lambda i: "no"),
         {},
-        ("at least two classes, however it has one: 'no' (60 rows)", "Check data.target"),
+        ("at least two classes, but has one: 'no' (60 rows)", "Check data.target"),
     ),
-    "all labels differ": (target(lambda i: f"k{i}"), {}, ("60 of 60 values stand in one row each", "Check data.target")),
-    "all numbers differ": (target(str), {}, ("60 of 60 values stand in one row each", "cut numbers into classes")),
+    "all labels differ": (target(lambda i: f"k{i}"), {}, ("60 of its 60 values occur in one row only", "Check data.target")),
+    "all numbers differ": (target(str), {}, ("60 of its 60 values occur in one row only", "bin the numbers into classes")),
     "continuous": (
         target(lambda i: f"{i * 0.37 % 7:.3f}"),
         {},
-        ("at most 1,000 classes, however it has 60 different numbers with fractions",),
+        ("at most 1,000 classes, but has 60 different numbers with fractions",),
     ),
     "1 and 1.0": (
         target(lambda i: ["1", "1.0", "0"][i % 3]),
@@ -235,7 +235,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "1,001 classes": (
         "x,t\n" + lines(3003, lambda i: f"{i % 7},c{i % 1001}"),
         {},
-        ("at most 1,000 classes, however it has 1,001",),
+        ("at most 1,000 classes, but has 1,001",),
     ),
     "no such positive class": (BASE, {"positive": "z"}, ("data.positive", "'z'", "'a', 'b'")),
     "bytes as a target": (
@@ -246,7 +246,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     # roles and parts
     "all features dropped": (BASE, {"drop": ["x", "y"]}, ("must have a feature column beside its target", "Check data.drop")),
     "only constants": (role("k", lambda i: "1"), {"drop": ["x"]}, ("must have a feature column", "constant")),
-    "the target dropped": (BASE, {"drop": ["t"]}, ("data.drop must not name the target", "'t'")),
+    "the target dropped": (BASE, {"drop": ["t"]}, ("data.drop must not name the column of data.target", "'t'")),
     "one group": (
         role("g", lambda i: "1"),
         {"group": "g"},
@@ -261,9 +261,9 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "a time that is missing": (
         role("d", lambda i: ""),
         {"time": "d"},
-        ("time column 'd' must hold dates or numbers", "all rows lack one"),
+        ("time column 'd' must hold dates or numbers", "is missing in all rows"),
     ),
-    "one time": (role("d", lambda i: "5"), {"time": "d"}, ("time column 'd' must have enough different times", "it has 1.")),
+    "one time": (role("d", lambda i: "5"), {"time": "d"}, ("time column 'd' must have enough different times", "has 1.")),
     "an infinite time": (
         role("d", lambda i: "inf" if i == 9 else str(i)),
         {"time": "d"},
@@ -319,7 +319,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "a column that gives the target away": (
         column(label),
         {"strict": True},
-        ("with data.strict", "'x' alone gives the target away"),
+        ("with data.strict", "'x' alone predicts the target"),
     ),
 }
 

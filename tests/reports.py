@@ -1,4 +1,4 @@
-"""Summaries of made-up runs, for the tests of the report."""
+"""Make summaries of invented runs, for the tests of the report."""
 
 import base64
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tests.rooms import section
-from veritable.evaluation.evaluate import compare_models, draw_curves
-from veritable.evaluation.groups import measure_groups
+from veritable.evaluation.evaluate import compare_models, make_curves
+from veritable.evaluation.groups import compute_group_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.reporting.summary import summarise
+from veritable.reporting.summary import make_summary
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
@@ -21,7 +21,7 @@ PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQV
 def predictions(
     classes: int, rows: int, seed: int, sharpness: float = 2.0, *, positive_share: float | None = None
 ) -> PartPredictions:
-    """Predictions that are right more often than not."""
+    """Make predictions that are usually correct."""
     draw = np.random.default_rng(seed)
     y_true = np.random.default_rng(0).permutation(np.arange(rows) % classes)
     if positive_share is not None:
@@ -41,11 +41,11 @@ def summary(
     positive_share: float | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """The summary of a run with these names; `changes` are of what `summarise` gathers."""
+    """Make the summary of a run with these names; `changes` replace arguments of `make_summary`."""
     gathered = facts(
         classes or ["no", "yes"], columns or ["age", "colour"], target, rows, sensitive=sensitive, positive_share=positive_share
     )
-    return summarise(**gathered | changes)
+    return make_summary(**gathered | changes)
 
 
 def facts(
@@ -57,23 +57,23 @@ def facts(
     sensitive: Mapping[str, list[str | None]] | None = None,
     positive_share: float | None = None,
 ) -> dict[str, Any]:
-    """What `summarise` gathers.
+    """Return the arguments of `make_summary`.
 
     Parameters
     ----------
     sensitive
-        Values of sensitive columns, dealt to the rows in turn.
+        Values of sensitive columns, assigned to the rows in turn.
     """
     network = predictions(len(classes), rows, 1, positive_share=positive_share)
-    dealt = {
+    values_by_column = {
         name: np.array([values[row % len(values)] for row in range(rows)], dtype=object)
         for name, values in (sensitive or {}).items()
     }
-    network = replace(network, sensitive=dealt)
+    network = replace(network, sensitive=values_by_column)
     names = ("gradient_boosting", "logistic_regression", "majority")[len(classes) > 100 :]
     baselines = {name: predictions(len(classes), rows, 2, 1.0, positive_share=positive_share) for name in names}
     params = EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)
-    judged = compare_models(network, baselines.items(), params)
+    compared = compare_models(network, baselines.items(), params)
     return {
         "table": {
             "rows": 5 * rows,
@@ -85,16 +85,16 @@ def facts(
         "history": pd.DataFrame(
             {"network": [1] * 3, "epoch": [1, 2, 3], "train_loss": [0.7, 0.5, 0.4], "valid_loss": [0.71, 0.55, 0.6]}
         ),
-        "results": judged
+        "results": compared
         | {
             "classes": classes,
             "threshold": 0.42 if len(classes) == 2 else None,
             "weighted": False,
-            "fitted": {"rows": 3 * rows, "of_rows": 3 * rows},
+            "fitted": {"rows": 3 * rows, "total_rows": 3 * rows},
             "folds": {},
             "members": {"network": "tabm", "networks": 1, "trees": 4, "share": 0.44, "temperature": 0.95},
         },
-        "curves": draw_curves(network, classes),
+        "curves": make_curves(network, classes),
         "explanation": {
             "base_values": dict.fromkeys(classes, 1 / len(classes)),
             "rows": 100,
@@ -107,6 +107,7 @@ def facts(
         },
         "importance": pd.DataFrame({"column": columns, "importance": np.linspace(0.3, 0.1, len(columns))}),
         "figures": dict.fromkeys(("importance", "beeswarm", "waterfall"), PIXEL),
+        "findings_file": "findings.json",
         "findings": [
             {
                 "code": "identifier",
@@ -116,7 +117,7 @@ def facts(
                 "numbers": {},
             }
         ],
-        "groups": measure_groups(network, params),
+        "groups": compute_group_metrics(network, params),
         "params": {"train": section("train"), "data": section("data", target=target)},
         "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},
     }

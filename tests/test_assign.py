@@ -9,29 +9,57 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.rooms import InMemory, batched, data_params, mixed_table, prepare_file, prepare_frame
+from tests.rooms import InMemory, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
-from veritable.progress import progress
-from veritable.tables.scan import scan
 from veritable.tables.splitting.assign import Assigned, assign
-from veritable.tables.splitting.split import LEFT_OUT, TEST, TRAIN, VALID
-from veritable.tables.spool import Spool
-from veritable.tables.typing.target import find_classes
+from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
+
+ROLES = ("target", "id", "group", "time", "part")
 
 
 def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:
+    """Split a frame whose columns are features unless they have a role, with its keys in batches of so many rows."""
     params = data_params(**changes)
-    with Spool(columns=len(frame.columns), keys=2) as spool:
-        scanned = scan(batched(frame, rows), None if test is None else batched(test, rows), params, spool, progress())
-        labels, y = find_classes(scanned.surveys["target"], scanned.column("target"), params)
-        return assign(scanned, y, labels, params)
+    table = frame if test is None else pd.concat([frame, test], ignore_index=True)
+    roles = {role: getattr(params, role) for role in ROLES}
+    classes = sorted(table["target"].dropna().unique())
+    y = pd.Categorical(table["target"], classes).codes.astype(np.int16)
+    features = hashes(table.drop(columns=[name for name in roles.values() if name]))
+    grouped, named = None, params.group or params.id
+    if named:
+        grouped = table[named].notna().to_numpy()
+        features = np.where(grouped, hashes(table[[named]]), features)
+    keys = hashes(table.drop(columns=params.part) if params.part else table)
+    return assign(
+        y,
+        classes,
+        params,
+        row_keys=lambda: [keys[start : start + rows] for start in range(0, len(keys), rows)],
+        unit_keys=lambda: [features[start : start + rows] for start in range(0, len(keys), rows)],
+        grouped=grouped,
+        first_test_row=None if test is None else len(frame),
+        times=table[params.time].to_numpy(dtype=float) if params.time else None,
+        given=table[params.part].map(PARTS.index).to_numpy(np.uint8) if params.part else None,
+    )
+
+
+def hashes(frame: pd.DataFrame) -> np.ndarray:
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
+
+
+def split_frame(frame: pd.DataFrame, **changes: Any) -> np.ndarray:
+    """Return the part of every row that `prepare` makes. Shape: (rows,)"""
+    parts = np.full(len(frame), LEFT_OUT)
+    for code, part in enumerate(prepare_frame(frame, **changes).parts.values()):
+        parts[part.row] = code
+    return parts
 
 
 def table(rows: int = 300, seed: int = 0) -> pd.DataFrame:
-    """Two classes, an id in no order, a group of some rows, a time with ties, and many rows that are equal in x."""
+    """Return two classes, an id in no order, groups of about five rows, a time with ties, and an x that three rows share."""
     draw = np.random.default_rng(seed)
     columns = {
-        "x": draw.integers(0, 5, rows),
+        "x": draw.integers(0, rows // 3, rows),
         "key": draw.permutation(rows).astype(str),
         "who": draw.integers(0, rows // 5, rows).astype(str),
         "when": draw.integers(0, 50, rows) * 1.0,
@@ -48,7 +76,7 @@ def long_tables(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
     random = np.random.default_rng(draw(st.integers(0, 10**6)))
     frame = pd.DataFrame(
         {
-            "x": random.integers(0, draw(st.integers(1, 100)), rows),
+            "x": random.integers(0, draw(st.integers(30, 100)), rows),
             "key": random.integers(0, 1000, rows).astype(str),
             "who": random.integers(0, 30, rows).astype(str),
             "target": random.choice(["b", "c", None], rows, p=[0.5, 0.45, 0.05]),
@@ -61,8 +89,8 @@ def long_tables(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
 
 @settings(max_examples=40, deadline=None)
 @given(long_tables(), st.sampled_from([{}, {"id": "key"}, {"group": "who"}, {"group": "who", "id": "key"}]), st.integers(1, 50))
-def test_rows_added_at_the_end_move_none(case: tuple[pd.DataFrame, int], roles: dict[str, str], rows: int) -> None:
-    """The parts of a table's first rows do not change with what is added behind, new classes too, in batches of any size."""
+def test_rows_added_at_the_end_move_no_earlier_row(case: tuple[pd.DataFrame, int], roles: dict[str, str], rows: int) -> None:
+    """The parts of the first rows do not depend on the rows behind them, also if these hold new classes, or on the batches."""
     frame, first = case
     frame = frame if "id" in roles else frame.drop(columns="key")
     before, after = assigned(frame.head(first), **roles), assigned(frame, rows, **roles)
@@ -95,44 +123,60 @@ def test_one_id_one_part() -> None:
     assert 1 == pd.Series(assigned(frame, id="key").parts).groupby(frame["key"]).nunique().max()
 
 
-def test_equal_rows_never_straddle() -> None:
-    """Rows that are equal in every column are in one part and counted; 1.0 and 1 are equal, a gap equals a gap."""
-    frame = table(400)[["x", "target"]].astype({"x": float})
-    frame.loc[frame["x"] == 4, "x"] = np.nan
+def test_equal_features_are_in_one_part() -> None:
+    """Rows with equal features are in one part, whatever their labels; 1.0 and 1 are equal, and so are two missing values."""
+    frame = table(900)[["x", "target"]].astype({"x": float})
+    frame.loc[frame["x"] < 3, "x"] = np.nan
+    parts = pd.Series(split_frame(frame.assign(x=[f"{x:g}" if i % 2 else f"{x:.1f}" for i, x in enumerate(frame["x"])])))
+    assert 1 == parts.groupby(frame["x"], dropna=False).nunique().max()
+    assert 50 < (frame.groupby("x")["target"].nunique() == 2).sum()
     found = assigned(frame)
-    assert 1 == pd.Series(found.parts).groupby([frame["x"], frame["target"]], dropna=False).nunique().max()
+    assert 1 == pd.Series(found.parts).groupby(frame["x"], dropna=False).nunique().max()
     assert (int(frame.duplicated().sum()), 0, 0) == (found.duplicates, found.across, found.dropped)
 
 
+def test_features_alone_decide() -> None:
+    """Rows are equal whatever they have in columns that are no features: a weight, a time, an identifier nobody named."""
+    frame = mixed_table(200).drop(columns="target")
+    twice = pd.concat([frame, frame], ignore_index=True).assign(target=["a", "b"] * 200, w=np.arange(400.0) % 7)
+    twice["row_id"] = np.arange(400)
+    parts = split_frame(twice, weight="w")
+    np.testing.assert_array_equal(parts[:200], parts[200:])
+    assert [0.6, 0.2, 0.2] == pytest.approx((np.bincount(parts) / 400).tolist(), abs=0.03)
+
+
 def test_drop_duplicates() -> None:
-    """Of equal rows the first stays; the counts add up, also where the target is missing."""
-    frame = table(400)[["x", "when", "target"]]
+    """Of rows that are equal in every column the first stays; the counts add up, also where the target is missing."""
+    frame = table(400)[["x", "target"]]
     frame.loc[::9, "target"] = None
     found = assigned(frame, duplicates="drop")
     with_target = frame["target"].notna()
     np.testing.assert_array_equal(~frame.duplicated() & with_target, found.parts != LEFT_OUT)
     assert (int((frame.duplicated() & with_target).sum()), int((~with_target).sum())) == (found.dropped, found.without_target)
     assert 400 == found.counts.sum() + found.dropped + found.without_target
+    placed = found.parts != LEFT_OUT
+    assert 1 == pd.Series(found.parts[placed]).groupby(frame["x"].to_numpy()[placed]).nunique().max()
 
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_by_time(as_text: bool) -> None:
-    """By time the past trains and the future judges, ties are together, and a row without a time is left out and counted."""
+    """Train is before valid and valid before test, equal times are together; a row without a time is dropped and counted."""
     frame = table(400)
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(frame["when"], unit="D")
     frame["when"] = times.dt.strftime("%d.%m.%Y").astype(object) if as_text else times
     frame.loc[5, "when"] = None
-    found = assigned(frame, time="when")
-    assert (LEFT_OUT, 1, 0) == (found.parts[5], found.unplaced, found.without_target)
-    ends = [times.drop(5)[np.delete(found.parts, 5) == code] for code in (TRAIN, VALID, TEST)]
+    done = prepare_frame(frame, time="when")
+    assert {"without_target": 0, "unplaced": 1, "duplicates": 0} == done.facts["left_out"]
+    ends = [times[part.row] for part in done.parts.values()]
+    assert 399 == sum(map(len, ends))
     assert ends[0].max() < ends[1].min() <= ends[1].max() < ends[2].min()
 
 
 def test_time_that_is_none() -> None:
     """A time column of texts is refused with one of them and the way out."""
     frame = table().assign(when="soon")
-    said = refusal(lambda: assigned(frame, time="when"))
-    assert "the time column 'when' must hold dates or numbers, however it holds texts such as 'soon'. Give its format" in said
+    said = refusal(lambda: split_frame(frame, time="when"))
+    assert "the time column 'when' must hold dates or numbers, but holds texts such as 'soon'. Set its format" in said
 
 
 def test_given_parts() -> None:
@@ -140,10 +184,10 @@ def test_given_parts() -> None:
     frame = table()
     frame["part"] = np.resize(["Train", "val", "TEST", "training", "validation", "valid", "train"], 300)
     frame.loc[10, "part"] = None
-    found = assigned(frame, part="part")
+    done = prepare_frame(frame, part="part")
     own = {"train": TRAIN, "training": TRAIN, "val": VALID, "validation": VALID, "valid": VALID, "test": TEST}
-    assert [own.get(str(each).lower(), LEFT_OUT) for each in frame["part"]] == found.parts.tolist()
-    assert 1 == found.unplaced
+    assert [own.get(str(each).lower(), LEFT_OUT) for each in frame["part"]] == split_frame(frame, part="part").tolist()
+    assert 1 == done.facts["left_out"]["unplaced"]
 
 
 def test_given_parts_without_valid() -> None:
@@ -153,7 +197,7 @@ def test_given_parts_without_valid() -> None:
     assert 100 == (found.parts[400:] == TEST).sum()
     assert {TRAIN, VALID} == set(found.parts[:400].tolist())
     own = frame.head(400)
-    assert 1 == pd.Series(found.parts[:400]).groupby([own["x"], own["target"]]).nunique().max()
+    assert 1 == pd.Series(found.parts[:400]).groupby(own["x"]).nunique().max()
     unlike = assigned(table(500)[["key", "x", "target"]].assign(part=["train"] * 400 + ["test"] * 100), part="part")
     assert 80 == pytest.approx((unlike.parts == VALID).sum(), abs=4)
 
@@ -161,8 +205,8 @@ def test_given_parts_without_valid() -> None:
 def test_unknown_part() -> None:
     """Another word is refused."""
     frame = table().assign(part="somewhere")
-    said = refusal(lambda: assigned(frame, part="part"))
-    assert "the part column 'part' must hold train, valid, test, however it has 'somewhere'." in said
+    said = refusal(lambda: split_frame(frame, part="part"))
+    assert "the part column 'part' must hold train, valid, test, but has 'somewhere'." in said
 
 
 def test_duplicates_across_given_parts() -> None:
@@ -188,10 +232,12 @@ def test_given_test_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.flatnonzero(alone.parts[:150] == VALID), np.sort(done.parts["valid"].row))
 
 
-def test_test_file_with_other_columns() -> None:
-    """A test file that lacks a column, or has one more, is refused with its name."""
-    said = refusal(lambda: assigned(table(), test=table().drop(columns="x"), test_file="t.csv"))
-    assert "data.test_file 't.csv' must have the columns of the table, however only one of them has 'x'." in said
+def test_test_file_with_other_columns(tmp_path: Path) -> None:
+    """A test file that lacks a column is refused with the name of the column."""
+    table().to_csv(tmp_path / "a.csv", index=False)
+    table().drop(columns="x").to_csv(tmp_path / "test.csv", index=False)
+    said = refusal(lambda: prepare_file(tmp_path, tmp_path / ".prepared", test_file="test.csv"))
+    assert "data.test_file 'test.csv' must have the columns of the table, however only one of them has 'x'." in said
 
 
 def test_three_rows_of_a_class_reach_all_parts() -> None:
@@ -209,7 +255,145 @@ def test_three_rows_of_a_class_reach_all_parts() -> None:
 def test_a_group_that_holds_all(changes: dict[str, str]) -> None:
     """A group, or a part, that holds all rows leaves the others empty, which is refused."""
     frame = table().assign(one="train")
-    assert "must leave rows for every part, however" in refusal(lambda: assigned(frame, **changes))
+    assert "must leave rows for every part, but" in refusal(lambda: assigned(frame, **changes))
+
+
+def with_frequent_rows(rows: int = 3000, sizes: tuple[int, ...] = (300,), seed: int = 0) -> pd.DataFrame:
+    """Return a table of different rows, among which one row is repeated `size` times for each of the sizes."""
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame({"x": draw.permutation(rows) * 1.0, "y": draw.normal(size=rows)})
+    places = np.split(draw.permutation(rows)[: sum(sizes)], np.cumsum(sizes)[:-1])
+    for i, place in enumerate(places):
+        frame.loc[place, ["x", "y"]] = [-9.0 - i, -8.0]
+    return frame.assign(target=draw.choice(["a", "b", "c"], rows, p=[0.5, 0.4, 0.1]))
+
+
+@pytest.mark.parametrize("sizes", [(300,), (900,), (2400,), (40, 90, 300), (100,) * 5])
+@pytest.mark.parametrize("rows", [10**6, 70])
+def test_frequent_rows_are_dealt_one_by_one(sizes: tuple[int, ...], rows: int) -> None:
+    """Each part gets its share of each class of a frequent unit; the units are counted, and none is across parts."""
+    frame = with_frequent_rows(sizes=sizes)
+    found = assigned(frame, rows)
+    for i, size in enumerate(sizes):
+        for label, own in frame[frame["x"] == -9.0 - i].groupby("target"):
+            counts = np.bincount(found.parts[own.index], minlength=3)
+            assert (np.abs(counts - [0.6 * len(own), 0.2 * len(own), 0.2 * len(own)]) <= 2).all(), (size, label)
+    np.testing.assert_array_equal(frame["x"] < 0, found.frequent)
+    assert sorted(sizes, reverse=True) == found.frequent_units.tolist()
+    assert 0 == found.across
+    shares = found.counts / found.counts.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, shares[[0]].repeat(3, axis=0), atol=0.01 + 0.005 * len(sizes))
+
+
+def test_frequent_rows_move_no_other_row() -> None:
+    """All other rows are in the parts that they have if the unit is too small to be frequent."""
+    frame = with_frequent_rows()
+    unit = frame[frame["x"] < 0]
+    firsts = unit.drop_duplicates("target").index
+    few = frame.drop(index=unit.index.difference(firsts)[6:])
+    found = assigned(few)
+    assert not found.frequent.any()
+    others = (few["x"] >= 0).to_numpy()
+    np.testing.assert_array_equal(assigned(frame).parts[few.index][others], found.parts[others])
+
+
+@pytest.mark.parametrize("first", [1500, 2999])
+def test_rows_added_at_the_end_move_no_frequent_row(first: int) -> None:
+    """The rows of a unit that is frequent already, and all others, stay in their parts."""
+    frame = with_frequent_rows(sizes=(300, 200))
+    np.testing.assert_array_equal(assigned(frame.head(first)).parts, assigned(frame).parts[:first])
+
+
+def test_a_unit_that_becomes_frequent_moves_its_own_rows_alone() -> None:
+    """Rows added at the end that make a unit frequent move rows of this unit, and no other."""
+    frame = with_frequent_rows()
+    first = int(np.flatnonzero(frame["x"] < 0)[8]) + 1
+    before, after = assigned(frame.head(first)), assigned(frame)
+    assert not before.frequent.any()
+    others = (frame["x"] >= 0).to_numpy()
+    np.testing.assert_array_equal(before.parts[others[:first]], after.parts[:first][others[:first]])
+
+
+def test_a_class_that_is_one_frequent_row() -> None:
+    """A class whose rows are all equal is in every part."""
+    frame = with_frequent_rows()
+    frame["target"] = np.where(frame["x"] < 0, "a", "b")
+    assert [180, 60, 60] == assigned(frame).counts[:, 0].tolist()
+
+
+def test_copies_are_not_frequent() -> None:
+    """Where every row of a class has as many copies, as after oversampling, the copies of a row stay in one part."""
+    frame = with_frequent_rows(sizes=(100,) * 25)
+    frame["target"] = np.where(frame["x"] < 0, "a", "b")
+    found = assigned(frame)
+    assert not found.frequent.any()
+    assert 1 == pd.Series(found.parts).groupby(frame["x"]).nunique().max()
+
+
+@pytest.mark.parametrize("changes", [{"group": "who"}, {"id": "who"}])
+def test_a_large_group_is_never_torn(changes: dict[str, str]) -> None:
+    """The rows of a group stay in one part however many they are; rows without a group are dealt if they are frequent."""
+    frame = with_frequent_rows(sizes=(300,))
+    frequent = (frame["x"] < 0).to_numpy()
+    who = pd.Series([f"g{i // 3}" for i in range(3000)])
+    found = assigned(frame.assign(who=who.mask(frequent, "all")), **changes)
+    assert 1 == len(set(found.parts[frequent]))
+    assert (0, 300) == (found.frequent.sum(), found.largest_group)
+    found = assigned(frame.assign(who=who.mask(frequent)), **changes)
+    assert [180, 60, 60] == pytest.approx(np.bincount(found.parts[frequent]).tolist(), abs=5)
+    assert (300, 3) == (found.frequent.sum(), found.largest_group)
+
+
+def test_frequent_rows_beside_given_parts() -> None:
+    """Frequent rows are dealt to train and valid where these are not given, and are no duplicates across parts."""
+    frame = with_frequent_rows()
+    frequent = (frame["x"] < 0).to_numpy()
+    for found in (
+        assigned(frame.head(2400), test=frame.tail(600), test_file="t"),
+        assigned(frame.assign(part=["train"] * 2400 + ["test"] * 600), part="part"),
+    ):
+        own = found.parts[:2400][frequent[:2400]]
+        assert 0.2 == pytest.approx((own == VALID).mean(), abs=0.02)
+        assert (TEST == found.parts[2400:]).all()
+        assert 0 == found.across
+
+
+def test_frequent_rows_in_time() -> None:
+    """By time nothing is dealt, and frequent rows are no duplicates across parts."""
+    frame = with_frequent_rows().drop(columns="y").assign(when=np.arange(3000.0))
+    found = assigned(frame, time="when")
+    assert (0, 0) == (found.across, found.frequent.sum())
+
+
+def test_dropped_rows_are_not_frequent() -> None:
+    """With duplicates dropped, a unit has a row per label, and these are together."""
+    frame = with_frequent_rows()
+    found = assigned(frame, duplicates="drop")
+    own = found.parts[frame["x"] < 0]
+    assert (3, 1) == ((own != LEFT_OUT).sum(), len(set(own[own != LEFT_OUT])))
+    assert not found.frequent.any()
+
+
+@pytest.mark.parametrize("as_csv", [False, True])
+def test_frequent_rows_with_weights(as_csv: bool) -> None:
+    """Rows are counted unweighted, and are equal whatever they weigh."""
+    frame = with_frequent_rows()
+    done = prepare_frame(frame.assign(w=np.random.default_rng(1).random(3000) * 100), as_csv=as_csv, weight="w")
+    counts = [int((part.X[:, 0] == part.X[:, 0].min()).sum()) for part in done.parts.values()]
+    assert [180, 60, 60] == pytest.approx(counts, abs=5)
+    found = next(each for each in done.prepared.findings if each.code == "frequent_rows")
+    assert {"rows": 300, "combinations": 1, "largest": 300} == found.numbers
+
+
+def test_frequent_rows_in_shards(tmp_path: Path) -> None:
+    """In a table of many shards each shard has a fair share of the frequent rows."""
+    with_frequent_rows(9000, (1800,)).to_parquet(tmp_path / "table.parquet")
+    prepare_file(tmp_path / "table.parquet", tmp_path / "prepared", shard_rows=900)
+    files = sorted((tmp_path / "prepared").glob("*/*.parquet"))
+    assert 10 <= len(files)
+    for file in files:
+        x = pd.read_parquet(file)["x"]
+        assert 0.2 == pytest.approx((x == x.min()).mean(), abs=0.06)
 
 
 def test_weights() -> None:

@@ -1,4 +1,4 @@
-"""Charts: well-formed SVG that needs nothing else, for any names and numbers of classes."""
+"""Charts are well-formed, self-contained SVG for any names and any number of classes."""
 
 import re
 from xml.etree import ElementTree
@@ -14,13 +14,13 @@ MANY = [f"class {i:02}" for i in range(26)]
 
 
 def words(svg: str) -> list[str]:
-    """The texts that a chart shows."""
+    """Return the texts of a chart."""
     return [each.text or "" for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], MANY, HOSTILE], ids=["2", "3", "26", "hostile"])
 def test_well_formed(classes: list[str]) -> None:
-    """Each chart is one SVG element without NaN, script or outside address, and says what its axes are."""
+    """Each chart is one SVG element without NaN, script or outside address, and has axis titles."""
     drawn = draw(summary(classes, columns=HOSTILE if classes is HOSTILE else None, rows=260))
     assert {"roc", "pr", "calibration", "training", "importance"} == set(drawn)
     for svg in drawn.values():
@@ -34,7 +34,7 @@ def test_well_formed(classes: list[str]) -> None:
 
 
 def test_classes_drawn() -> None:
-    """The curves of each class are drawn under its name, of too many those of the commonest."""
+    """Each class has a curve with its name; of too many classes, the most frequent ones."""
     assert {"a", "b", "c"} <= set(words(draw(summary(["a", "b", "c"]))["roc"]))
     named = [each for each in words(draw(summary(MANY, rows=265))["roc"]) if each.startswith("class ")]
     assert [f"class {i:02}" for i in range(5)] == named[:5]  # 265 rows: these have one row more
@@ -42,20 +42,20 @@ def test_classes_drawn() -> None:
 
 
 def test_legend_keeps_charts_large() -> None:
-    """Many classes with long names do not make the legend, and with it the drawing, so wide that the curves shrink."""
+    """The legend of many classes with long names does not widen the chart."""
     svg = ElementTree.fromstring(draw(summary(["x" * 120 + name for name in MANY], rows=260))["roc"])
     assert float(svg.attrib["width"]) < 480
 
 
 def test_all_columns_named_up_to_fifteen() -> None:
-    """The importance chart names its columns, the greatest first, fifteen at most."""
+    """The importance chart shows at most fifteen columns, in descending order."""
     columns = [f"column {i:02}" for i in range(20)]
     assert columns[:15] == [each for each in words(draw(summary(columns=columns))["importance"]) if each.startswith("column ")]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 40])
 def test_any_number_of_epochs(epochs: int) -> None:
-    """One epoch is drawn as points, more as lines, on whole epochs."""
+    """A single epoch is drawn as points, several as lines, with ticks at whole epochs."""
     facts = summary()
     losses = [1 / (1 + epoch) for epoch in range(epochs)]
     facts["history"] = pd.DataFrame({"epoch": range(1, epochs + 1), "train_loss": losses, "valid_loss": losses})
@@ -67,5 +67,5 @@ def test_any_number_of_epochs(epochs: int) -> None:
 
 
 def test_same_bytes() -> None:
-    """The same summary is the same charts."""
+    """The same summary gives the same charts."""
     assert draw(summary()) == draw(summary())

@@ -5,7 +5,7 @@ import csv
 import gzip
 import io
 import lzma
-import tracemalloc
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.memory import growth_bytes
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, texts, write
 from veritable.tables.reading import delimited, stream
@@ -183,19 +184,37 @@ def test_encodings(tmp_path: Path, encoding: str, prefix: bytes) -> None:
     assert {"größe": ["ä"] * 500_000, "t": ["b"] * 500_000} == rows(path, encoding=encoding)
 
 
+def read_all(path: Path) -> None:
+    for _ in open_table(path, Reading()).batches():
+        pass
+
+
 def test_memory_is_flat(tmp_path: Path) -> None:
     """Four times the rows need no more memory."""
-    peaks = []
-    for count in (200_000, 800_000):
-        path = write(tmp_path, "x,y,t\n" + "1.25,some text,a\n" * count)
-        pool, peak = pa.default_memory_pool(), 0
-        before = pool.bytes_allocated()
-        tracemalloc.start()
-        for _ in open_table(path, Reading()).batches():
-            peak = max(peak, pool.bytes_allocated() - before)
-        peaks.append(peak + tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[0] * 1.5 > peaks[1]
+    few, many = (write(tmp_path, "x,y,t\n" + "1.25,some text,a\n" * rows, f"{rows}.csv") for rows in (2_000_000, 8_000_000))
+    assert growth_bytes(read_all, many) < 1.5 * growth_bytes(read_all, few)
+
+
+def test_a_stream_is_not_closed_amid_a_read(tmp_path: Path) -> None:
+    """A read in another thread ends before the file is closed: it never sees a file descriptor that is no longer its own."""
+    path = write(tmp_path, "1.25,some text,a\n" * 100_000)
+    errors: list[Exception] = []
+
+    def read_on(text: stream.TextStream) -> None:
+        try:
+            while text.read(2**16):
+                pass
+        except Exception as error:
+            errors.append(error)
+
+    for _ in range(200):
+        text = stream.TextStream(path, Reading())
+        thread = threading.Thread(target=read_on, args=[text])
+        thread.start()
+        text.read(2**16)
+        text.close()
+        thread.join()
+    assert {ValueError} == {type(error) for error in errors}
 
 
 GOOD = "".join(f"{i},{'ab'[i % 2]}\n" for i in range(12))

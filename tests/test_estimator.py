@@ -1,4 +1,4 @@
-"""`veritable.load`: a trained classifier as scikit-learn's own tools take it."""
+"""`veritable.load` returns a classifier that works with scikit-learn's tools."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def loaded(tmp_path: Path, classes: int = 2, kind: str = "mlp") -> TableClassifi
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
 def test_predicts_what_the_classifier_predicts(tmp_path: Path, classes: int, kind: str) -> None:
-    """Probabilities are the classifier's, labels those at its threshold or the likeliest, classes_ their names."""
+    """Probabilities, labels and classes_ agree with the classifier."""
     model, rows = loaded(tmp_path, classes, kind), mixed_table(100, classes)
     expected = classifier(classes, kind=kind).predict_proba(rows)
     assert [f"class {i}" for i in range(classes)] == model.classes_.tolist()
@@ -41,7 +41,7 @@ def test_predicts_what_the_classifier_predicts(tmp_path: Path, classes: int, kin
 
 
 def test_scikit_learns_tools_take_it(tmp_path: Path) -> None:
-    """It is a fitted classifier for permutation_importance, CalibrationDisplay and scorers, and can be cloned."""
+    """permutation_importance, CalibrationDisplay and scorers accept it as a fitted classifier, and it can be cloned."""
     model, rows = loaded(tmp_path), mixed_table(200)
     X, y = rows.drop(columns="target"), rows["target"]
     check_is_fitted(model)
@@ -59,7 +59,7 @@ def test_scikit_learns_tools_take_it(tmp_path: Path) -> None:
     ("labels", "kind"), [([0, 1], "i"), ([0.5, 1.5], "f"), ([True, False], "b"), (["b", "a"], "O"), (["01", "1x"], "O")]
 )
 def test_labels_are_those_of_the_table(tmp_path: Path, labels: list[object], kind: str) -> None:
-    """Labels are numbers, booleans or texts as a reader of the table has them, sorted, whichever class is the positive one."""
+    """Labels are sorted numbers, booleans or texts, as pandas reads them, whichever class is the positive one."""
     for positive in labels:
         frame = mixed_table(120).assign(target=labels * 60)
         text = str(positive).lower() if kind == "b" else str(positive)
@@ -78,12 +78,12 @@ def test_labels_are_those_of_the_table(tmp_path: Path, labels: list[object], kin
 
 
 def test_it_cannot_be_fitted(tmp_path: Path) -> None:
-    """It comes trained; to ask for another training is answered with the way to it."""
-    with pytest.raises(UserError, match=r"trained already\. Train another one with `dvc repro`"):
+    """Fitting it is an error that says how to train a new classifier."""
+    with pytest.raises(UserError, match=r"cannot be fitted again\. Train a new one with `dvc repro`"):
         loaded(tmp_path).fit(mixed_table(5))
 
 
 def test_nothing_else_hangs_on_the_package() -> None:
-    """A name that the package does not have is an AttributeError, as ever."""
+    """An unknown name of the package is an AttributeError."""
     with pytest.raises(AttributeError, match="has no attribute 'lode'"):
         veritable.lode  # noqa: B018

@@ -1,10 +1,10 @@
-"""Cross-validation: mean and spread over the folds are those of scikit-learn's metrics of each."""
+"""The mean and the spread over the folds agree with scikit-learn's metrics of each fold."""
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
-from veritable.evaluation.folds import measure_folds
+from veritable.evaluation.folds import compute_fold_metrics
 from veritable.evaluation.predictions import PartPredictions
 from veritable.metrics.metrics import METRICS
 
@@ -18,9 +18,9 @@ def fold(seed: int, n: int = 40, *, weighted: bool = False) -> PartPredictions:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_mean_and_spread(weighted: bool) -> None:
-    """Of each metric there is a value a fold, their mean and their standard deviation."""
+    """Each metric has one value per fold, their mean and their standard deviation."""
     folds = [fold(seed, weighted=weighted) for seed in range(4)]
-    found = measure_folds(folds)
+    found = compute_fold_metrics(folds)
     assert set(METRICS) == set(found)
     values = [metrics.roc_auc_score(each.y_true, each.y_prob[:, 1], sample_weight=each.weight) for each in folds]
     assert values == pytest.approx(found["roc_auc"]["values"])
@@ -30,10 +30,10 @@ def test_mean_and_spread(weighted: bool) -> None:
 
 
 def test_undefined() -> None:
-    """A fold where a metric is undefined is left out of its mean; where it is undefined in all, there is none."""
+    """A fold on which a metric is undefined does not count; if it is undefined on all folds, its mean is None."""
     one = fold(0)
     alone = PartPredictions(one.row, np.zeros(40, dtype=int), one.y_pred, one.y_prob)
-    found = measure_folds([one, alone])["roc_auc"]
+    found = compute_fold_metrics([one, alone])["roc_auc"]
     assert found["values"][1] is None
     assert (found["values"][0], None) == (found["mean"], found["spread"])
-    assert {"mean": None, "spread": None, "values": [None]} == measure_folds([alone])["roc_auc"]
+    assert {"mean": None, "spread": None, "values": [None]} == compute_fold_metrics([alone])["roc_auc"]

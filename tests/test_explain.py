@@ -1,4 +1,4 @@
-"""Explaining a classifier: one value per raw column, in long form, with figures that are the same each time."""
+"""An explanation has one value per raw column, in long form, and reproducible figures."""
 
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ def explained(classes: int = 2, **changes: int) -> Explained:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_long_form(classes: int) -> None:
-    """Each row, raw column and class has one line, and a row's lines of a class add up to its probability."""
+    """Each row, raw column and class has one line, and the lines of a row and class sum to its probability."""
     done, test = explained(classes), prepared(300, classes).parts["test"]
     frame = done.attributions
     assert ["row", "column", "class", "attribution"] == list(frame.columns)
@@ -37,7 +37,7 @@ def test_long_form(classes: int) -> None:
 
 
 def test_values_shown() -> None:
-    """Of two classes the values of the positive one are shown, beside the rows in their raw form."""
+    """For two classes, the values of the positive one are shown, with the raw values of the rows."""
     done = explained()
     assert "class 1" == done.facts["class"]
     frame = done.attributions
@@ -48,7 +48,7 @@ def test_values_shown() -> None:
 
 
 def test_class_shown_of_many() -> None:
-    """Of more classes the commonest prediction is shown."""
+    """For more classes, the class that is predicted most often is shown."""
     frame = explained(3).attributions
     sums = frame.groupby(["row", "class"])["attribution"].sum().add(0).reset_index()
     sums["probability"] = sums["attribution"] + sums["class"].map(explained(3).facts["base_values"])
@@ -57,7 +57,7 @@ def test_class_shown_of_many() -> None:
 
 
 def test_importance() -> None:
-    """Importance is each raw column's mean absolute value, the greatest first."""
+    """The importance of a column is its mean absolute value; columns are in descending order."""
     done = explained(3)
     expected = done.attributions["attribution"].abs().groupby(done.attributions["column"]).mean()
     assert done.importance["importance"].is_monotonic_decreasing
@@ -65,7 +65,7 @@ def test_importance() -> None:
 
 
 def test_facts() -> None:
-    """The facts count the rows, and name the row whose true class was given the least probability."""
+    """The facts have the number of rows, and the row whose actual class has the lowest probability."""
     facts, test = explained().facts, prepared().parts["test"]
     assert (12, 10) == (facts["rows"], facts["background_rows"])
     assert 0 <= facts["additivity_error"] < 1e-6
@@ -79,7 +79,7 @@ def test_facts() -> None:
 
 
 def test_fewer_rows_than_asked_for() -> None:
-    """Where a part has fewer rows than asked for, all of them are explained, each once."""
+    """If a part has fewer rows than requested, each of them is explained once."""
     done = explained(rows=1000, background_rows=1000, n_permutations=1)
     assert (60, 180) == (done.facts["rows"], done.facts["background_rows"])
     assert 60 == done.attributions["row"].nunique()
@@ -87,14 +87,14 @@ def test_fewer_rows_than_asked_for() -> None:
 
 @pytest.mark.parametrize("change", [{"rows": 11}, {"background_rows": 11}, {"n_permutations": 3}, {"seed": 1}], ids=str)
 def test_every_knob_matters(change: dict[str, int]) -> None:
-    """The same params give the same attributions; each knob changes them."""
+    """The same params give the same attributions; each param changes them."""
     assert explained().attributions.equals(explained.__wrapped__().attributions)
     assert not explained().attributions.equals(explained(**change).attributions)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_figures(tmp_path: Path, classes: int) -> None:
-    """Three figures are drawn that show something, the same bytes each time."""
+    """Three figures are drawn, are not blank, and are the same bytes each time."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         explained(classes).draw(tmp_path / name)
@@ -108,7 +108,7 @@ def test_figures(tmp_path: Path, classes: int) -> None:
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    """Any column name and value can be drawn; what stands between dollars is no formula."""
+    """Any column name and value can be drawn; text between dollar signs is not a formula."""
     draw = np.random.default_rng(0)
     data = draw.normal(size=(11, len(HOSTILE)))
     shown = data.astype(object)

@@ -8,8 +8,7 @@ import pytest
 
 from tests.rooms import HOSTILE, ROOT, mixed_table, prepare_frame
 from tests.sources import refusal
-from veritable.tables.checking.finding import LEVELS, Finding
-from veritable.tables.checking.findings import CODES, refuse_errors, speak
+from veritable.tables.checking.findings import CODES, LEVELS, Finding, format_findings, refuse_errors
 
 ROWS = 600
 DRAW = np.random.default_rng(5)
@@ -40,6 +39,14 @@ ASKED = with_column(np.resize(["1", "2", "?"], ROWS))
 MINUS_ONE = with_column(np.where(UNIFORM < 0.1, -1, np.floor(UNIFORM * 30)))
 COMMAS = with_column([f"{i * 7919 % 10007:,}" for i in range(ROWS)])
 TWICE = pd.concat([CLEAN, CLEAN.head(50)]).assign(t=["train"] * 300 + ["valid"] * 300 + ["test"] * 50)
+OFTEN = pd.concat([CLEAN, CLEAN.head(1).assign(target="class 1"), *[CLEAN.head(1)] * 60])
+OFTEN_2 = pd.concat([OFTEN, *[CLEAN.tail(1)] * 50])
+SEVEN = pd.concat([CLEAN, *[CLEAN.head(1)] * 6])
+GROUPED = CLEAN.assign(t=np.arange(ROWS).astype(str)).assign(t=lambda own: own["t"].where(own.index > 300, "unknown"))
+PART = np.repeat(["train", "valid", "test"], ROWS // 3)
+VALID_ONLY = CLEAN.assign(x=UNIFORM + (PART == "valid"), t=PART)
+VALID_ONLY.loc[200:350, "target"] = "class 1"
+ONE_ID = CLEAN.assign(x=UNIFORM + 9 * (np.arange(ROWS) % 3 == 0), t=np.where(np.arange(ROWS) % 3 == 0, -1, np.arange(ROWS)))
 HEAD = CLEAN.head(1).assign(target="class 9")
 
 # code, level, column, a table that has it, params, and a table that all but has it
@@ -68,11 +75,16 @@ CASES: list[tuple[str, str, str | None, pd.DataFrame, dict[str, Any], pd.DataFra
     ("ambiguous_date", "warning", "x", with_column(np.resize(["01/02/2020", "03/04/2020"], ROWS)), {}, with_column(DAYS)),
     ("duplicates", "note", None, pd.concat([CLEAN, CLEAN.head(3)]), {}, CLEAN),
     ("duplicates", "warning", None, pd.concat([CLEAN, CLEAN.head(30)]), {"duplicates": "drop"}, CLEAN),
+    ("frequent_rows", "warning", None, OFTEN, {}, SEVEN),
+    ("frequent_rows", "warning", None, OFTEN_2, {}, SEVEN),
+    ("uneven_parts", "warning", "t", GROUPED, {"group": "t"}, CLEAN),
     ("class_rare", "warning", None, pd.concat([CLEAN, HEAD, HEAD.assign(age=1.0)]), {}, CLEAN),
     ("imbalance", "note", None, CLEAN.assign(target=np.where(UNIFORM < 0.05, "a", "b")), {}, CLEAN),
     ("target_missing", "warning", None, without_target(3), {}, CLEAN),
     ("drift", "warning", "x", with_column(UNIFORM + np.arange(ROWS) / ROWS), {"time": "t"}, with_column(UNIFORM)),
-    ("drift", "note", "x", pd.concat([CLEAN.assign(x=UNIFORM), *[CLEAN.head(1).assign(x=9.0)] * 400]), {}, CLEAN),
+    ("drift", "warning", "x", VALID_ONLY, {"part": "t"}, CLEAN.assign(x=UNIFORM)),
+    ("target_drift", "warning", "target", VALID_ONLY, {"part": "t"}, CLEAN.assign(x=UNIFORM)),
+    ("drift", "note", "x", ONE_ID, {"id": "t"}, CLEAN),
     ("unplaced", "warning", None, with_column(gaps(np.arange(ROWS), 100).astype(float), "t"), {"time": "t"}, CLEAN),
     ("duplicates_across_parts", "error", None, TWICE, {"part": "t"}, CLEAN),
 ]  # fmt: skip
@@ -130,7 +142,7 @@ def test_errors_first() -> None:
 def test_strict() -> None:
     """With data.strict an error fails the run with its sentence; warnings do not."""
     some = found(with_column(Y * 3.5))
-    assert "with data.strict no finding may be an error, however 1 is: 'x' alone gives the target away" in refusal(
+    assert "with data.strict, no finding may be an error, but 1 is: 'x' alone predicts the target" in refusal(
         lambda: refuse_errors(some)
     )
     refuse_errors([each for each in some if each.level != "error"])
@@ -142,19 +154,19 @@ def test_many_of_one_kind() -> None:
     own = [each for each in found(frame) if each.code == "constant"]
     assert 21 == len(own)
     assert (None, {"more": 30}) == (own[-1].column, own[-1].numbers)
-    assert "30 more of the kind" in own[-1].sentence
+    assert "30 more findings of this kind" in own[-1].sentence
 
 
 def test_spoken() -> None:
     """In the terminal each finding is a line of printable characters, whatever its column is called."""
     frame = CLEAN.assign(**dict.fromkeys([*HOSTILE, "\x1b[31mred"], "same"))
     some = found(frame)
-    lines = speak(some).split("\n")
+    lines = format_findings(some).split("\n")
     assert f"{len(HOSTILE) + 1} findings:" == lines[0]
     assert len(HOSTILE) + 2 == len(lines)
     assert all(line.isprintable() for line in lines)
-    assert "No findings." == speak([])
-    assert "1 finding:" == speak(some[:1]).split("\n")[0]
+    assert "No findings." == format_findings([])
+    assert "1 finding:" == format_findings(some[:1]).split("\n")[0]
 
 
 def test_the_documentation_lists_every_code() -> None:

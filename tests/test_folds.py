@@ -82,10 +82,18 @@ def test_equal_rows_stay_together() -> None:
         assert all(row + 5000 in held for row in TRAIN.row if row in held)
 
 
+def test_frequent_rows_are_in_all_folds() -> None:
+    """Rows that are so frequent that folds would differ are dealt one by one, class by class."""
+    often = Part(np.arange(5000, 5060), np.arange(60) % 3, np.zeros((60, 4), dtype=np.float32))
+    for fold in split(4, Part.together([TRAIN, often])):
+        own = fold.held_out.y[fold.held_out.row >= 5000]
+        assert [5, 5, 5] == pytest.approx(np.bincount(own, minlength=3).tolist(), abs=3)
+
+
 def test_too_few() -> None:
     """More folds than distinct rows are refused."""
-    same = replace(TRAIN, X=np.zeros_like(TRAIN.X))
-    with pytest.raises(UserError, match=r"train\.n_splits must be at most .* most frequent class, 1\d, but is 150\."):
+    same = replace(TRAIN, X=TRAIN.X.repeat(8, axis=0)[: len(TRAIN)])
+    with pytest.raises(UserError, match=r"train\.n_splits must be at most .* most frequent class, 2\d, but is 150\."):
         split(150, same)
 
 

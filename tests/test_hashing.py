@@ -16,14 +16,14 @@ def test_mix_is_splitmix64() -> None:
 @given(st.lists(st.floats()))
 def test_equal_numbers_have_equal_hashes(values: list[float]) -> None:
     """Numbers have one hash exactly if they are equal, NaN among them; 0 and -0 are equal."""
-    keys = hashing.of_numbers(np.array([*values, 0.0, -0.0, np.nan]))
+    keys = hashing.hash_numbers(np.array([*values, 0.0, -0.0, np.nan]))
     assert keys[-3] == keys[-2]
     assert len(np.unique(np.array([*values, 0.0, np.nan]))) == len(np.unique(keys))
 
 
 def test_evenly_spread() -> None:
     """Of whole numbers in a row, each sixteenth of the hashes gets its share."""
-    keys = hashing.of_numbers(np.arange(16_000.0))
+    keys = hashing.hash_numbers(np.arange(16_000.0))
     counts = np.bincount((keys >> np.uint64(60)).astype(int))
     assert 16 == len(counts)
     assert (np.abs(counts - 1000) < 150).all()
@@ -31,5 +31,5 @@ def test_evenly_spread() -> None:
 
 def test_texts() -> None:
     """A text has the same key everywhere, also one that is no UTF-8."""
-    assert 3 << 32 | 0x352441C2 == hashing.of_text("abc")  # CRC-32, behind the length
-    assert hashing.of_text("\ud800") != hashing.of_text("")
+    assert 3 << 32 | 0x352441C2 == hashing.hash_text("abc")  # CRC-32, behind the length
+    assert hashing.hash_text("\ud800") != hashing.hash_text("")

@@ -67,8 +67,8 @@ WRONG = [
     ("train.n_networks", "auto", "a valid integer"),
     ("train.calibrate", "yes", "a valid boolean"),
     ("train.calibrate", None, "a valid boolean"),
-    ("train.threads", 0, "greater than or equal to 1 or null"),
-    ("train.threads", "all", "a valid integer or null"),
+    ("machine.threads", 0, "greater than or equal to 1 or null"),
+    ("machine.threads", "all", "a valid integer or null"),
     ("train.mlp.lr_schedule", "linear", "'constant' or 'cosine'"),
     ("train.mlp.lr_schedule", None, "'constant' or 'cosine'"),
     ("train.resnet.n_blocks", 0, "greater than or equal to 1"),
@@ -191,7 +191,7 @@ def test_wrong_value(key: str, value: Any, rule: str) -> None:
     [
         ("train.mlp.patience", None), ("train.mlp.gradient_clip_val", None), ("train.resnet.patience", 1),
         ("train.tabm.gradient_clip_val", 0.5),
-        ("train.threads", None), ("train.threads", 4), ("train.trees.n_models", "auto"), ("train.trees.n_models", 0),
+        ("machine.threads", None), ("machine.threads", 4), ("train.trees.n_models", "auto"), ("train.trees.n_models", 0),
         ("train.trees.n_models", 12), ("train.mlp.hidden_layer_sizes", []), ("train.network", "resnet"),
         ("train.trees.bagging_fraction", 1),
     ],
@@ -285,7 +285,7 @@ def test_knobs_that_exclude_each_other(name: str, changes: dict[str, Any], words
     said = refusal(name, section(name, **changes))
     assert said.startswith("In params.yaml, ")
     assert said.endswith(".")
-    assert 1 == said.count("must") == said.count("however")
+    assert 1 == said.count("must") == said.count(", but ")
     assert [] == [word for word in words if word not in said]
 
 

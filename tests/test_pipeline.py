@@ -251,8 +251,8 @@ def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (["1,a"] * 9, "must have at least two classes, however it has one: 'a' (9 rows)"),
-        (["1,a", "2,"] * 9, "must have at least two classes, however it has one: 'a' (9 rows)"),
+        (["1,a"] * 9, "must have at least two classes, but has one: 'a' (9 rows)"),
+        (["1,a", "2,"] * 9, "must have at least two classes, but has one: 'a' (9 rows)"),
         (["1,a", "2,b,c"] * 9, "line 3"),
         ([], "must have rows, however it has none"),
     ],

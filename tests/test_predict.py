@@ -1,4 +1,4 @@
-"""`python -m veritable predict`: new rows get exactly the treatment that the table got, and what is odd is counted."""
+"""`python -m veritable predict` treats new rows exactly as the training table, and counts their problems."""
 
 import shutil
 from pathlib import Path
@@ -13,12 +13,12 @@ from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
 from veritable.__main__ import main
-from veritable.serving.predict import safe_in_spreadsheets
+from veritable.serving.predict import escape_formulas
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A classifier of `mixed_table`, saved."""
+    """Save a classifier of `mixed_table`."""
     classifier().save(tmp_path / "classifier")
     return tmp_path / "classifier"
 
@@ -32,14 +32,14 @@ def new_rows(path: Path, frame: pd.DataFrame) -> Path:
 
 
 def scored(folder: Path, table: Path, output: str = "scored.parquet", *more: str) -> pd.DataFrame:
-    """The scores of a run that ends well."""
+    """Run the command and return the predictions."""
     path = table.parent / output
     assert 0 == main(["predict", str(folder), str(table), "-o", str(path), *more])
     return pd.read_parquet(path) if path.suffix == ".parquet" else pc_csv.read_csv(path).to_pandas()
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one sentence of a run that does not."""
+    """Run the command, which must fail, and return its message."""
     capsys.readouterr()
     assert 1 == main(["predict", *map(str, arguments)])
     return capsys.readouterr().err
@@ -48,7 +48,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 @pytest.mark.parametrize("format_", ["csv", "parquet"])
 @pytest.mark.parametrize("output", ["scored.csv", "scored.parquet"])
 def test_scores(folder: Path, tmp_path: Path, format_: str, output: str) -> None:
-    """A row each, in order: the predicted class at the threshold and a probability per class, those of the classifier."""
+    """Each row has the class at the threshold and one probability per class, as the classifier predicts them."""
     rows = mixed_table(300)
     found = scored(folder, new_rows(tmp_path / f"new.{format_}", rows), output)
     expected = classifier().predict_proba(rows)
@@ -59,7 +59,7 @@ def test_scores(folder: Path, tmp_path: Path, format_: str, output: str) -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_predicts(tmp_path: Path, kind: str) -> None:
-    """Networks of every kind, and a blend with boosted trees, score rows from a file as they do those of a frame."""
+    """Every kind of network, and a blend with boosted trees, predicts rows from a file as it predicts a frame."""
     one, rows = classifier(5, kind=kind), mixed_table(300, 5)
     one.save(tmp_path / "classifier")
     found = scored(tmp_path / "classifier", new_rows(tmp_path / "new.csv", rows))
@@ -67,7 +67,7 @@ def test_whatever_predicts(tmp_path: Path, kind: str) -> None:
 
 
 def test_the_parts_own_rows(finished: Path, tmp_path: Path) -> None:
-    """The rows of the test part, scored from the raw table, have the probabilities of `evaluate` to the last bit."""
+    """Test rows predicted from the raw table have the probabilities of `evaluate`, bit for bit."""
     judged = pd.read_parquet(finished / "reports/evaluation/predictions.parquet")
     table = shutil.copy(finished / "data/raw/demo.csv", tmp_path / "new.csv")
     found = scored(finished / "models/classifier", Path(table)).iloc[judged["row"]].reset_index(drop=True)
@@ -76,7 +76,7 @@ def test_the_parts_own_rows(finished: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_but_the_folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A classifier's folder is all it needs: moved elsewhere, without the repository around it, it scores alike."""
+    """The folder of a classifier is enough: moved out of the repository, it predicts the same."""
     table = Path(shutil.copy(finished / "data/raw/demo.csv", tmp_path / "new.csv"))
     expected = scored(finished / "models/classifier", table)
     (tmp_path / "elsewhere").mkdir()
@@ -85,8 +85,8 @@ def test_nothing_but_the_folder(finished: Path, tmp_path: Path, monkeypatch: pyt
     pd.testing.assert_frame_equal(expected, scored(Path("classifier"), table, "again.parquet"))
 
 
-def test_oddities_are_counted(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Unreadable values count as missing, unseen levels as other, far values stay; more columns in any order do not matter."""
+def test_problems_are_counted(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unreadable values become missing, unseen levels other, and values out of range stay; additional columns are ignored."""
     rows = mixed_table(50).drop(columns="target")
     expected = rows.copy()
     expected.loc[[0, 1], "age"] = np.nan
@@ -97,46 +97,48 @@ def test_oddities_are_counted(folder: Path, tmp_path: Path, capsys: pytest.Captu
     odd = odd.assign(extra=1)[["score", "extra", "member", "colour", "age"]]
     found = scored(folder, new_rows(tmp_path / "odd.csv", odd))
     closing = capsys.readouterr().out.strip().splitlines()[-1]
-    assert "Scored 50 rows into" in closing
+    assert "Predicted 50 rows into" in closing
     for words in (
         "1 column unknown and ignored ('extra')",
         "columns in another order",
-        "2 values unreadable, taken as missing (age 2)",
-        "1 value outside the range of the table, taken as it is (age 1)",
-        "1 value of a category that train did not have, taken as other (colour 1)",
+        "2 values unreadable and treated as missing (age 2)",
+        "1 value outside the range of the training table and kept (age 1)",
+        "1 value of a category that the train part does not have and treated as other (colour 1)",
     ):
         assert words in closing
     np.testing.assert_array_equal(classifier().predict_proba(expected), found[["p class 0", "p class 1"]].to_numpy())
 
 
-def test_nothing_odd(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The table's own rows are not odd, with the target and without."""
+def test_no_problems(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rows of the training table have no problems, with the target and without."""
     for name, rows in {"with": mixed_table(300), "without": mixed_table(300).drop(columns="target")}.items():
         scored(folder, new_rows(tmp_path / f"{name}.csv", rows), f"{name}.parquet", "--strict")
-        assert "nothing odd about them" in capsys.readouterr().out
+        assert "no problems found" in capsys.readouterr().out
 
 
 def test_strict(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --strict anything odd fails the run, and an earlier output stays as it was."""
+    """With --strict any problem fails the run, and an earlier output stays unchanged."""
     table = new_rows(tmp_path / "odd.csv", mixed_table(20).assign(extra=1))
     output = tmp_path / "scored.csv"
     output.write_text("earlier")
-    said = fails(capsys, folder, table, "-o", output, "--strict")
-    assert "with --strict nothing may be odd about the rows, however: 1 column unknown and ignored ('extra')" in said
+    message = fails(capsys, folder, table, "-o", output, "--strict")
+    assert "with --strict the rows must have no problem, but have: 1 column unknown and ignored ('extra')" in message
     assert "earlier" == output.read_text()
     assert ["classifier", "odd.csv", "scored.csv"] == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_absent_columns(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A column that train never lacked must be there; one that it lacked at times counts as missing in all rows."""
-    said = fails(capsys, folder, new_rows(tmp_path / "a.csv", mixed_table(9).drop(columns="score")), "-o", tmp_path / "x.csv")
-    assert "the classifier needs the column 'score'" in said
+    """A column without missing values in the train part is required; any other absent column is missing in all rows."""
+    message = fails(
+        capsys, folder, new_rows(tmp_path / "a.csv", mixed_table(9).drop(columns="score")), "-o", tmp_path / "x.csv"
+    )
+    assert "the classifier needs the column 'score'" in message
     scored(folder, new_rows(tmp_path / "b.csv", mixed_table(9).drop(columns="colour")))
-    assert "1 column absent and taken as missing ('colour')" in capsys.readouterr().out
+    assert "1 column absent and treated as missing ('colour')" in capsys.readouterr().out
 
 
 def test_without_a_header(tmp_path: Path) -> None:
-    """Where the table had no header line, new rows need none: columns in its order, with or without the target."""
+    """If the table has no header line, new rows need none: their columns are in its order, with or without the target."""
     frame = mixed_table(200)
     frame.to_csv(tmp_path / "table.csv", index=False, header=False)
     done = prepare_file(tmp_path / "table.csv", tmp_path / "prepared", columns=list(frame.columns))
@@ -150,7 +152,7 @@ def test_without_a_header(tmp_path: Path) -> None:
 
 
 def test_the_id_comes_along(tmp_path: Path) -> None:
-    """The table's id, where the new rows have it, stands before the scores."""
+    """The id of the table, if the new rows have it, comes before the predictions."""
     frame = mixed_table(200).assign(customer=[f"c{i:04d}" for i in range(200)])
     done = prepare_frame(frame, id="customer")
     untrained(done).save(tmp_path / "classifier")
@@ -160,35 +162,35 @@ def test_the_id_comes_along(tmp_path: Path) -> None:
 
 
 def test_mistakes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sentence each: no classifier, no table, an output of another format, in no folder, or the table itself."""
+    """Each mistake gives one sentence: no classifier, no table, an output with another suffix, without folder, or the table."""
     table = new_rows(tmp_path / "new.csv", mixed_table(9))
     for arguments, words in (
         ((tmp_path / "none", table, "-o", tmp_path / "x.csv"), "must hold a classifier, however it has no classifier.json"),
         ((folder, tmp_path / "none.csv", "-o", tmp_path / "x.csv"), "must be a file, however there is none"),
-        ((folder, table, "-o", tmp_path / "x.txt"), "must end in .csv or .parquet, however it is"),
-        ((folder, table, "-o", tmp_path / "no/x.csv"), "must exist, however it does not"),
-        ((folder, table, "-o", table), "must be another file than the table"),
+        ((folder, table, "-o", tmp_path / "x.txt"), "must end in .csv or .parquet, but is"),
+        ((folder, table, "-o", tmp_path / "no/x.csv"), "of the output does not exist"),
+        ((folder, table, "-o", table), "must differ from the table"),
     ):
-        said = fails(capsys, *arguments)
-        assert words in said
-        assert 1 == said.count("\n")
+        message = fails(capsys, *arguments)
+        assert words in message
+        assert 1 == message.count("\n")
 
 
 def test_formulas_are_disarmed() -> None:
-    """In CSV a text that a spreadsheet would run begins with an apostrophe; numbers do not."""
+    """In CSV, a text that a spreadsheet would run gets an apostrophe; numbers do not."""
     table = pa.table({"=name": ["=1+1", "@sum", "-1", "+5e3", "-x", "plain", None, "\tx"], "number": [1.0] * 8})
-    safe = safe_in_spreadsheets(table)
+    safe = escape_formulas(table)
     assert ["'=name", "number"] == safe.column_names
     assert ["'=1+1", "'@sum", "-1", "+5e3", "'-x", "plain", None, "'\tx"] == safe.column(0).to_pylist()
 
 
 def test_other_arguments_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A misspelt flag is no silence."""
+    """A misspelled option is an error."""
     with pytest.raises(SystemExit):
         main(["predict", str(folder), "x.csv", "-o", "y.csv", "--strickt"])
     assert "unrecognized arguments: --strickt" in capsys.readouterr().err
 
 
 def test_prepared_has_gaps() -> None:
-    """The rows of these tests have gaps where they need them."""
+    """The rows of these tests have missing values where they need them."""
     assert prepared().encoder.columns[0].indicator

@@ -1,4 +1,4 @@
-"""Predictions on disk: what is written is read."""
+"""Predictions can be written and read back."""
 
 from pathlib import Path
 
@@ -23,9 +23,9 @@ def part(weight: np.ndarray | None = None, sensitive: dict[str, np.ndarray] | No
 def test_written_is_read(
     tmp_path: Path, classes: list[str], sensitive: dict[str, np.ndarray], weight: np.ndarray | None
 ) -> None:
-    """Rows, classes, probabilities, weights and sensitive values come back as they were, whatever the classes are called."""
+    """Rows, classes, probabilities, weights and sensitive values are read as they were written, whatever the class names."""
     y_prob = np.random.default_rng(0).dirichlet(np.ones(len(classes)), size=3)
-    written = PartPredictions.of(part(weight, sensitive), np.array([0, 0, 1]), y_prob)
+    written = PartPredictions.from_part(part(weight, sensitive), np.array([0, 0, 1]), y_prob)
     written.write(tmp_path / "p.parquet", classes)
     read = PartPredictions.read(tmp_path / "p.parquet", classes)
     for name in ("row", "y_true", "y_pred", "y_prob"):
@@ -37,8 +37,8 @@ def test_written_is_read(
 
 
 def test_people_read_names(tmp_path: Path) -> None:
-    """The table names classes and columns, for people."""
-    predictions = PartPredictions.of(part(np.ones(3), SENSITIVE), np.array([0, 0, 1]), np.full((3, 2), 0.5))
+    """The file has the names of classes and columns."""
+    predictions = PartPredictions.from_part(part(np.ones(3), SENSITIVE), np.array([0, 0, 1]), np.full((3, 2), 0.5))
     predictions.write(tmp_path / "p.parquet", ["no", "yes"])
     frame = pd.read_parquet(tmp_path / "p.parquet")
     assert ["row", "actual", "predicted", "weight", "sensitive sex", "sensitive row", "p no", "p yes"] == list(frame.columns)

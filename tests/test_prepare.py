@@ -149,7 +149,7 @@ def test_shards(tmp_path: Path) -> None:
         (mixed_table().assign(score=[1.5] * 299 + [-1e200]), {}, "however it has -1e+200. Correct the table, name the value"),
         (mixed_table().assign(score=["1"] * 299 + ["1e999"]), {}, "however it has an infinite value."),
         (mixed_table(), {"types": {"colour": "boolean"}}, "must have two values to be a boolean, however it has 3."),
-        (mixed_table(1, 1), {}, "must have at least two classes, however it has one: 'class 0' (1 rows)."),
+        (mixed_table(1, 1), {}, "must have at least two classes, but has one: 'class 0' (1 rows)."),
         (mixed_table().head(2).assign(target=["a", "b"]), {}, "must leave rows for every part"),
         (mixed_table(), {"target": "goal"}, "data.target names the column 'goal', however the table has: 'age', 'colour'"),
     ],

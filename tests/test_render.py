@@ -1,4 +1,4 @@
-"""The report as page and text: complete, the same bytes each time, and proof against any name."""
+"""The HTML page and the Markdown text are complete, reproducible, and safe with any name."""
 
 import copy
 import re
@@ -11,14 +11,16 @@ import pytest
 
 from tests.reports import facts, summary
 from tests.rooms import HOSTILE, ROOT, TEMPLATES
-from veritable.reporting.render import dotted, interval, markdown_safe, number, render_html, render_markdown
+from veritable.reporting.render import escape_markdown, flatten_params, format_number, render_html, render_markdown
+from veritable.reporting.sentences import write_sentences
+from veritable.reporting.summary import make_summary
 
 SECTIONS = ["verdict", "cards", "findings", "metrics", "confusion", "curves", "explanation", "table", "provenance"]
 MANY = [f"class {i:02}" for i in range(26)]
 
 
 class Page(HTMLParser):
-    """The tags, attributes and texts of a page, and whether its tags are closed in order."""
+    """Tags, attributes and texts of a page; checks that its tags are closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -49,7 +51,7 @@ def page(facts: dict[str, Any] | None = None) -> Page:
 
 
 def tables(markdown: str) -> list[list[list[str]]]:
-    """The cells of each Markdown table."""
+    """Return the cells of each Markdown table."""
     found: list[list[list[str]]] = [[]]
     for line in markdown.splitlines():
         if line.startswith("|"):
@@ -61,7 +63,7 @@ def tables(markdown: str) -> list[list[list[str]]]:
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], MANY], ids=len)
 def test_sections(classes: list[str]) -> None:
-    """The page has every section, once and in order, with every class, column and metric in it."""
+    """The page has every section once and in order, with every class, column and metric."""
     parsed = page(summary(classes))
     assert SECTIONS == [attributes["data-test"] for _, attributes in parsed.tags if "data-test" in attributes]
     assert [] == parsed.open
@@ -72,7 +74,7 @@ def test_sections(classes: list[str]) -> None:
 
 
 def test_needs_nothing_else() -> None:
-    """The page fetches nothing and runs nothing: no script, no link, all images in it, and a policy that says so."""
+    """The page loads and runs nothing: no script, no link, inlined images, and a policy that forbids the rest."""
     parsed = page()
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in parsed.tags)
     sources = [value or "" for _, attributes in parsed.tags for key, value in attributes.items() if key in ("src", "href")]
@@ -83,7 +85,7 @@ def test_needs_nothing_else() -> None:
 
 
 def test_hostile_names_in_html() -> None:
-    """Any target, class or column name is shown as the text that it is, and adds no tag, attribute or section."""
+    """Any target, class or column name is shown as text and adds no tag, attribute or section."""
     tame = summary([f"c{i}" for i in range(len(HOSTILE))], [f"x{i}" for i in range(len(HOSTILE))])
     wild = summary(HOSTILE, HOSTILE, HOSTILE[0])
     one, two = page(tame), page(wild)
@@ -104,7 +106,7 @@ def test_hostile_names_in_html() -> None:
 
 
 def test_hostile_names_in_markdown() -> None:
-    """In the text, tables keep their shape whatever the names, and no name is HTML, a link or code."""
+    """In the Markdown text, tables keep their shape whatever the names, and no name becomes HTML, a link or code."""
     tame = render_markdown(summary(["a", "b"], ["x"] * len(HOSTILE)), TEMPLATES)
     for positive in HOSTILE:
         wild = render_markdown(summary(["a", positive], HOSTILE, positive), TEMPLATES)
@@ -113,22 +115,39 @@ def test_hostile_names_in_markdown() -> None:
         assert not re.search(r"(?<!\\)[<>`]|(?<!\\)\]\(", wild)
 
 
+@pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], MANY], ids=len)
+def test_shared_sentences(classes: list[str]) -> None:
+    """Every sentence that both renderings share is in the page and in the text."""
+    gathered = facts(classes, ["x"], "target", 300, sensitive={"town": [f"t{n}" for n in range(25)]})
+    gathered["results"] |= {"weighted": True, "fitted": {"rows": 1000, "total_rows": 23_456}}
+    gathered["params"] |= {"data": gathered["params"]["data"] | {"weight": "w"}}
+    gathered["findings"] = []
+    shared = make_summary(**gathered)
+    html, text = " ".join("".join(page(shared).texts).split()), render_markdown(shared, TEMPLATES)
+    sentences = write_sentences(shared, lambda name: name)
+    html_only = {"curves"}
+    for name, sentence in sentences.items():
+        assert " ".join(sentence.split()) in html, name
+        if name not in html_only:
+            assert sentence in text.replace("**", ""), name
+
+
 def test_markdown_tables() -> None:
-    """The text's tables are rectangular, with a row per metric, class and column."""
+    """The tables of the Markdown text are rectangular, with one row per metric, class and column."""
     shapes = [(len(table), {len(row) for row in table}) for table in tables(render_markdown(summary(), TEMPLATES))]
     assert [(2 + 10, {5}), (2 + 2, {3}), (2 + 2, {2})] == shapes
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_markdown_safe(text: str) -> None:
-    """Escaped text is one line, and without the backslashes it is the text again."""
-    safe = markdown_safe(text)
+def test_escape_markdown(text: str) -> None:
+    """Escaped text is one line, and removing the backslashes restores it."""
+    safe = escape_markdown(text)
     assert "\n" not in safe
     assert " ".join(text.split()) == re.sub(r"\\(.)", r"\1", safe)
 
 
 def test_undefined_metrics_are_dashes() -> None:
-    """A metric that is undefined is a dash in page and text."""
+    """An undefined metric is a dash in the page and in the text."""
     undefined = copy.deepcopy(summary())
     roc_auc = undefined["metrics"]["roc_auc"]
     roc_auc["models"]["classifier"] |= {"value": None, "low": None, "high": None}
@@ -141,19 +160,17 @@ def test_undefined_metrics_are_dashes() -> None:
 
 
 def test_numbers() -> None:
-    """Numbers have three decimals, intervals stand in brackets."""
-    assert ("0.912", "–", "0.91") == (number(0.9123), number(None), number(0.9123, 2))
-    assert "0.912 [0.905, 0.919]" == interval({"value": 0.9121, "low": 0.9049, "high": 0.9191})
-    assert ("0.500", "–") == tuple(interval({"value": value, "low": None, "high": None}) for value in (0.5, None))
+    """Numbers have three decimals by default, and an undefined number is a dash."""
+    assert ("0.912", "–", "0.91") == (format_number(0.9123), format_number(None), format_number(0.9123, 2))
 
 
-def test_dotted() -> None:
-    """Nested params are listed by their whole names."""
-    assert [("a.b", 1), ("a.c.d", []), ("e", None)] == dotted({"a": {"b": 1, "c": {"d": []}}, "e": None})
+def test_flatten_params() -> None:
+    """Nested params are listed with dotted names."""
+    assert [("a.b", 1), ("a.c.d", []), ("e", None)] == flatten_params({"a": {"b": 1, "c": {"d": []}}, "e": None})
 
 
 def test_same_bytes() -> None:
-    """The same facts are the same bytes, also in processes that hash texts in another way."""
+    """The same summary gives the same bytes, also in processes with another hash seed."""
     code = (
         "import hashlib; from tests.reports import facts, summary; from tests.rooms import TEMPLATES, HOSTILE;"
         "from veritable.reporting.render import *; s = summary(HOSTILE, HOSTILE);"
@@ -181,7 +198,7 @@ FINDINGS = [
 
 
 def test_findings() -> None:
-    """Each finding stands in the page and the text with its level, sentence and code, all of it text."""
+    """The page and the text show each finding with its level, sentence and code, escaped."""
     found = summary(findings=FINDINGS)
     parsed, text = page(found), render_markdown(found, TEMPLATES)
     tags = [attributes["class"] for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("tag ")]
@@ -191,33 +208,33 @@ def test_findings() -> None:
     for each, line in zip(FINDINGS, listed, strict=True):
         assert f"{each['sentence']} " in words
         assert each["code"] in parsed.texts
-        assert f"- **{each['level']}** {markdown_safe(each['sentence'])} ({markdown_safe(each['code'])})" == line
+        assert f"- **{each['level']}** {escape_markdown(each['sentence'])} ({escape_markdown(each['code'])})" == line
 
 
 def test_nothing_found() -> None:
-    """Where nothing was found, one sentence says so and what was looked for."""
+    """Without findings, the report says so and what was checked."""
     nothing = summary(findings=[])
     for text in (" ".join(page(nothing).texts), render_markdown(nothing, TEMPLATES)):
-        assert "Nothing was found. Looked for: columns that give the target away" in text
+        assert "The checks found nothing. The checks look for columns that predict the target almost perfectly" in text
 
 
 def test_too_many_findings() -> None:
-    """Of 250 findings a hundred are listed, the others counted."""
+    """Of 250 findings a hundred are listed and the others are counted."""
     many = summary(findings=FINDINGS[:1] * 250)
     assert 100 == len([1 for _, attributes in page(many).tags if attributes.get("class") == "tag error"])
-    assert "- 150 more stand in reports/findings.json." in render_markdown(many, TEMPLATES).splitlines()
+    assert "150 more findings are in findings.json." in render_markdown(many, TEMPLATES).splitlines()
 
 
 GROUPS = {"sex": ["f", "m", "m", None], HOSTILE[0]: [HOSTILE[1], HOSTILE[3], HOSTILE[4]]}
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"]], ids=len)
-def test_for_whom(classes: list[str]) -> None:
-    """Each sensitive column has a table with a line per group, small ones marked; names are text."""
+def test_groups(classes: list[str]) -> None:
+    """Each sensitive column has a table with one row per group; small groups are marked, and names are escaped."""
     found = summary(classes, rows=112, sensitive=GROUPS)
     parsed, text = page(found), render_markdown(found, TEMPLATES)
     assert "groups" in [attributes.get("data-test") for _, attributes in parsed.tags]
-    for word in ("For whom", "sex", "missing", *GROUPS[HOSTILE[0]], HOSTILE[0], "too few rows"):
+    for word in ("Metrics by group", "sex", "missing", *GROUPS[HOSTILE[0]], HOSTILE[0], "too few rows"):
         assert word in parsed.texts, word
     assert 2 == parsed.texts.count("too few rows")
     width = 2 + 5 + (2 if len(classes) == 2 else 0)
@@ -229,45 +246,49 @@ def test_for_whom(classes: list[str]) -> None:
     assert [] == parsed.open
 
 
-def test_for_nobody() -> None:
-    """Without sensitive columns there is no such section."""
-    assert "For whom" not in render_html(summary(), TEMPLATES)
-    assert "For whom" not in render_markdown(summary(), TEMPLATES)
+def test_no_groups() -> None:
+    """Without sensitive columns there is no section with groups."""
+    assert "Metrics by group" not in render_html(summary(), TEMPLATES)
+    assert "Metrics by group" not in render_markdown(summary(), TEMPLATES)
 
 
 def test_further_groups() -> None:
-    """Groups that are too many are counted."""
+    """Groups beyond the limit are counted."""
     found = summary(rows=300, sensitive={"town": [f"t{n}" for n in range(25)]})
     for text in (" ".join(page(found).texts), render_markdown(found, TEMPLATES)):
-        assert "5 rarer groups with 60 rows in all are left out." in text
+        assert "5 less frequent groups with 60 rows in total are not shown." in text
 
 
-def test_weights_and_samples_are_said() -> None:
-    """Where rows have weights, and where the simple models saw a sample, page and text say so; else they do not."""
+def test_weights_and_samples() -> None:
+    """The page and the text mention weights and samples of the baselines, but only where there are any."""
     plain = facts(["no", "yes"], ["x"], "target", 120)
-    results = plain["results"] | {"weighted": True, "fitted": {"rows": 1000, "of_rows": 23_456}}
+    results = plain["results"] | {"weighted": True, "fitted": {"rows": 1000, "total_rows": 23_456}}
     params = plain["params"] | {"data": plain["params"]["data"] | {"weight": HOSTILE[0]}}
     said = summary(results=results, params=params)
     html, text = " ".join(page(said).texts), render_markdown(said, TEMPLATES)
-    for words, name in ((html, HOSTILE[0]), (text, markdown_safe(HOSTILE[0]))):
-        assert re.search(rf"counts by its weight in the column\s+{re.escape(name)}", words)
+    for words, name in ((html, HOSTILE[0]), (text, escape_markdown(HOSTILE[0]))):
+        assert re.search(rf"counts by its weight in the column\s+(\*\*)?{re.escape(name)}", words)
         assert "were fitted on 1,000 of the 23,456 train rows" in words
     for words in (" ".join(page().texts), render_markdown(summary(), TEMPLATES)):
         assert "weight in the column" not in words
         assert "were fitted on" not in words
-        assert "is left out with so many classes" not in words
+        assert "Gradient boosting is omitted" not in words
 
 
 def test_many_classes_and_columns_stay_small() -> None:
-    """With 1,000 classes and 10,000 columns the page stays below 1 MB and the text below 50 kB; both say what is left out."""
+    """With 1,000 classes and 10,000 columns the page stays below 1 MB and the text below 50 kB; both say what is not shown."""
     classes, columns = [f"class {n:04}" for n in range(1000)], [f"column {n:05}" for n in range(10_000)]
     many = summary(classes, columns, rows=2000)
     html, text = render_html(many, TEMPLATES), render_markdown(many, TEMPLATES)
     assert len(html) < 1_000_000
     assert len(text) < 50_000
     words = " ".join(Page(html).texts)
-    for each in ("and 970 rarer ones", "10,000 columns, the first 500 of them", "The 30 commonest of 1,000 classes"):
+    for each in (
+        "and 970 less frequent classes",
+        "10,000 columns, of which the first 500 are shown",
+        "The 30 most frequent of 1,000 classes",
+    ):
         assert each in words
     for each in (words, text):
-        assert "Gradient boosting, which grows a tree per class and round, is left out with so many classes." in each
+        assert "Gradient boosting is omitted: it grows one tree per class and round, and there are too many classes." in each
         assert "(970 others)" in each.replace("\\", "")

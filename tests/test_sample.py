@@ -38,24 +38,24 @@ def test_a_copy_of_the_target_predicts_it() -> None:
     noise = draw.normal(size=3000)
     for coded, column in ((True, classes), (False, classes * 2.5), (False, classes + 0.3 * np.clip(noise, -1, 1))):
         train, test = (sample(column[half], classes[half]) for half in (slice(0, 2000), slice(2000, None)))
-        assert 1.0 == pytest.approx(predictability(train, test, 0, coded=coded, classes=3), abs=0.01)
+        assert 1.0 == pytest.approx(predictability(train, test, 0, coded=coded, n_classes=3), abs=0.01)
     train, test = (sample(noise[half], classes[half]) for half in (slice(0, 2000), slice(2000, None)))
-    assert 1 / 3 == pytest.approx(predictability(train, test, 0, coded=False, classes=3), abs=0.08)
+    assert 1 / 3 == pytest.approx(predictability(train, test, 0, coded=False, n_classes=3), abs=0.08)
 
 
 def test_known_recall() -> None:
     """Three quarters of one class and all of the other are found: the mean recall is 7/8, whatever their sizes."""
     train = sample([0, 0, 0, 1] * 10 + [1] * 10, [0] * 40 + [1] * 10)
     test = sample([0, 0, 0, 1] * 100 + [1] * 7, [0] * 400 + [1] * 7)
-    assert 7 / 8 == predictability(train, test, 0, coded=True, classes=2)
+    assert 7 / 8 == predictability(train, test, 0, coded=True, n_classes=2)
 
 
 def test_missing_and_unseen_values() -> None:
     """A missing value can give the class away; a value that train did not have is no guess; one class in test is no test."""
     train = sample([np.nan] * 9 + [5] * 9, [0] * 9 + [1] * 9)
-    assert 1.0 == predictability(train, sample([np.nan, 5], [0, 1]), 0, coded=True, classes=2)
-    assert 0.5 == predictability(train, sample([np.nan, 77], [0, 1]), 0, coded=True, classes=2)
-    assert 0.0 == predictability(train, sample([5, 5], [1, 1]), 0, coded=True, classes=2)
+    assert 1.0 == predictability(train, sample([np.nan, 5], [0, 1]), 0, coded=True, n_classes=2)
+    assert 0.5 == predictability(train, sample([np.nan, 77], [0, 1]), 0, coded=True, n_classes=2)
+    assert 0.0 == predictability(train, sample([5, 5], [1, 1]), 0, coded=True, n_classes=2)
 
 
 def test_no_drift() -> None:

@@ -14,11 +14,10 @@ from veritable.tables.splitting.split import (
     TEST,
     TRAIN,
     VALID,
-    by_time,
-    check_parts,
+    count_parts,
     deal,
     find_repeats,
-    follow,
+    split_by_time,
 )
 
 LABELS = ["a", "b", "c", "d", "e"]
@@ -37,7 +36,7 @@ def problems(draw: st.DrawFn) -> Problem:
 
 def dealt(y: np.ndarray, valid: float = 0.2, test: float = 0.2, seed: int = 0) -> np.ndarray:
     """All rows dealt, none a repeat."""
-    return deal(y, LABELS, np.zeros(len(y), dtype=bool), valid=valid, test=test, seed=seed)
+    return deal(y, LABELS, np.ones(len(y), dtype=bool), valid=valid, test=test, seed=seed)
 
 
 def shares(parts: np.ndarray) -> list[float]:
@@ -90,7 +89,7 @@ def test_a_new_class_moves_no_row_of_another(problem: Problem) -> None:
     """What is drawn hangs on a class's name: with another class before it in order its rows stay where they are."""
     y, valid, test, seed = problem
     more = np.concatenate([[0, 0, 0], y + 1])
-    after = deal(more, ["A", *LABELS], np.zeros(len(more), dtype=bool), valid=valid, test=test, seed=seed)
+    after = deal(more, ["A", *LABELS], np.ones(len(more), dtype=bool), valid=valid, test=test, seed=seed)
     np.testing.assert_array_equal(dealt(y, valid, test, seed), after[3:])
 
 
@@ -121,11 +120,11 @@ def test_repeats_are_not_counted() -> None:
     """A unit of many rows is one draw: the shares are those of units, and its rows go where the first one goes."""
     keys = np.arange(3000, dtype=np.uint64) // np.uint64(3)
     repeats, firsts = find_repeats(lambda: [keys], len(keys))
-    follows = np.zeros(len(keys), dtype=bool)
-    follows[repeats] = True
-    parts = deal(np.zeros(3000, dtype=np.int64), LABELS, follows, valid=0.2, test=0.2, seed=0)
+    leads = np.ones(len(keys), dtype=bool)
+    leads[repeats] = False
+    parts = deal(np.zeros(3000, dtype=np.int64), LABELS, leads, valid=0.2, test=0.2, seed=0)
     assert 2000 == (parts == LEFT_OUT).sum()
-    follow(parts, repeats, firsts)
+    parts[repeats] = parts[firsts]
     assert (parts.reshape(-1, 3) == parts[::3, None]).all()
     assert [600, 200, 200] == np.bincount(parts[::3]).tolist()
 
@@ -154,11 +153,11 @@ def test_repeats_like_pandas(values: list[int], rows: int, at_once: int) -> None
 
 
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=60), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
-def test_by_time(values: list[int], valid: float, test: float) -> None:
+def test_split_by_time(values: list[int], valid: float, test: float) -> None:
     """No row of train is later than one of valid, none of valid later than one of test, and rows of one time are together."""
     times = np.array(values, dtype=float)
     try:
-        parts = by_time(times, "when", valid=valid, test=test)
+        parts = split_by_time(times, "when", valid=valid, test=test)
     except split.TableError as error:
         assert "the time column 'when' must have enough different times" in str(error)
         return
@@ -167,37 +166,37 @@ def test_by_time(values: list[int], valid: float, test: float) -> None:
     assert times[parts == VALID].max() < times[parts == TEST].min()
 
 
-def test_by_time_shares() -> None:
+def test_split_by_time_shares() -> None:
     """The parts have their shares where times differ; a row without a time is in none, and times need not be in order."""
     times = np.random.default_rng(0).permutation(np.append(np.arange(100.0), np.nan))
-    parts = by_time(times, "when", valid=0.1, test=0.3)
+    parts = split_by_time(times, "when", valid=0.1, test=0.3)
     assert [60, 10, 30] == np.bincount(parts, minlength=256)[[TRAIN, VALID, TEST]].tolist()
     assert [LEFT_OUT] == parts[np.isnan(times)].tolist()
 
 
 def test_times_too_few() -> None:
     """Two different times cannot cut a table in three."""
-    said = refusal(lambda: by_time(np.array([1.0, 1.0, 2.0, 2.0]), "when", valid=0.2, test=0.2))
-    assert "must have enough different times to cut the table into train, valid and test, however it has 2." in said
-    assert "however it has 0." in refusal(lambda: by_time(np.array([np.nan]), "when", valid=0.2, test=0.2))
+    said = refusal(lambda: split_by_time(np.array([1.0, 1.0, 2.0, 2.0]), "when", valid=0.2, test=0.2))
+    assert "must have enough different times to split the table into train, valid and test, but has 2." in said
+    assert "but has 0." in refusal(lambda: split_by_time(np.array([np.nan]), "when", valid=0.2, test=0.2))
 
 
 def test_counts() -> None:
     """Rows are counted by part and class, without those left out."""
     parts = np.array([TRAIN, TRAIN, VALID, TEST, LEFT_OUT, TRAIN], dtype=np.uint8)
     classes = np.array([0, 1, 1, 0, 1, 1])
-    assert [[1, 2], [0, 1], [1, 0]] == check_parts(parts, classes, ["a", "b"], "x").tolist()
+    assert [[1, 2], [0, 1], [1, 0]] == count_parts(parts, classes, ["a", "b"], "x").tolist()
 
 
 def test_empty_part() -> None:
     """A part without rows is named."""
-    said = refusal(lambda: check_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split"))
-    assert said.startswith("the split must leave rows for every part, however test has none (train 2, valid 1, test 0).")
+    said = refusal(lambda: count_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split"))
+    assert said.startswith("the split must leave rows for every part, but test has none (train 2, valid 1, test 0).")
     assert ("train", "valid", "test") == PARTS
 
 
 def test_one_class_in_train() -> None:
     """A train part of one class is refused."""
     y = np.array([1, 1, 0, 0])
-    said = refusal(lambda: check_parts(np.array([0, 0, 1, 2], np.uint8), y, ["a", "b"], "the split by time"))
-    assert "the train part must have at least two classes, however the split by time leaves it 1: 'b' (2 rows)." in said
+    said = refusal(lambda: count_parts(np.array([0, 0, 1, 2], np.uint8), y, ["a", "b"], "the split by time"))
+    assert "the train part must have at least two classes, but the split by time leaves it 1: 'b' (2 rows)." in said

@@ -30,10 +30,10 @@ OTHER = {
     },
     "train": {
         "network": "resnet", "n_networks": "2", "n_splits": "3", "init": "models/v1", "freeze": "[output]",
-        "calibrate": "false", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true", "threads": "1",
-        "memory_gib": "0.5", "seed": "1",
+        "calibrate": "false", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
     },
+    "machine": {"threads": "1", "memory_gib": "0.00001"},
     "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
     "baselines": {"max_rows": "50", "seed": "1"},
     "threshold": {"metric": "accuracy"},

@@ -1,4 +1,4 @@
-"""The summary: all facts of a run in one dict, and the few that git holds."""
+"""The summary holds all facts of a run, and the metrics file the few that git tracks."""
 
 import json
 import math
@@ -10,14 +10,14 @@ import pytest
 from tests.reports import facts, predictions, summary
 from tests.rooms import TEMPLATES
 from veritable.evaluation.evaluate import compare_models
-from veritable.evaluation.folds import measure_folds
+from veritable.evaluation.folds import compute_fold_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.reporting.render import render_html, render_markdown
-from veritable.reporting.summary import LABELS, headline, summarise, versions_in
+from veritable.reporting.summary import LABELS, make_summary, parse_versions, select_metrics
 
 
 def plain(value: Any) -> Any:
-    """Frames as lists of rows, bytes as their length."""
+    """Return frames as lists of rows, and bytes as their length."""
     if isinstance(value, pd.DataFrame):
         return value.to_dict("records")
     if isinstance(value, dict):
@@ -29,13 +29,13 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"]], ids=len)
 def test_json_without_nan(classes: list[str]) -> None:
-    """Summary and headline are JSON: no NaN, no infinity, no numpy number."""
-    for content in (plain(summary(classes)), headline(summary(classes))):
+    """Summary and metrics file are JSON: no NaN, no infinity, no numpy number."""
+    for content in (plain(summary(classes)), select_metrics(summary(classes))):
         assert content == json.loads(json.dumps(content, allow_nan=False))
 
 
 def test_undefined_metrics() -> None:
-    """What is undefined on these rows is None in summary and headline, not NaN."""
+    """A metric that is undefined on the test rows is None, not NaN."""
     gathered = facts(["no", "yes"], ["age"], "target", 20)
     one_class = predictions(2, 20, 1)
     one_class.y_true[:] = 0
@@ -43,15 +43,15 @@ def test_undefined_metrics() -> None:
         one_class, [("majority", one_class)], EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)
     )
     gathered["results"] |= judged
-    content = headline(summarise(**gathered))
+    content = select_metrics(make_summary(**gathered))
     assert content["classifier"]["roc_auc"]["value"] is None
     json.dumps(content, allow_nan=False)
 
 
-def test_headline() -> None:
-    """The headline has rows, threshold, the classifier's metrics with their intervals, and the values of the simple models."""
+def test_metrics_file() -> None:
+    """The metrics file has rows, threshold, the classifier's metrics with intervals, and the baselines' values."""
     gathered = facts(["no", "yes"], ["age"], "target", 120)
-    content = headline(summarise(**gathered))
+    content = select_metrics(make_summary(**gathered))
     assert (120, 0.42) == (content["rows"], content["threshold"])
     assert set(LABELS) == set(content["classifier"])
     for key, metric in content["classifier"].items():
@@ -63,13 +63,13 @@ def test_headline() -> None:
 
 
 def test_folds() -> None:
-    """Of a cross-validated classifier page and text show mean and spread of each metric; the headline holds them."""
+    """For a cross-validated classifier, page, text and metrics file have the mean and the spread of each metric."""
     gathered = facts(["no", "yes"], ["age"], "target", 120)
-    gathered["results"]["folds"] = folds = measure_folds([predictions(2, 50, seed) for seed in (1, 2, 3)])
-    cross_validated = summarise(**gathered)
-    assert {key: {"mean": folds[key]["mean"], "spread": folds[key]["spread"]} for key in LABELS} == headline(cross_validated)[
-        "folds"
-    ]
+    gathered["results"]["folds"] = folds = compute_fold_metrics([predictions(2, 50, seed) for seed in (1, 2, 3)])
+    cross_validated = make_summary(**gathered)
+    assert {key: {"mean": folds[key]["mean"], "spread": folds[key]["spread"]} for key in LABELS} == select_metrics(
+        cross_validated
+    )["folds"]
     auc = folds["roc_auc"]
     html, text = render_html(cross_validated, TEMPLATES), render_markdown(cross_validated, TEMPLATES)
     assert f"| ROC AUC | {auc['mean']:.3f} | {auc['spread']:.3f} |" in text
@@ -77,28 +77,30 @@ def test_folds() -> None:
     assert "Cross-validation" not in render_html(summary(), TEMPLATES)
 
 
+KEPT = "Epoch 2 of 3 of the network was kept, with a validation loss of 0.5500."
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "One network (tabm), 44 %, and 4 models of boosted trees, 56 %; temperature 0.95."),
-        ({"networks": 3, "trees": 0, "share": 1.0, "temperature": 1.0}, "3 networks (tabm); temperature 1."),
+        ({}, "One network (tabm, weight 44 %) and 4 boosted-tree models (weight 56 %). Temperature 0.95."),
+        ({"networks": 3, "trees": 0, "share": 1.0, "temperature": 1.0}, "3 networks (tabm). Temperature 1."),
         (
             {"trees": 1, "network": "resnet"},
-            "One network (resnet), 44 %, and one model of boosted trees, 56 %; temperature 0.95.",
+            "One network (resnet, weight 44 %) and one boosted-tree model (weight 56 %). Temperature 0.95.",
         ),
     ],
 )
-def test_made_of(changes: dict[str, Any], sentence: str) -> None:
-    """What the classifier is made of is told in a sentence, on the page and in the text."""
+def test_classifier_sentence(changes: dict[str, Any], sentence: str) -> None:
+    """Page and text say in one sentence what the classifier consists of."""
     gathered = facts(["no", "yes"], ["age"], "target", 120)
     gathered["results"]["members"] |= changes
-    made = summarise(**gathered)
-    assert sentence == made["made_of"]
-    assert all(sentence in render(made, TEMPLATES) for render in (render_html, render_markdown))
+    made = make_summary(**gathered)
+    assert all(f"{sentence} {KEPT}" in render(made, TEMPLATES) for render in (render_html, render_markdown))
 
 
 def test_every_metric_has_a_label() -> None:
-    """No metric that evaluate measures is left out of the report."""
+    """The report shows every metric that evaluate computes."""
     assert set(facts(["a", "b"], ["x"], "t", 40)["results"]["classifier"]) == set(LABELS)
 
 
@@ -115,25 +117,25 @@ def test_confusion() -> None:
 
 
 def test_best_epoch() -> None:
-    """The epoch that was kept is that of the least validation loss."""
+    """The epoch that was kept has the lowest validation loss."""
     assert {"epoch": 2, "epochs": 3, "valid_loss": 0.55} == summary()["best"]
 
 
 def test_positive_class() -> None:
-    """Of two classes the second is the positive one; more have none."""
+    """Of two classes the second is the positive one; with more classes there is none."""
     assert "yes" == summary(["no", "yes"])["positive"]
     assert summary(["a", "b", "c"])["positive"] is None
 
 
 def test_versions() -> None:
-    """Versions are those of the stage's code file, and the page shows the few that matter."""
+    """Versions come from the stage's code file, and the report shows the most important ones."""
     text = "python 3.11\nmodule veritable.files 0123\npackage torch 2.13.0\npackage scikit-learn 1.9.1\n"
-    assert {"python": "3.11", "torch": "2.13.0", "scikit-learn": "1.9.1"} == versions_in(text)
+    assert {"python": "3.11", "torch": "2.13.0", "scikit-learn": "1.9.1"} == parse_versions(text)
     assert ["python", "torch", "numpy"] == list(summary()["versions"])
 
 
 def test_many_classes() -> None:
-    """Of 1,000 classes the confusion matrix has a line for the 30 commonest and one for the rest, which is right nor wrong."""
+    """With 1,000 classes the confusion matrix has a row for each of the 30 most frequent and one for all others."""
     facts_ = summary([f"c{n:03}" for n in range(1000)], rows=1000)
     rows = facts_["confusion"]
     assert [*(f"c{n:03}" for n in range(30)), "(970 others)"] == [row["actual"] for row in rows]
@@ -145,7 +147,7 @@ def test_many_classes() -> None:
 
 @pytest.mark.parametrize(("share", "first"), [(0.02, "average_precision"), (0.3, "roc_auc")])
 def test_cards(share: float, first: str) -> None:
-    """The first card is ROC AUC, of a rare positive class average precision; then neither accuracy nor Brier is among them."""
+    """The first card is ROC AUC or, with a rare positive class, average precision; then there is no accuracy and no Brier."""
     cards = summary(rows=500, positive_share=share)["cards"]
     assert (first, 5) == (cards[0], len(cards))
     assert (first == "roc_auc") == ("accuracy" in cards) == ("brier" in cards)
@@ -153,5 +155,5 @@ def test_cards(share: float, first: str) -> None:
 
 
 def test_cards_of_a_common_positive_class() -> None:
-    """Where the other class is the rare one, the cards are the usual ones."""
+    """If the negative class is rare, the cards are the usual ones."""
     assert "roc_auc" == summary(rows=500, positive_share=0.98)["cards"][0]

@@ -1,4 +1,4 @@
-"""The classes of a target."""
+"""Classes of the target."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from veritable.progress import progress
 from veritable.tables.reading.source import some
 from veritable.tables.scan import scan
 from veritable.tables.spool import Spool
-from veritable.tables.typing.target import find_classes
+from veritable.tables.typing.target import as_labels, find_classes
 
 
 def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) -> tuple[list[str], list[int]]:
-    """The classes, and each row's."""
+    """Return the classes, and the code of each row."""
     table = pa.table({"x": list(range(len(values))), "target": pa.array(values, kind)})
     params = data_params(**changes)
     with Spool(columns=2, keys=2) as spool:
@@ -42,7 +42,7 @@ def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) ->
     ids=str,
 )
 def test_classes(values: list[Any], classes: list[str]) -> None:
-    """Classes are texts: numbers in order of size, all else in that of the alphabet."""
+    """Classes are texts, sorted as numbers if all are numbers, and else alphabetically."""
     names, codes = found(values)
     assert classes == names
     written = [str(each).strip().lower() if not isinstance(each, float) else f"{each:g}" for each in values]
@@ -50,12 +50,12 @@ def test_classes(values: list[Any], classes: list[str]) -> None:
 
 
 def test_rows_without_a_target() -> None:
-    """A missing target is no class, whatever it is written with."""
+    """A missing target is not a class, however it is written."""
     assert (["a", "b"], [0, -1, 1, -1, -1, 0]) == found(["a", None, "b", "?", " ", "a"])
 
 
 def test_positive_stands_last() -> None:
-    """The positive class of two has code 1, whatever type it is given with."""
+    """The positive class of two has code 1, whatever the type of data.positive."""
     assert (["b", "a"], [1, 0]) == found(["a", "b"], positive="a")
     assert (["1", "0"], [1, 0]) == found([0, 1], positive=0)
     assert (["0", "1"], [0, 1]) == found([0, 1], positive=1)
@@ -63,12 +63,12 @@ def test_positive_stands_last() -> None:
 
 @pytest.mark.parametrize(("values", "positive"), [([True, False], False), ([0.0, 1.0], 0.0)])
 def test_positive_as_yaml_has_it(values: list[Any], positive: bool | float) -> None:
-    """A positive class written as YAML's false or 0.0 is the label that the table's false or 0.0 has."""
+    """The YAML values false and 0.0 name the labels of false and 0.0 in the table."""
     assert 1 == found(values, positive=positive)[1][values.index(positive)]
 
 
 def test_labels() -> None:
-    """Labels are renamed, and equal names make one class."""
+    """data.labels renames labels, and labels of the same name are one class."""
     assert (["<=50K", ">50K"], [0, 0, 1, 1]) == found(
         ["<=50K", "<=50K.", ">50K.", ">50K"], labels={"<=50K.": "<=50K", ">50K.": ">50K"}
     )
@@ -76,7 +76,7 @@ def test_labels() -> None:
 
 
 def test_declared_type_does_not_matter() -> None:
-    """A target is read as labels, whatever data.types says of it."""
+    """The target is read as labels, whatever its type in data.types."""
     for declared in ("number", "category", "boolean", "date"):
         assert (["0", "1"], [0, 1, 1]) == found(["0", "1", "1"], types={"target": declared})
 
@@ -84,25 +84,25 @@ def test_declared_type_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("values", "changes", "words"),
     [
-        (["1", "1.0", "2"], {}, "must write each class in one way, however '1', '1.0' are the same number. Rename one"),
-        (["a", "a", "a"], {}, "must have at least two classes, however it has one: 'a' (3 rows)."),
-        (["a", "a", "b"], {"labels": {"b": "a"}}, "must have at least two classes, however it has one: 'a' (3 rows)."),
-        ([None, "?", ""], {}, "must hold classes, however all 3 rows lack one."),
-        ([f"u{i}" for i in range(50)], {}, "must hold classes of several rows, however 50 of 50 values stand in one row each"),
-        ([i / 8 for i in range(50)] * 2, {}, "1,000 classes, however it has 50 different numbers with fractions in 100 rows"),
-        ([f"u{i}" for i in range(1001)] * 2, {}, "at most 1,000 classes, however it has 1,001 different values in 2,002 rows"),
-        (["a", "b"], {"labels": {"c": "a"}}, "must rename classes of 'target', however 'c' is none of: 'a', 'b'."),
-        (["a", "b"], {"positive": "c"}, "one of two classes, however it is 'c' and the classes of 'target' are: 'a', 'b'."),
+        (["1", "1.0", "2"], {}, "must write each class in one way, but '1', '1.0' are the same number. Rename one"),
+        (["a", "a", "a"], {}, "must have at least two classes, but has one: 'a' (3 rows)."),
+        (["a", "a", "b"], {"labels": {"b": "a"}}, "must have at least two classes, but has one: 'a' (3 rows)."),
+        ([None, "?", ""], {}, "must hold classes, but is missing in all 3 rows."),
+        ([f"u{i}" for i in range(50)], {}, "must hold classes, but 50 of its 50 values occur in one row only"),
+        ([i / 8 for i in range(50)] * 2, {}, "1,000 classes, but has 50 different numbers with fractions in 100 rows"),
+        ([f"u{i}" for i in range(1001)] * 2, {}, "at most 1,000 classes, but has 1,001 different values in 2,002 rows"),
+        (["a", "b"], {"labels": {"c": "a"}}, "must rename classes of 'target', but 'c' is none of: 'a', 'b'."),
+        (["a", "b"], {"positive": "c"}, "one of two classes, but is 'c', and the classes of 'target' are: 'a', 'b'."),
         (["a", "b", "c"] * 2, {"positive": "c"}, "must be null or one of two classes"),
     ],
 )  # fmt: skip
 def test_no_classes(values: list[Any], changes: dict[str, Any], words: str) -> None:
-    """What cannot be classes is refused, with what it is."""
+    """A target without usable classes is refused, with the reason."""
     assert words in refusal(lambda: found(values, **changes))
 
 
-def test_most_classes() -> None:
-    """A thousand classes are classes."""
+def test_max_classes() -> None:
+    """A thousand classes are accepted."""
     assert 1000 == len(found([f"u{i}" for i in range(1000)] * 2)[0])
 
 
@@ -110,3 +110,27 @@ def test_shown() -> None:
     """Twelve names are listed, then their number."""
     assert "'a', 'b'" == some(["a", "b"])
     assert some([str(i) for i in range(1013)]).endswith("'11' and 1,001 more")
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (["0", "1"], [0, 1]),
+        (["-1", "2"], [-1, 2]),
+        (["0.5", "1.5"], [0.5, 1.5]),
+        (["false", "true"], [False, True]),
+        (["True", "False"], [True, False]),
+        (["no", "yes"], ["no", "yes"]),
+        (["01", "2"], ["01", "2"]),
+        (["1_0", "2"], ["1_0", "2"]),
+        (["1e3", "2.0"], ["1e3", "2.0"]),
+        (["99999999999999999999", "1"], ["99999999999999999999", "1"]),
+        (["0.5", "1"], ["0.5", "1"]),
+    ],
+    ids=str,
+)
+def test_as_labels(classes: list[str], labels: list[Any]) -> None:
+    """Names are converted if all are integers, floats or booleans as Python writes them; otherwise they stay texts."""
+    found = as_labels(classes).tolist()
+    assert labels == found
+    assert [type(label) for label in labels] == [type(label) for label in found]

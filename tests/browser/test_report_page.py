@@ -1,4 +1,4 @@
-"""The page in a real browser: quiet, offline, readable on a phone and without JavaScript."""
+"""The page works in a real browser: offline, without errors, on a phone and without JavaScript."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -56,17 +56,17 @@ Opened = Callable[..., Any]
 
 @pytest.fixture
 def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Opened]:
-    """Opens a page of a kind; its `said` and `asked` collect console messages and requests."""
+    """Open a page of a kind; `messages` and `requests` collect its console messages and requests."""
     contexts = []
 
     def open_page(kind: str, **options: Any) -> Any:
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
-        page.said, page.asked = [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: page.asked.append(request.url))
+        page.messages, page.requests = [], []
+        page.on("console", lambda message: page.messages.append(message.text))
+        page.on("pageerror", lambda error: page.messages.append(str(error)))
+        page.on("dialog", lambda dialog: (page.messages.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: page.requests.append(request.url))
         page.goto(pages[kind].as_uri(), wait_until="networkidle")
         return page
 
@@ -77,16 +77,16 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Opened]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_quiet_and_offline(opened: Opened, kind: str) -> None:
-    """The page says nothing on the console, opens no dialog, and asks for nothing but itself and what stands in it."""
+    """The page writes nothing to the console, opens no dialog, and requests nothing but itself and inlined images."""
     page = opened(kind)
-    assert [] == page.said
-    assert [] == [url for url in page.asked if not url.startswith("data:") and url != page.url]
+    assert [] == page.messages
+    assert [] == [url for url in page.requests if not url.startswith("data:") and url != page.url]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("width", [375, 1280])
 def test_fits(opened: Opened, kind: str, width: int) -> None:
-    """On a phone and on a desk the page does not scroll sideways, with all that folds unfolded: wide tables scroll alone."""
+    """On a phone and on a desktop the page does not scroll sideways with all details open; only wide tables scroll."""
     page = opened(kind, viewport={"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert width >= page.evaluate("document.documentElement.scrollWidth")
@@ -97,7 +97,7 @@ def test_fits(opened: Opened, kind: str, width: int) -> None:
 
 
 def test_hostile_names_are_text(opened: Opened) -> None:
-    """Names that are markup are read as they are written, and made no element of the page."""
+    """Names that contain markup are shown as text and add no element."""
     page = opened("hostile")
     assert 0 == page.locator("script").count()
     assert 2 == page.locator("img").count()
@@ -108,7 +108,7 @@ def test_hostile_names_are_text(opened: Opened) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_readable_without_javascript(opened: Opened, kind: str) -> None:
-    """Without JavaScript every section, chart and figure is there and has a size; what folds opens with a click."""
+    """Without JavaScript every section, chart and figure is visible; details open with a click."""
     page = opened(kind, java_script_enabled=False)
     assert (10 if "sensitive" in KINDS[kind] else 9) == page.locator("[data-test]").count()
     for chart in [*page.locator("figure svg").all(), *page.locator("figure img").all()]:
@@ -123,7 +123,7 @@ def test_readable_without_javascript(opened: Opened, kind: str) -> None:
 
 
 def test_keyboard(opened: Opened) -> None:
-    """What folds opens by keyboard."""
+    """Details open with the keyboard."""
     page = opened("two classes")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""Judge the classifier and the simple models by the same code on the same rows."""
+"""Evaluate the classifier and the baselines with the same code on the same rows."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -8,7 +8,7 @@ import pandas as pd
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.verdict import Judged, judge
+from veritable.evaluation.verdict import Candidate, compare_losses
 from veritable.metrics import curves
 from veritable.metrics.losses import log_losses
 from veritable.metrics.metrics import compute_metrics
@@ -18,18 +18,22 @@ from veritable.progress import progress
 def compare_models(
     classifier: PartPredictions, baselines: Iterable[tuple[str, PartPredictions]], params: EvaluateParams
 ) -> dict[str, Any]:
-    """Metrics with intervals of each model, and whether the classifier earns its place.
+    """Compute the metrics of each model with intervals, and compare the classifier with the best baseline.
 
     Parameters
     ----------
     classifier, baselines
-        Predictions of the same part, in the same order of rows. Baselines by name, each asked for after the last was done
-        with: with many classes, the probabilities of one model fill gigabytes.
+        Predictions for the same rows in the same order. Baselines are given by name and consumed one at a time, because with
+        many classes the probabilities of one model take gigabytes.
+
+    Returns
+    -------
+    A dict for JSON: `classifier` and `baselines` (metrics by name), `verdict` and `confidence`.
     """
-    metrics, judged = {}, {}
+    metrics, candidates = {}, {}
     with progress() as bar:
 
-        def measure(name: str, predictions: PartPredictions) -> None:
+        def compute(name: str, predictions: PartPredictions) -> None:
             task = bar.add_task(f"resampling {name.replace('_', ' ')}", total=params.n_resamples)
             intervals = compute_metrics(
                 predictions.y_true,
@@ -43,14 +47,14 @@ def compare_models(
             )
             metrics[name] = {key: asdict(interval) for key, interval in intervals.items()}
             losses = log_losses(predictions.y_true, predictions.y_prob)
-            judged[name] = Judged(losses, intervals["roc_auc"].value)
+            candidates[name] = Candidate(losses, intervals["roc_auc"].value)
 
-        measure("classifier", classifier)
+        compute("classifier", classifier)
         for name, predictions in baselines:
-            measure(name, predictions)
-    verdict = judge(
-        judged.pop("classifier"),
-        judged,
+            compute(name, predictions)
+    verdict = compare_losses(
+        candidates.pop("classifier"),
+        candidates,
         weight=classifier.weight,
         n_resamples=params.n_resamples,
         seed=params.seed,
@@ -64,8 +68,8 @@ def compare_models(
     }
 
 
-def draw_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
-    """The points of every curve by name: roc, pr, calibration, confusion, and for two classes thresholds."""
+def make_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
+    """Return the points of every curve by name: roc, pr, calibration, confusion and, for two classes, thresholds."""
     y, p, weight = classifier.y_true, classifier.y_prob, classifier.weight
     frames = {
         "roc": curves.roc_curve_frame(y, p, classes, weight),

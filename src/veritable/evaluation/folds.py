@@ -1,4 +1,4 @@
-"""Cross-validation: how much the metrics vary from fold to fold."""
+"""Evaluate a cross-validated classifier: how much do its metrics vary between folds?"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,25 +10,25 @@ from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import METRICS, Predictions
 
 
-def measure_folds(folds: Iterable[PartPredictions]) -> dict[str, dict[str, Any]]:
-    """Of each metric its `mean` over the folds, its `spread` (the standard deviation) and its `values`, one a fold.
+def compute_fold_metrics(folds: Iterable[PartPredictions]) -> dict[str, dict[str, Any]]:
+    """Compute each metric on every fold: its `mean`, its `spread` (standard deviation) and its `values`, one per fold.
 
-    A fold where the metric is undefined (None) is left out of the first two.
+    Folds on which a metric is undefined (None) do not count towards its mean and spread.
 
     Parameters
     ----------
     folds
-        Of each the rows held back, predicted by a classifier that has not seen them.
+        Predictions for the rows held out in each fold, by a classifier that was not trained on them.
     """
-    measured = []
+    computed = []
     for each in folds:
         weight = check_weight(each.weight, len(each.row))
-        measured.append(Predictions(each.y_true, each.y_prob, each.y_pred).measure(weight[None]))
-    found = {name: np.array([float(metrics[name][0]) for metrics in measured]) for name in METRICS}
-    return {name: _summary(values) for name, values in found.items()}
+        computed.append(Predictions(each.y_true, each.y_prob, each.y_pred).measure(weight[None]))
+    by_metric = {name: np.array([float(metrics[name][0]) for metrics in computed]) for name in METRICS}
+    return {name: _aggregate(values) for name, values in by_metric.items()}
 
 
-def _summary(values: np.ndarray) -> dict[str, Any]:
+def _aggregate(values: np.ndarray) -> dict[str, Any]:
     known = values[~np.isnan(values)]
     return {
         "mean": float(known.mean()) if len(known) else None,

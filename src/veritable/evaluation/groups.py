@@ -1,4 +1,4 @@
-"""For whom the classifier is good: its metrics on each group of a sensitive column."""
+"""Evaluate the classifier on each group of a sensitive column."""
 
 import itertools
 import math
@@ -15,52 +15,63 @@ from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import compute_metrics
 from veritable.progress import progress
 
-MOST_GROUPS = 20  # of a column, the commonest; numbers of more values are cut at their quartiles
-FEWEST_ROWS = 30  # of a group: metrics of fewer rows, and their intervals even more so, say nothing
+MAX_GROUPS = 20  # per column; a numeric column with more values is split at its quartiles
+MIN_ROWS = 30  # per group: with fewer rows, metrics and especially their intervals are unreliable
 
 
-def measure_groups(predictions: PartPredictions, params: EvaluateParams) -> dict[str, Any]:
-    """Metrics with intervals per group of each sensitive column, as JSON can hold it.
+def compute_group_metrics(predictions: PartPredictions, params: EvaluateParams) -> dict[str, Any]:
+    """Compute metrics with intervals for each group of each sensitive column.
 
-    Column -> `groups`, a dict each, the commonest first unless they are cut from numbers; and of the groups that are too many,
-    `further_groups` and `further_rows`. A group has `group` (its name, None where the value is missing), `rows`, `metrics`
-    (None where it has fewer than 30 rows or no weight) and, of two classes, `positive` and `predicted_positive`, the weighted
-    shares of rows that are positive and that are said to be; so one sees who is given the good or the bad news.
+    Returns
+    -------
+    A dict for JSON that maps each column to `groups` (a list of dicts, the most frequent group first, ranges of numbers in
+    order), and to `further_groups` and `further_rows`, the numbers of groups beyond the 20 shown and of their rows. A group has
+    `group` (its name, None where the value is missing), `rows`, `metrics` (None with fewer than 30 rows or without weight) and,
+    for two classes, `positive` and `predicted_positive`: the weighted shares of rows that are positive and that are predicted
+    to be.
     """
-    measured = {}
+    by_column = {}
     with progress() as bar:
         for column, values in predictions.sensitive.items():
-            names, group = group_rows(values)
+            names, group = assign_groups(values)
             rows = np.bincount(group, minlength=len(names))
-            shown = list(enumerate(names[:MOST_GROUPS]))
-            measured[column] = {
+            shown = list(enumerate(names[:MAX_GROUPS]))
+            by_column[column] = {
                 "groups": [
-                    {"group": name, "rows": int(rows[code])} | _measure(predictions, np.flatnonzero(group == code), params)
+                    {"group": name, "rows": int(rows[code])} | _compute(predictions, np.flatnonzero(group == code), params)
                     for code, name in bar.track(shown, description=f"resampling groups of {escape(column)}")
                 ],
                 "further_groups": len(names) - len(shown),
                 "further_rows": int(rows[len(shown) :].sum()),
             }
-    return measured
+    return by_column
 
 
-def group_rows(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.intp]]:
-    """Names of the groups, and each row's group. Shape (n,) texts, None where missing -> (n,).
+def assign_groups(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.intp]]:
+    """Return the names of the groups and the group of each row.
 
-    Each value is a group, the commonest first; of more than 20 values that all are numbers, each quarter of the rows is one.
+    Each value is a group, the most frequent first. A numeric column with more than 20 values is split at its quartiles instead.
+
+    Shape: (n,) texts, None where missing -> (n,)
+
+    Examples
+    --------
+    >>> names, group = assign_groups(np.array(["north", "south", "south", None], dtype=object))
+    >>> names, group.tolist()
+    (['south', None, 'north'], [2, 0, 0, 1])
     """
     missing = np.array([value is None for value in values], dtype=bool)
     present = np.array([str(value) for value in values[~missing]], dtype=object)
     levels, code = np.unique(present, return_inverse=True) if present.size else (present, np.zeros(0, dtype=np.intp))
-    numbers = _numbers(levels) if len(levels) > MOST_GROUPS else None
+    numbers = _parse_numbers(levels) if len(levels) > MAX_GROUPS else None
     group = np.full(len(values), -1, dtype=np.intp)
     names: list[str | None]
     if numbers is None:
         names, group[~missing] = [str(level) for level in levels], code
     else:
         quartiles = np.quantile(numbers[code], [0.25, 0.5, 0.75], method="inverted_cdf")
-        edges = np.unique(np.minimum(quartiles, np.unique(numbers)[-2]))  # above the last there must be rows
-        names, group[~missing] = _ranges(edges), np.searchsorted(edges, numbers[code], side="left")
+        edges = np.unique(np.minimum(quartiles, np.unique(numbers)[-2]))  # the range above the last edge must not be empty
+        names, group[~missing] = _range_names(edges), np.searchsorted(edges, numbers[code], side="left")
     if missing.any():
         names, group[missing] = [*names, None], len(names)
     if numbers is None:
@@ -69,10 +80,10 @@ def group_rows(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.intp]
     return names, group
 
 
-def _measure(predictions: PartPredictions, rows: NDArray[np.intp], params: EvaluateParams) -> dict[str, Any]:
+def _compute(predictions: PartPredictions, rows: NDArray[np.intp], params: EvaluateParams) -> dict[str, Any]:
     y_true, y_pred = predictions.y_true[rows], predictions.y_pred[rows]
     weight = None if predictions.weight is None else predictions.weight[rows]
-    if len(rows) < FEWEST_ROWS or (weight is not None and not weight.any()):
+    if len(rows) < MIN_ROWS or (weight is not None and not weight.any()):
         return {"metrics": None}
     intervals = compute_metrics(
         y_true,
@@ -91,22 +102,22 @@ def _measure(predictions: PartPredictions, rows: NDArray[np.intp], params: Evalu
     return facts
 
 
-def _numbers(levels: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Texts as numbers, or None where one is none or they are few after all. Shape (k,)."""
+def _parse_numbers(levels: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Return the levels as numbers, or None if some are not numbers or few values remain. Shape: (k,)"""
     try:
         numbers = np.array([float(level) for level in levels])
     except ValueError:
         return None
-    return numbers if np.isfinite(numbers).all() and len(np.unique(numbers)) > MOST_GROUPS else None
+    return numbers if np.isfinite(numbers).all() and len(np.unique(numbers)) > MAX_GROUPS else None
 
 
-def _ranges(edges: NDArray[np.float64]) -> list[str | None]:
-    """Names of the ranges that the edges part; an edge belongs to the range below it."""
+def _range_names(edges: NDArray[np.float64]) -> list[str | None]:
+    """Return the names of the ranges between the edges; an edge belongs to the range below it."""
     texts = [f"{edge:,.{_decimals(edges)}f}" for edge in edges]
     between = [f"above {low} to {high}" for low, high in itertools.pairwise(texts)]
     return [f"up to {texts[0]}", *between, f"above {texts[-1]}"]
 
 
 def _decimals(edges: NDArray[np.float64]) -> int:
-    """As many as it takes to tell the edges as they are, six at most."""
+    """Return the number of decimals, at most 6, that shows all edges exactly."""
     return next((n for n in range(6) if all(math.isclose(round(edge, n), edge, rel_tol=1e-9) for edge in edges)), 6)

@@ -1,4 +1,4 @@
-"""The knobs of `baselines` and `evaluate`."""
+"""Params of the stages `baselines` and `evaluate`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Predictions of a part as a table of their own, for people and for the stages that judge them."""
+"""Predictions for the rows of a part, stored as a Parquet table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,16 +16,18 @@ _SENSITIVE = "sensitive "
 
 @dataclass(frozen=True)
 class PartPredictions:
-    """What a classifier says of the rows of a part.
+    """Predictions of a classifier for the rows of a part.
+
+    Shape: row (n,), y_true (n,), y_pred (n,), y_prob (n, n_classes), weight (n,), each of sensitive (n,)
 
     Attributes
     ----------
+    row
+        Row numbers in the table.
     weight
-        How much each row counts; None: all the same.
+        Weight of each row; None if all rows count the same.
     sensitive
-        The values of each sensitive column as text, None where missing.
-
-    Shape: row (n,), y_true (n,), y_pred (n,), y_prob (n, classes), weight (n,), each of sensitive (n,)
+        Values of each sensitive column as text, None where missing.
     """
 
     row: np.ndarray
@@ -36,14 +38,14 @@ class PartPredictions:
     sensitive: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, part: Part, y_pred: np.ndarray, y_prob: np.ndarray) -> Self:
-        """What is predicted for the rows of `part`."""
+    def from_part(cls, part: Part, y_pred: np.ndarray, y_prob: np.ndarray) -> Self:
+        """Combine the rows of a part with what is predicted for them."""
         return cls(part.row, part.y, y_pred, y_prob, part.weight, part.sensitive)
 
     def write(self, path: Path, classes: list[str]) -> None:
-        """As Parquet: `row` (its number in the table), `actual`, `predicted`, a probability per class, "p <class>".
+        """Write a Parquet file with the columns `row`, `actual`, `predicted` and "p <class>" for each class.
 
-        And before the probabilities `weight` and "sensitive <column>", where the table has them.
+        Where the table has them, `weight` and "sensitive <column>" stand before the probabilities.
         """
         names = np.array(classes, dtype=object)
         columns = {
@@ -59,7 +61,7 @@ class PartPredictions:
 
     @classmethod
     def read(cls, path: Path, classes: list[str]) -> Self:
-        """What `write` wrote."""
+        """Read a file that `write` wrote."""
         table, code = pq.read_table(path), {name: code for code, name in enumerate(classes)}
         actual, predicted = (
             np.array([code[name] for name in table[column].to_pylist()], dtype=np.int64) for column in ("actual", "predicted")

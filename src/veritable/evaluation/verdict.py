@@ -1,4 +1,4 @@
-"""One sentence: does the classifier earn its place beside the simple models?"""
+"""Compare the classifier with the best baseline, and say the result in one sentence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,33 +9,33 @@ from numpy.typing import NDArray
 
 from veritable.metrics.intervals import Interval, paired_difference
 
-Outcome = Literal["earns", "tied", "loses"]
+Outcome = Literal["better", "tied", "worse"]
 
 _SENTENCES: dict[Outcome, str] = {
-    "earns": "The classifier earns its place: its log loss of {classifier} is {gap} [{low}, {high}] below that of {best}, "
-    "the best simple model, on {rows} test {row_word}{auc}.",
-    "tied": "The classifier does not show that it earns its place: its log loss of {classifier} and the {other} of {best}, "
-    "the best simple model, cannot be told apart on {rows} test {row_word} (a gain of {gap} [{low}, {high}]){auc}.",
-    "loses": "The classifier does not earn its place: its log loss of {classifier} is {gap} [{low}, {high}] above that of "
-    "{best}, the best simple model, on {rows} test {row_word}{auc}.",
+    "better": "The classifier is better than the best baseline: its log loss of {classifier} is {gap} [{low}, {high}] lower "
+    "than that of {best}, on {rows} test {row_word}{auc}.",
+    "tied": "The classifier is not shown to be better than the best baseline: its log loss of {classifier} and that of {best}, "
+    "{other}, do not differ clearly on {rows} test {row_word} (difference {gap} [{low}, {high}]){auc}.",
+    "worse": "The classifier is worse than the best baseline: its log loss of {classifier} is {gap} [{low}, {high}] higher "
+    "than that of {best}, on {rows} test {row_word}{auc}.",
 }
-_SPOKEN = {"majority": "always predicting the class shares"}
+_PHRASES = {"majority": "always predicting the class shares"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of the comparison.
+    """Result of the comparison.
 
     Attributes
     ----------
     sentence
-        The whole of it in plain words.
+        The result in plain words.
     outcome
-        "earns" when the interval of the difference lies above 0, "loses" when below, else "tied".
+        "better" if the interval of the difference lies above 0, "worse" if it lies below, else "tied".
     best_baseline
-        The baseline with the lowest log loss on these rows.
+        Name of the baseline with the lowest log loss on these rows.
     difference
-        How much lower the classifier's log loss is than that baseline's, in nats; positive: the classifier is better.
+        Log loss of that baseline minus that of the classifier, in nats; positive if the classifier is better.
     """
 
     sentence: str
@@ -45,24 +45,24 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the verdict needs to know of a model.
+class Candidate:
+    """Facts about a model that the comparison uses.
 
     Attributes
     ----------
     losses
-        Each test row's log loss. Shape (n,).
+        Log loss of each test row. Shape: (n,)
     roc_auc
-        None where it is undefined.
+        ROC AUC; None where it is undefined.
     """
 
     losses: NDArray[Any]
     roc_auc: float | None
 
 
-def judge(
-    classifier: Judged,
-    baselines: Mapping[str, Judged],
+def compare_losses(
+    classifier: Candidate,
+    baselines: Mapping[str, Candidate],
     *,
     weight: NDArray[Any] | None = None,
     n_resamples: int = 1000,
@@ -71,14 +71,14 @@ def judge(
 ) -> Verdict:
     """Compare the classifier with the best baseline by log loss, in a paired bootstrap over the same rows.
 
-    The best baseline is picked on the rows that judge it, which favours it a little: the classifier has to beat it regardless.
+    The best baseline is chosen on the same rows, which favors it slightly; the classifier has to beat it regardless.
 
     Parameters
     ----------
     baselines
-        By name; the same rows in the same order.
+        Baselines by name, with the same rows in the same order.
     weight
-        How much each row counts; None: all the same. Shape (n,).
+        Weight of each row; None if all rows count the same. Shape: (n,)
 
     Raises
     ------
@@ -86,27 +86,31 @@ def judge(
         There is no baseline, or the rows differ.
     """
     if not baselines:
-        raise ValueError("baselines must hold at least one simple model, however it is empty")
+        raise ValueError("baselines must hold at least one model, but is empty")
     mean = {name: float(np.average(each.losses, weights=weight)) for name, each in baselines.items()}
     best = min(mean, key=lambda name: mean[name])
-    rival = baselines[best]
     difference = paired_difference(
-        classifier.losses, rival.losses, weight=weight, n_resamples=n_resamples, seed=seed, confidence_level=confidence_level
+        classifier.losses,
+        baselines[best].losses,
+        weight=weight,
+        n_resamples=n_resamples,
+        seed=seed,
+        confidence_level=confidence_level,
     )
     ends = (float(difference.low or 0), float(difference.high or 0))
-    outcome: Outcome = "earns" if ends[0] > 0 else "loses" if ends[1] < 0 else "tied"
-    sentence = _sentence(
+    outcome: Outcome = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "tied"
+    sentence = _format_sentence(
         outcome,
         best,
         losses=(float(np.average(classifier.losses, weights=weight)), mean[best]),
         gap=(float(difference.value or 0), *ends),
-        aucs=(classifier.roc_auc, rival.roc_auc),
+        aucs=(classifier.roc_auc, baselines[best].roc_auc),
         rows=difference.n,
     )
     return Verdict(sentence, outcome, best, difference)
 
 
-def _sentence(
+def _format_sentence(
     outcome: Outcome,
     best: str,
     *,
@@ -115,7 +119,7 @@ def _sentence(
     aucs: tuple[float | None, float | None],
     rows: int,
 ) -> str:
-    if outcome == "loses":
+    if outcome == "worse":
         gap = (-gap[0], -gap[2], -gap[1])
     digits = _digits(outcome, *gap[1:])
     words = {key: f"{round(number, digits) + 0:.{digits}f}" for key, number in zip(("gap", "low", "high"), gap, strict=True)}
@@ -124,7 +128,7 @@ def _sentence(
     return _SENTENCES[outcome].format(
         classifier=classifier,
         other=other,
-        best=_SPOKEN.get(best, best.replace("_", " ")),
+        best=_PHRASES.get(best, best.replace("_", " ")),
         rows=f"{rows:,}",
         row_word="row" if rows == 1 else "rows",
         auc=auc,
@@ -133,6 +137,6 @@ def _sentence(
 
 
 def _digits(outcome: Outcome, low: float, high: float) -> int:
-    """Three decimals, or as many as it takes to see how far the interval lies from 0 or, around 0, how wide it is."""
+    """Return 3 decimals, or as many (at most 6) as show the distance of the interval from 0, or its width around 0."""
     smallest = high - low if outcome == "tied" else min(abs(low), abs(high))
     return next((digits for digits in range(3, 7) if smallest >= 0.5 * 10.0**-digits), 6)

@@ -1,6 +1,6 @@
-"""Explain rows of the test part against a background from train: the numbers, the facts and the figures.
+"""Explain test rows against a background of train rows.
 
-A column of the table may be several encoded ones: they come and go together, so that it gets one value.
+A column of the table may be encoded as several columns. They are replaced together, so that the column gets one value.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,28 @@ import pandas as pd
 from veritable.explanation import figures
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
-from veritable.explanation.shapley import additivity_error, attribute, importance, mix, origins
+from veritable.explanation.shapley import additivity_error, attribute, combine_rows, importance, pool_indices
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import Part
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Attributions of some rows.
+    """Attributions of the explained rows.
 
     Attributes
     ----------
     values
-        Of one class: the positive of two, the commonest prediction of more.
+        Attributions for one class: the positive one of two, else the class predicted most often.
         Shape: values (n, columns), base_values (n,), data (n, columns)
     attributions
-        row, column, class, attribution: a line for each. Shape: (n * columns * classes, 4)
+        Attributions for all classes, with the columns row, column, class and attribution. Shape: (n * columns * n_classes, 4)
     importance
-        column, importance (mean absolute attribution), the greatest first.
+        Mean absolute attribution per column, in descending order, with the columns column and importance.
     shown
-        Which of the rows the waterfall shows.
+        Position of the row that the waterfall plot shows.
+    facts
+        Numbers for the report.
     """
 
     values: shap.Explanation
@@ -42,14 +44,14 @@ class Explained:
     facts: dict[str, Any]
 
     def draw(self, folder: Path) -> None:
-        """importance.png, beeswarm.png and waterfall.png into a folder."""
+        """Draw importance.png, beeswarm.png and waterfall.png into a folder."""
         figures.draw_importance(self.values, folder / "importance.png")
         figures.draw_beeswarm(self.values, folder / "beeswarm.png")
         figures.draw_waterfall(self.values[self.shown], folder / "waterfall.png")
 
 
 def explain_rows(classifier: Classifier, train: Part, test: Part, params: ExplainParams) -> Explained:
-    """Explain up to `params.rows` rows of the test part, by what each raw column adds to the class probabilities."""
+    """Explain up to `params.rows` test rows: how much does each raw column change the class probabilities?"""
     encoder, classes = classifier.encoder, classifier.classes
     rows, background = (
         np.random.default_rng(params.seed).permutation(len(part.y))[:count]
@@ -57,17 +59,17 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
     )
     pool = np.concatenate([test.X[rows], train.X[background]])
 
-    def predict(taken_from: np.ndarray) -> np.ndarray:
-        return classifier.predict_proba(mix(taken_from, pool, encoder.blocks.values()))
+    def predict(source_rows: np.ndarray) -> np.ndarray:
+        return classifier.predict_proba(combine_rows(source_rows, pool, encoder.blocks.values()))
 
-    explained, behind = origins(len(rows), len(background), len(encoder.columns))
-    explanation = attribute(predict, explained, behind, rounds=params.n_permutations, seed=params.seed)
+    explained, reference = pool_indices(len(rows), len(background), len(encoder.columns))
+    explanation = attribute(predict, explained, reference, n_permutations=params.n_permutations, seed=params.seed)
     predicted = predict(explained)
     names = [column.name for column in encoder.columns]
     code = 1 if len(classes) == 2 else int(np.bincount(predicted.argmax(axis=1)).argmax())
     mean_absolute = importance(explanation)
     order = np.argsort(-mean_absolute, kind="stable")
-    shown = _most_wrong(predicted, test.y[rows])
+    shown = _worst_prediction(predicted, test.y[rows])
     shown_values = encoder.decode(test.X[rows]).astype(object)
     return Explained(
         values=shap.Explanation(
@@ -77,7 +79,7 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
             display_data=shown_values.where(shown_values.notna(), "missing").to_numpy(dtype=object),
             feature_names=names,
         ),
-        attributions=_long(explanation.values, test.row[rows], classes, names),
+        attributions=_to_long_frame(explanation.values, test.row[rows], classes, names),
         importance=pd.DataFrame({"column": np.array(names)[order], "importance": mean_absolute[order]}),
         shown=shown,
         facts={
@@ -93,12 +95,12 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
     )
 
 
-def _most_wrong(predicted: np.ndarray, y_true: np.ndarray) -> int:
-    """The row whose true class was given the least probability: the one that a person will be asked about."""
+def _worst_prediction(predicted: np.ndarray, y_true: np.ndarray) -> int:
+    """Return the position of the row whose actual class has the lowest predicted probability."""
     return int(predicted[np.arange(len(y_true)), y_true].argmin())
 
 
-def _long(values: np.ndarray, row: np.ndarray, classes: list[str], names: list[str]) -> pd.DataFrame:
-    """A line for each value: row, class, column, attribution. Shape of `values`: (n, columns, classes)"""
+def _to_long_frame(values: np.ndarray, row: np.ndarray, classes: list[str], names: list[str]) -> pd.DataFrame:
+    """Return one line per row, column and class. Shape of `values`: (n, columns, n_classes)"""
     index = pd.MultiIndex.from_product([row, names, classes], names=["row", "column", "class"])
     return pd.Series(values.reshape(-1), index, name="attribution").reset_index()

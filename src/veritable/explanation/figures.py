@@ -1,4 +1,4 @@
-"""shap's plots as PNG, the same bytes from the same values."""
+"""Draw shap's plots as PNG files; the same values give the same bytes."""
 
 import warnings
 from collections.abc import Callable
@@ -14,18 +14,18 @@ MAX_COLUMNS = 12
 
 
 def draw_importance(values: shap.Explanation, path: Path) -> None:
-    """Mean absolute attribution of each column. Values of Shape (n, columns), of one class."""
+    """Draw the mean absolute attribution of each column for one class. Shape of `values`: (n, columns)"""
     _draw(path, values, shap.plots.bar)
 
 
 def draw_beeswarm(values: shap.Explanation, path: Path) -> None:
-    """A dot a row: what each column added, coloured by its value. Values of Shape (n, columns), of one class."""
-    np.random.seed(0)  # noqa: NPY002  the dots are jittered from numpy's global state
+    """Draw a dot per row and column for one class, colored by the value of the column. Shape of `values`: (n, columns)"""
+    np.random.seed(0)  # noqa: NPY002  shap jitters the dots with numpy's global state
     _draw(path, values, shap.plots.beeswarm)
 
 
 def draw_waterfall(values: shap.Explanation, path: Path) -> None:
-    """How one row's prediction came about. Values of Shape (columns,), of one row and class."""
+    """Draw how the columns change the prediction of one row for one class. Shape of `values`: (columns,)"""
     _draw(path, values, shap.plots.waterfall)
 
 
@@ -39,7 +39,7 @@ def _draw(path: Path, values: shap.Explanation, plot: Callable[..., object]) -> 
     )
     plt.close("all")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # such a character is drawn as a box
         plot(plain, max_display=MAX_COLUMNS, show=False)
         plt.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close("all")
@@ -50,5 +50,5 @@ def _escape(data: np.ndarray) -> np.ndarray:
 
 
 def _escape_dollars(value: Any) -> Any:
-    """matplotlib takes what stands between dollars for a formula."""
+    """Escape dollar signs, because matplotlib reads text between two of them as a formula."""
     return value.replace("$", r"\$") if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The knobs of `explain`."""
+"""Params of the stage `explain`."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""Shapley values of predictions, one for each raw column of the table, by shap's permutation estimator.
+"""Compute Shapley values of predictions, one per raw column of the table, with shap's permutation estimator.
 
-Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with feature contributions", with
-antithetic permutations (Mitchell et al. 2022). Its values add up to the prediction by construction.
+The estimator is that of Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with feature
+contributions", with antithetic permutations (Mitchell et al. 2022). Its values sum to the prediction by construction.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,88 +11,89 @@ import numpy as np
 from veritable.errors import UserError
 from veritable.explanation.library import shap
 
-TOLERANCE = 1e-4  # probabilities, computed in float32 by the network
+TOLERANCE = 1e-4  # of probabilities; the network computes in float32
 
 
 class ExplanationError(UserError):
-    """Attributions that cannot be trusted."""
+    """The attributions are wrong."""
 
 
 def attribute(
-    predict: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, background: np.ndarray, *, rounds: int, seed: int
+    predict: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, background: np.ndarray, *, n_permutations: int, seed: int
 ) -> shap.Explanation:
-    """What each column adds to a row's class probabilities, over their mean on the background.
+    """Compute how much each column changes the class probabilities of a row, compared with their mean on the background.
 
     Parameters
     ----------
     predict
-        Rows of one number a column to probabilities. Shape: (n, columns) -> (n, classes)
+        Function that predicts probabilities from one number per column. Shape: (n, columns) -> (n, n_classes)
     rows, background
-        Shape: (n, columns), (m, columns)
-    rounds
-        Pairs of a random order of the columns and its reverse; the error falls with its square root.
+        Rows to explain, and rows that replace their columns. Shape: (n, columns), (m, columns)
+    n_permutations
+        Number of random column orders, each evaluated together with its reverse. The error falls with its square root.
 
     Returns
     -------
-    shap.Explanation with values of Shape (n, columns, classes), base_values (n, classes) and data (n, columns).
+    shap.Explanation with values (n, columns, n_classes), base_values (n, n_classes) and data (n, columns).
 
     Raises
     ------
     ExplanationError
-        The values do not add up to the predictions.
+        The values do not sum to the predictions.
     """
     np.random.seed(seed)  # noqa: NPY002  shap draws from numpy's global state (shap#3995)
     columns = rows.shape[1]
     masker = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.explainers.Permutation(predict, masker, seed=seed)
-    explanation = explainer(rows, max_evals=rounds * 2 * columns + rounds, silent=True)
+    explanation = explainer(rows, max_evals=n_permutations * 2 * columns + n_permutations, silent=True)
     if (error := additivity_error(explanation, predict(rows))) > TOLERANCE:
         raise ExplanationError(
-            f"attributions must add up to the prediction within {TOLERANCE}, however one row is off by {error:.2g}. "
-            "This is an error in veritable.explanation, please report it."
+            f"attributions must sum to the prediction within {TOLERANCE}, but those of one row differ by {error:.2g}. "
+            "This is a bug in veritable.explanation. Report it."
         )
     return explanation
 
 
-def origins(rows: int, background_rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and background as places in a pool that holds both, the background from its end on; the same place for each column.
+def pool_indices(rows: int, background_rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Represent rows and background by their indices in a pool that holds both; each column has the same index.
 
-    Counted from the end a place is negative: shap takes two numbers that are nearly equal (100,000 and 100,001) for one.
+    Background rows are counted from the end of the pool with negative indices, because shap treats two numbers that are nearly
+    equal (such as 100,000 and 100,001) as the same.
 
     Shape: (rows, columns), (background_rows, columns)
     """
-    places = np.arange(rows, dtype=np.float64), -1.0 - np.arange(background_rows)
-    explained, behind = (np.repeat(each[:, None], columns, axis=1) for each in places)
-    return explained, behind
+    indices = np.arange(rows, dtype=np.float64), -1.0 - np.arange(background_rows)
+    explained, reference = (np.repeat(each[:, None], columns, axis=1) for each in indices)
+    return explained, reference
 
 
-def mix(taken_from: np.ndarray, pool: np.ndarray, blocks: Iterable[slice]) -> np.ndarray:
-    """Rows whose columns come from several rows of a pool, all encoded columns of one column together.
+def combine_rows(source_rows: np.ndarray, pool: np.ndarray, blocks: Iterable[slice]) -> np.ndarray:
+    """Build rows whose columns come from different rows of a pool; the encoded columns of one column stay together.
 
     Parameters
     ----------
-    taken_from
-        Of each column the row of the pool. Shape: (n, columns)
+    source_rows
+        Index of the pool row that each column is taken from. Shape: (n, columns)
     pool
         Encoded rows. Shape: (m, width)
     blocks
-        Where each column stands among the encoded ones.
+        Slice of the encoded columns for each column.
 
     Returns
     -------
     Shape: (n, width)
     """
-    mixed = np.empty((len(taken_from), pool.shape[1]), dtype=pool.dtype)
-    for place, block in zip(taken_from.T.astype(np.int64), blocks, strict=True):
-        mixed[:, block] = pool[place, block]
-    return mixed
+    combined = np.empty((len(source_rows), pool.shape[1]), dtype=pool.dtype)
+    for index, block in zip(source_rows.T.astype(np.int64), blocks, strict=True):
+        combined[:, block] = pool[index, block]
+    return combined
 
 
 def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> float:
-    """The largest gap between a prediction and its base value plus attributions. Shape of `predicted`: (n, classes)"""
+    """Return the largest gap between a prediction and its base value plus attributions. Shape of `predicted`: (n, n_classes)"""
     return float(np.abs(explanation.base_values + explanation.values.sum(axis=1) - predicted).max())
 
 
 def importance(explanation: shap.Explanation) -> np.ndarray:
-    """Mean absolute attribution of each column, over rows and classes. Shape: (columns,)"""
+    """Return the mean absolute attribution of each column over rows and classes. Shape: (columns,)"""
     return np.asarray(np.abs(explanation.values).mean(axis=(0, 2)))

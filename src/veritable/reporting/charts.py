@@ -1,4 +1,4 @@
-"""Charts as SVG text, drawn by Vega-Lite without a browser: they show without JavaScript; same data, same bytes."""
+"""Draw the charts as SVG with Vega-Lite, without a browser. They need no JavaScript, and the same data gives the same bytes."""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-INK, ACCENT, RIVAL, FAINT = "#1f2933", "#2563eb", "#d97706", "#9aa5b1"
-_PALETTE = [ACCENT, RIVAL, "#059669", "#7c3aed", "#db2777", "#0891b2", "#65a30d", "#6b7280"]
+INK, ACCENT, SECOND, FAINT = "#1f2933", "#2563eb", "#d97706", "#9aa5b1"
+_PALETTE = [ACCENT, SECOND, "#059669", "#7c3aed", "#db2777", "#0891b2", "#65a30d", "#6b7280"]
 MAX_CLASSES = len(_PALETTE)
 _SIZE = {"width": 330, "height": 250}
 _CONFIG: dict[str, Any] = {
@@ -22,8 +22,8 @@ _CONFIG: dict[str, Any] = {
 
 
 def draw(summary: Mapping[str, Any]) -> dict[str, str]:
-    """All charts of the report by name. SVG text."""
-    curves, classes = summary["curves"], _shown(summary)
+    """Draw all charts of the report. Returns SVG text by name."""
+    curves, classes = summary["curves"], _classes_with_curve(summary)
     charts = {
         "roc": _curve(curves["roc"], classes, "fpr", "tpr", "false positive rate", "true positive rate", diagonal=True),
         "pr": _curve(curves["pr"], classes, "recall", "precision", "recall", "precision", diagonal=False),
@@ -35,15 +35,15 @@ def draw(summary: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _to_svg(chart: Any, name: str) -> str:
-    """Clips are numbered by chart: Vega goes on counting in the next chart of the process."""
+    """Render a chart; number its clip paths per chart, because Vega numbers them per process."""
     svg = vl_convert.vegalite_to_svg(chart.configure(**_CONFIG).to_dict())
     clips = re.findall(r'<clipPath id="(clip\d+)"', svg)
     new = {clip: f"{name}-clip{number}" for number, clip in enumerate(clips)}
     return re.sub(r'(<clipPath id="|clip-path="url\(#)(clip\d+)', lambda match: match[1] + new.get(match[2], match[2]), svg)
 
 
-def _shown(summary: Mapping[str, Any]) -> list[str]:
-    """The classes whose curves are drawn: the positive one of two, the commonest of many."""
+def _classes_with_curve(summary: Mapping[str, Any]) -> list[str]:
+    """Return the classes with a curve: the positive one of two, else the most frequent ones."""
     if summary["positive"] is not None:
         return [summary["positive"]]
     by_rows = sorted(summary["table"]["classes"], key=lambda each: -each["rows"])
@@ -51,11 +51,11 @@ def _shown(summary: Mapping[str, Any]) -> list[str]:
     return [each["name"] for each in by_rows if each["name"] in drawn][:MAX_CLASSES]
 
 
-def _of(frame: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+def _select(frame: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     return frame[frame["class"].isin(classes)]
 
 
-def _colour(classes: list[str]) -> Any:
+def _color(classes: list[str]) -> Any:
     if len(classes) == 1:
         return alt.value(ACCENT)
     return alt.Color("class:N", sort=classes, scale=alt.Scale(domain=classes, range=_PALETTE[: len(classes)]))
@@ -71,23 +71,28 @@ def _diagonal() -> Any:
 
 
 def _curve(frame: pd.DataFrame, classes: list[str], x: str, y: str, x_title: str, y_title: str, *, diagonal: bool) -> Any:
-    points = _of(frame, classes).assign(order=range(len(_of(frame, classes))))
+    points = _select(frame, classes).assign(order=range(len(_select(frame, classes))))
     line = (
         alt.Chart(points)
         .mark_line(strokeWidth=2, interpolate="linear")
-        .encode(alt.X(**_unit(x, x_title)), alt.Y(**_unit(y, y_title)), color=_colour(classes), order="order:Q")
+        .encode(alt.X(**_unit(x, x_title)), alt.Y(**_unit(y, y_title)), color=_color(classes), order="order:Q")
     )
     return alt.layer(*([_diagonal()] if diagonal else []), line).properties(**_SIZE)
 
 
 def _calibration(frame: pd.DataFrame, classes: list[str]) -> Any:
-    base = alt.Chart(_of(frame, classes)).encode(alt.X(**_unit("predicted", "predicted probability")), color=_colour(classes))
-    y = alt.Y(**_unit("observed", "observed share"))
+    base = alt.Chart(_select(frame, classes)).encode(
+        alt.X(**_unit("predicted", "predicted probability")), color=_color(classes)
+    )
+    y = alt.Y(**_unit("observed", "observed share of the class"))
     line, points = base.mark_line(strokeWidth=1).encode(y), base.mark_point(filled=True, size=45, opacity=1).encode(y)
     layers = [_diagonal(), line, points]
-    if len(classes) == 1:  # intervals of many classes would hide each other
+    if len(classes) == 1:  # with more classes the intervals would overlap
         layers.insert(
-            1, base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(alt.Y("low:Q", title="observed share"), alt.Y2("high:Q"))
+            1,
+            base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
+                alt.Y("low:Q", title="observed share of the class"), alt.Y2("high:Q")
+            ),
         )
     return alt.layer(*layers).properties(**_SIZE)
 
@@ -99,17 +104,19 @@ def _training(history: pd.DataFrame, best: int) -> Any:
     last = max(2, len(history))
     epochs = alt.X(
         "epoch:Q",
-        axis=alt.Axis(format="d", values=list(range(1, last + 1)) if last <= 10 else alt.Undefined),  # whole epochs
+        axis=alt.Axis(
+            format="d", values=list(range(1, last + 1)) if last <= 10 else alt.Undefined
+        ),  # ticks at whole epochs only
         scale=alt.Scale(domain=[1, last], nice=False, zero=False),
     )
-    colour = alt.Color("part:N", scale=alt.Scale(domain=["train", "valid"], range=[FAINT, ACCENT]))
+    color = alt.Color("part:N", scale=alt.Scale(domain=["train", "valid"], range=[FAINT, ACCENT]))
     lines = (
         alt.Chart(long)
         .mark_line(strokeWidth=2, point=len(history) == 1)
         .encode(
             epochs,
             alt.Y("loss:Q", scale=alt.Scale(zero=False)),
-            color=colour,
+            color=color,
         )
     )
     kept = alt.Chart(pd.DataFrame({"epoch": [best]})).mark_rule(color=INK, strokeDash=[2, 3]).encode(epochs)
@@ -122,7 +129,7 @@ def _importance(importance: pd.DataFrame) -> Any:
         alt.Chart(top)
         .mark_bar(color=ACCENT, cornerRadiusEnd=2)
         .encode(
-            alt.X("importance:Q", title="mean change of the predicted probability"),
+            alt.X("importance:Q", title="mean absolute change of the predicted probability"),
             alt.Y("column:N", sort=top["column"].tolist(), title=None, axis=alt.Axis(labelLimit=180)),
         )
         .properties(width=_SIZE["width"], height=max(60, 20 * len(top)))

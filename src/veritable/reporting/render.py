@@ -1,4 +1,4 @@
-"""The summary as a page and as a text, through two thin templates."""
+"""Render the summary as an HTML page and as a Markdown text, through thin templates."""
 
 import base64
 import re
@@ -7,28 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from veritable.reporting import charts
-from veritable.reporting.summary import MOST_CLASSES, MOST_COLUMNS, MOST_FINDINGS
+from veritable.reporting.sentences import write_sentences
+from veritable.reporting.summary import MAX_COLUMNS, MAX_FINDINGS
 
-_LIMITS = {"most_classes": MOST_CLASSES, "most_columns": MOST_COLUMNS, "most_findings": MOST_FINDINGS}
+_LIMITS = {"max_columns": MAX_COLUMNS, "max_findings": MAX_FINDINGS}
 
 
 def render_html(summary: Mapping[str, Any], templates: Path) -> str:
-    """One page that needs nothing else: styles, charts and figures stand in it."""
-    drawn = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
-    figures = {name: base64.b64encode(png).decode() for name, png in summary["figures"].items()}
-    return (
-        _environment(templates, escape=True)
-        .get_template("report.html.j2")
-        .render(summary, charts=drawn, images=figures, shown_classes=charts.MAX_CLASSES, **_LIMITS)
-    )
+    """Render one self-contained page: styles, charts and figures are inlined."""
+    sentences = write_sentences(summary, lambda name: f"<b>{escape(name)}</b>")
+    svgs = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
+    images = {name: base64.b64encode(png).decode() for name, png in summary["figures"].items()}
+    safe = {name: Markup(text) for name, text in sentences.items()}  # noqa: S704  names were escaped above
+    template = _environment(templates / "html", escape=True).get_template("report.html.j2")
+    return template.render(summary, charts=svgs, images=images, sentences=safe, **_LIMITS)
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
-    """A text for git, code review and mail."""
-    return _environment(templates, escape=False).get_template("report.md.j2").render(summary, **_LIMITS)
+    """Render a text for git, code review and mail."""
+    sentences = write_sentences(summary, lambda name: f"**{escape_markdown(name)}**")
+    template = _environment(templates / "markdown", escape=False).get_template("report.md.j2")
+    return template.render(summary, sentences=sentences, **_LIMITS)
 
 
 def _environment(templates: Path, *, escape: bool) -> Environment:
@@ -40,30 +42,45 @@ def _environment(templates: Path, *, escape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "interval": interval, "md": markdown_safe, "dotted": dotted}
+    environment.filters |= {
+        "number": format_number,
+        "md": escape_markdown,
+        "dotted": flatten_params,
+        "further_groups": describe_further_groups,
+    }
     return environment
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A metric as people read it; an undefined one is a dash."""
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Format a metric; an undefined metric is a dash.
+
+    >>> format_number(0.91249)
+    '0.912'
+    """
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def interval(metric: Mapping[str, float | None], digits: int = 3) -> str:
-    """ "0.912 [0.905, 0.919]" """
-    if metric["low"] is None:
-        return number(metric["value"], digits)
-    return f"{number(metric['value'], digits)} [{number(metric['low'], digits)}, {number(metric['high'], digits)}]"
+def escape_markdown(text: Any) -> str:
+    r"""Escape text so that it stays text in a Markdown table: no markup, no HTML, no line break.
 
-
-def markdown_safe(text: Any) -> str:
-    """Text that stays text in a Markdown table: neither markup nor HTML nor a new line."""
+    >>> escape_markdown("a|b <i>")
+    'a\\|b \\<i\\>'
+    """
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$-])", r"\\\1", re.sub(r"\s+", " ", str(text)))
 
 
-def dotted(params: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """Nested params as ("train.mlp.epochs", 10) pairs."""
+def flatten_params(params: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """List nested params with dotted names.
+
+    >>> flatten_params({"train": {"mlp": {"max_epochs": 10}}})
+    [('train.mlp.max_epochs', 10)]
+    """
     pairs: list[tuple[str, Any]] = []
     for key, value in params.items():
-        pairs += dotted(value, f"{above}{key}.") if isinstance(value, Mapping) else [(f"{above}{key}", value)]
+        pairs += flatten_params(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
     return pairs
+
+
+def describe_further_groups(by_group: Mapping[str, Any]) -> str:
+    """Say how many groups of a column are not shown."""
+    return f"{by_group['further_groups']:,} less frequent groups with {by_group['further_rows']:,} rows in total are not shown."

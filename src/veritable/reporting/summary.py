@@ -1,4 +1,4 @@
-"""All facts of a run as one dict: the page, the text and the metrics are thin views of it."""
+"""Collect all facts of a run in one dict, from which the page, the text and the metrics file are made."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,16 +7,16 @@ from typing import Any
 import pandas as pd
 
 LABELS = {
-    "roc_auc": ("ROC AUC", "chance that a random row of the class scores above a random other row"),
+    "roc_auc": ("ROC AUC", "probability that a random row of the class scores higher than a random other row"),
     "average_precision": ("Average precision", "area under the precision-recall curve"),
-    "log_loss": ("Log loss", "mean surprise at the true class, in nats; lower is better"),
+    "log_loss": ("Log loss", "mean negative log probability of the actual class, in nats; lower is better"),
     "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
-    "accuracy": ("Accuracy", "share of rows predicted right"),
-    "balanced_accuracy": ("Balanced accuracy", "mean share predicted right of each class"),
+    "accuracy": ("Accuracy", "share of rows predicted correctly"),
+    "balanced_accuracy": ("Balanced accuracy", "mean recall over the classes"),
     "f1": ("F1", "harmonic mean of precision and recall"),
     "precision": ("Precision", "share of predicted positives that are positive"),
     "recall": ("Recall", "share of positives that are predicted"),
-    "mcc": ("MCC", "correlation of prediction and truth, from -1 to 1"),
+    "mcc": ("MCC", "Matthews correlation coefficient of predicted and actual class, from -1 to 1"),
 }
 MODELS = {
     "classifier": "classifier",
@@ -25,17 +25,13 @@ MODELS = {
     "majority": "class shares",
 }
 CARDS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
-CARDS_OF_A_RARE_CLASS = ("average_precision", "roc_auc", "recall", "precision", "log_loss")  # always "no" is accurate there
-RARE = 0.1  # a share of rows below it
-MOST_CLASSES, MOST_COLUMNS, MOST_FINDINGS = 30, 500, 100  # are listed
-_CHECKED = (
-    "Looked for: columns that give the target away, name the rows, are constant or empty; texts that hide missing values; "
-    "rare categories and classes; values that stand for another; duplicates across parts; drift from train to test."
-)
+RARE_CLASS_CARDS = ("average_precision", "roc_auc", "recall", "precision", "log_loss")  # accuracy misleads with a rare class
+RARE = 0.1  # a positive class with a smaller share of rows is rare
+MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS = 30, 500, 100  # shown in the report
 _SHOWN_VERSIONS = ("python", "torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy")
 
 
-def summarise(
+def make_summary(
     *,
     table: Mapping[str, Any],
     history: pd.DataFrame,
@@ -47,16 +43,19 @@ def summarise(
     params: Mapping[str, Any],
     versions: Mapping[str, str],
     findings: Sequence[Mapping[str, Any]],
+    findings_file: str,
     groups: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Gather what the stages wrote; nothing is computed here that a stage could have computed.
+    """Collect what the stages wrote, and compute nothing that a stage could have computed.
 
     Parameters
     ----------
     findings
-        What preprocess found, errors first: `level`, `code`, `sentence` and more.
+        Findings of the checks, errors first, each with `level`, `code`, `sentence` and more.
+    findings_file
+        Name of the file that holds all findings, for reports that show only some.
     groups
-        Metrics by group of each sensitive column; empty where there is none.
+        Metrics by group of each sensitive column; empty without sensitive columns.
     """
     classes = results["classes"]
     positive = classes[1] if len(classes) == 2 else None
@@ -73,11 +72,11 @@ def summarise(
         "weight": params["data"]["weight"] if results["weighted"] else None,
         "fitted": results["fitted"],
         "folds": results["folds"],
-        "made_of": _made_of(results["members"]),
+        "members": results["members"],
         "verdict": results["verdict"],
         "findings": findings,
-        "checked": _CHECKED,
-        "cards": list(CARDS_OF_A_RARE_CLASS if _is_rare(positive, table) else CARDS),
+        "findings_file": findings_file,
+        "cards": list(RARE_CLASS_CARDS if _is_rare(positive, table) else CARDS),
         "metrics": {
             key: {"label": label, "help": help_, "models": {name: models[name][key] for name in MODELS if name in models}}
             for key, (label, help_) in LABELS.items()
@@ -85,7 +84,7 @@ def summarise(
         "models": {name: label for name, label in MODELS.items() if name in models},
         "confusion": _confusion(curves["confusion"], classes),
         "groups": groups,
-        "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MOST_CLASSES],
+        "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MAX_CLASSES],
         "curves": curves,
         "history": history,
         "best": {"epoch": int(kept["epoch"]), "epochs": len(history), "valid_loss": float(kept["valid_loss"])},
@@ -97,23 +96,13 @@ def summarise(
     }
 
 
-def _made_of(members: Mapping[str, Any]) -> str:
-    """ "One network (tabm), 44 %, and 4 models of boosted trees, 56 %; temperature 0.95." """
-    count, share = members["networks"], members["share"]
-    made = f"One network ({members['network']})" if count == 1 else f"{count} networks ({members['network']})"
-    if members["trees"]:
-        models = "one model" if members["trees"] == 1 else f"{members['trees']} models"
-        made += f", {share:.0%}, and {models} of boosted trees, {1 - share:.0%}".replace("%", " %")
-    return f"{made}; temperature {members['temperature']:g}."
-
-
 def _is_rare(positive: str | None, table: Mapping[str, Any]) -> bool:
     rows = {each["name"]: each["rows"] for each in table["classes"]}
     return positive is not None and rows[positive] < RARE * sum(rows.values())
 
 
 def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """A line per actual class; of many classes the last line, and the last cell of each, are all that have none."""
+    """Return one row per actual class; with many classes, the last row and column combine all classes not shown."""
     size = math.isqrt(len(frame))
     names, counts = frame["predicted"].tolist()[:size], frame["rows"].to_numpy().reshape(size, size)
 
@@ -134,23 +123,27 @@ def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, An
     ]
 
 
-def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What git holds and `dvc metrics diff` compares: the classifier's metrics with their intervals, and the simple models'."""
+def select_metrics(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics that git tracks and `dvc metrics diff` compares; the classifier's have intervals."""
     metrics = {key: metric["models"] for key, metric in summary["metrics"].items()}
-    rivals = [name for name in summary["models"] if name != "classifier"]
-    folds = {key: {end: found[end] for end in ("mean", "spread")} for key, found in summary["folds"].items()}
+    baselines = [name for name in summary["models"] if name != "classifier"]
+    folds = {key: {end: fold[end] for end in ("mean", "spread")} for key, fold in summary["folds"].items()}
     return {
         "rows": summary["rows"],
         "threshold": summary["threshold"],
         "classifier": {
             key: {end: models["classifier"][end] for end in ("value", "low", "high")} for key, models in metrics.items()
         },
-        "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in rivals},
+        "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in baselines},
         **({"folds": folds} if folds else {}),
     }
 
 
-def versions_in(code: str) -> dict[str, str]:
-    """Python's and the libraries' versions, from the text that a stage's code file holds."""
+def parse_versions(code: str) -> dict[str, str]:
+    """Return the versions of Python and the libraries that the text of a stage's code file lists.
+
+    >>> parse_versions("python 3.11\nmodule src/veritable/files.py 0123\npackage torch 2.13.0")
+    {'python': '3.11', 'torch': '2.13.0'}
+    """
     words = (line.split() for line in code.splitlines())
     return {each[-2]: each[-1] for each in words if each[0] in ("python", "package")}

@@ -1,12 +1,12 @@
-"""What is wrong with a table, in words."""
+"""The error of this room."""
 
 from veritable.errors import UserError, one_line
 
-_HALF = 1000  # characters
+_HALF = 1000  # number of characters kept at each end of a long message
 
 
 class TableError(UserError):
-    """A table that cannot be read, split or encoded as asked. Stays on one line of some length, whatever names it quotes."""
+    """Table that cannot be read, split or encoded. The message is one line of limited length, whatever names it quotes."""
 
     def __init__(self, sentence: str):
         plain = one_line(sentence)

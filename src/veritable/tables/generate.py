@@ -1,4 +1,4 @@
-"""The built-in demo: a made-up classification problem, as a table like any other."""
+"""The built-in demo table: a random classification problem."""
 
 import pandas as pd
 from sklearn.datasets import make_classification
@@ -7,9 +7,9 @@ from veritable.tables.params import GenerateParams
 
 
 def make_table(params: GenerateParams) -> pd.DataFrame:
-    """Columns feature_0, feature_1, ... and `target`; scikit-learn's make_classification.
+    """Return the data of scikit-learn's make_classification with columns feature_0, feature_1, ... and `target`.
 
-    Shape: (params.n_samples, params.n_features + 1)
+    Shape: (n_samples, n_features + 1)
     """
     X, y = make_classification(
         n_samples=params.n_samples,

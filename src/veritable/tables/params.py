@@ -1,4 +1,4 @@
-"""The knobs of `generate` and `preprocess`."""
+"""Parameters of the stages generate and preprocess."""
 
 from typing import Annotated, Literal
 
@@ -7,12 +7,14 @@ from pydantic import Field, model_validator
 from veritable.params import Section
 
 DECLARABLE = ("number", "category", "boolean", "date", "identifier", "text", "constant")
+Name = Annotated[str, Field(min_length=1)]
+Code = int | float | str
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class GenerateParams(Section):
-    """Section `generate`: scikit-learn's make_classification."""
+    """Section `generate`: the parameters of scikit-learn's make_classification."""
 
     n_samples: Annotated[int, Field(ge=10, le=100_000_000)]
     n_features: Annotated[int, Field(ge=1, le=100_000)]
@@ -22,27 +24,22 @@ class GenerateParams(Section):
     seed: Seed
 
     @model_validator(mode="after")
-    def _fits(self) -> "GenerateParams":
+    def _check_feature_counts(self) -> "GenerateParams":
         if self.n_informative + self.n_redundant > self.n_features:
             raise ValueError(
-                "generate.n_informative + generate.n_redundant must be at most generate.n_features, however they are "
+                "generate.n_informative + generate.n_redundant must be at most generate.n_features, but are "
                 f"{self.n_informative} + {self.n_redundant} against {self.n_features}"
             )
         if self.n_classes * 2 > 2 ** min(self.n_informative, 64):
             raise ValueError(
-                "2 x generate.n_classes must be at most 2 to the power of generate.n_informative, however it is "
+                "2 x generate.n_classes must be at most 2 to the power of generate.n_informative, but is "
                 f"{2 * self.n_classes} against {2**self.n_informative}"
             )
         return self
 
 
-Name = Annotated[str, Field(min_length=1)]
-Code = int | float | str
-_FORMATS = "number, category, boolean, date, identifier, text, constant, or a date's format such as '%d.%m.%Y'"
-
-
 class DataParams(Section):
-    """Section `data`: the table, what its columns are, and how it is split."""
+    """Section `data`: the table, the meaning of its columns, and the split."""
 
     path: Name
     test_file: Name | None
@@ -78,39 +75,39 @@ class DataParams(Section):
     seed: Seed
 
     @model_validator(mode="after")
-    def _leaves_something_to_learn(self) -> "DataParams":
+    def _check_shares(self) -> "DataParams":
         if self.valid + self.test >= 1:
             raise ValueError(
-                f"data.valid + data.test must be below 1 to leave rows to train on, however they are {self.valid} + {self.test}"
+                f"data.valid + data.test must be below 1 to leave rows for train, but are {self.valid} + {self.test}"
             )
         return self
 
     @model_validator(mode="after")
-    def _roles_do_not_clash(self) -> "DataParams":
-        roles: dict[str, str] = {self.target: "data.target"}
-        single = {key: getattr(self, key) for key in ("id", "group", "time", "weight", "part")}
-        named = [(f"data.{key}", name) for key, name in single.items() if name is not None]
-        for key, name in [
-            *named,
-            *(("data.drop", name) for name in self.drop),
-            *(("data.sensitive", n) for n in self.sensitive),
-        ]:
+    def _check_roles(self) -> "DataParams":
+        """Refuse a column with two roles."""
+        named = [(f"data.{key}", getattr(self, key)) for key in ("target", "id", "group", "time", "weight", "part")]
+        named += [(f"data.{key}", name) for key in ("drop", "sensitive") for name in getattr(self, key)]
+        roles: dict[str, str] = {}
+        for key, name in named:
             if name in roles:
-                what = "the target" if roles[name] == "data.target" else f"what {roles[name]} names"
-                raise ValueError(f"{key} must not name {what}, however it names '{name}'")
-            roles[name] = key
+                raise ValueError(f"{key} must not name the column of {roles[name]}, but both name '{name}'")
+            if name is not None:
+                roles[name] = key
         return self
 
     @model_validator(mode="after")
-    def _one_way_to_split(self) -> "DataParams":
+    def _check_split(self) -> "DataParams":
         given = [f"data.{key}" for key in ("part", "test_file", "time", "group") if getattr(self, key) is not None]
         if len(given) > 1:
-            raise ValueError(f"only one of {' and '.join(given)} may decide the split, however all of them are set")
+            raise ValueError(f"only one parameter must decide the split, but {' and '.join(given)} are set")
         return self
 
     @model_validator(mode="after")
-    def _types_are_known(self) -> "DataParams":
+    def _check_types(self) -> "DataParams":
         for name, kind in self.types.items():
             if kind not in DECLARABLE and "%" not in kind:
-                raise ValueError(f"data.types must give each column one of {_FORMATS}, however '{name}' has '{kind}'")
+                raise ValueError(
+                    f"data.types must give each column one of {', '.join(DECLARABLE)}, or a date format such as '%d.%m.%Y', "
+                    f"but '{name}' has '{kind}'"
+                )
         return self

@@ -16,8 +16,8 @@ import numpy as np
 from rich.progress import Progress
 
 from veritable.progress import progress
-from veritable.tables.checking.finding import Finding
-from veritable.tables.checking.findings import find
+from veritable.tables.checking.checks import run_checks
+from veritable.tables.checking.findings import Finding
 from veritable.tables.checking.sample import Sample
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.learner import Learner, look_up, places, truth_tables
@@ -26,17 +26,17 @@ from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.ahead import THREADS, ahead
 from veritable.tables.reading.table import Reading, Source
-from veritable.tables.scan import UNIT_KEY, Scan, scan
+from veritable.tables.scan import GROUP_KEY, ROW_KEY, Scan, scan
 from veritable.tables.splitting import hashing
-from veritable.tables.splitting.assign import Assigned, assign
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN
+from veritable.tables.splitting.assign import Assigned, assign, read_parts, read_times
+from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference, parse
 from veritable.tables.typing.contract import Contract
 from veritable.tables.typing.survey import LARGEST
 from veritable.tables.typing.target import find_classes
 
-_SAMPLE_CELLS = 2**22  # values kept of train and of test for the findings: 32 MB each
+_SAMPLE_CELLS = 2**22  # values of each part kept for the findings: 32 MB each
 _SAMPLE_ROWS = 50_000
 
 
@@ -64,7 +64,7 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
     TableError
         The table cannot be read or split as asked, or has nothing to learn from.
     """
-    with progress() as bar, Spool(columns=len(source.names), keys=2) as spool:
+    with progress() as bar, Spool(columns=len(source.names), keys=2) as spool, Spool(columns=0, keys=1) as units:
         scanned = scan(source, test_source, params, spool, bar)
         classes, y = find_classes(scanned.surveys[params.target], scanned.column(params.target), params)
         columns = tuple(
@@ -72,10 +72,10 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
         )
         contract = Contract(columns, params.target, tuple(classes), Reading.of(params))
         _check_columns(contract, scanned, params)
-        assigned = assign(scanned, y, classes, params)
-        encoder, train, test = _learn(contract, scanned, assigned, y, params, bar)
-        _write(folder, contract, encoder, scanned, assigned, y, params, bar)
-    findings = find(contract, scanned.surveys, assigned, train, test, params)
+        assigned = _assign(contract, scanned, units, y, params)
+        encoder, samples = _learn(contract, scanned, assigned, y, params, bar)
+        _write(folder, contract, encoder, scanned, units, assigned, y, params, bar)
+    findings = run_checks(contract, scanned.surveys, assigned, samples, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned), findings)
 
 
@@ -109,17 +109,41 @@ def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> Non
             )
 
 
+def _assign(contract: Contract, scanned: Scan, units: Spool, y: np.ndarray, params: DataParams) -> Assigned:
+    """Split the table; on the way, fill `units` with a key per row that is equal for the rows of one unit."""
+    place = {name: i for i, name in enumerate(scanned.surveys)}
+    chosen = [place[column.name] for column in contract.features]
+    tables = truth_tables(contract.features, scanned.surveys)
+    named = params.group or params.id
+    grouped = np.concatenate([~np.isnan(each) for each in scanned.column(named)]) if named else None
+    for (rows, batch), group in zip(ahead(scanned.spool.batches()), scanned.spool.keys(GROUP_KEY), strict=True):
+        values = (look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True))
+        key = hashing.hash_rows(map(hashing.hash_numbers, values))
+        units.write([], [key if grouped is None else np.where(grouped[rows], group, key)])
+    return assign(
+        y,
+        contract.classes,
+        params,
+        row_keys=lambda: scanned.spool.keys(ROW_KEY),
+        unit_keys=lambda: units.keys(0),
+        grouped=grouped,
+        first_test_row=scanned.first_test_row,
+        times=read_times(scanned.surveys[params.time], scanned.column(params.time)) if params.time else None,
+        given=read_parts(scanned.surveys[params.part], scanned.column(params.part)) if params.part else None,
+    )
+
+
 def _learn(
     contract: Contract, scanned: Scan, assigned: Assigned, y: np.ndarray, params: DataParams, bar: Progress
-) -> tuple[Encoder, Sample, Sample]:
-    """Fit the encoder to the train part; on the way, keep a sample of train and of test."""
+) -> tuple[Encoder, dict[int, Sample]]:
+    """Fit the encoder to the train part; on the way, keep a sample of each part."""
     features, place = contract.features, {name: i for i, name in enumerate(scanned.surveys)}
     chosen = [place[column.name] for column in features]
     tables = truth_tables(features, scanned.surveys)
     levels = {each.name: list(scanned.surveys[each.name].levels) for each in features if each.type == "category"}
     learner = Learner(features, levels)
     most = min(_SAMPLE_ROWS, max(100, _SAMPLE_CELLS // len(features)))
-    samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, TEST)}
+    samples = {part: Sample.empty(most, int((assigned.parts == part).sum()), params.seed) for part in (TRAIN, VALID, TEST)}
     batches = bar.track(ahead(scanned.spool.batches()), len(scanned.spool.sizes), description="learning from train")
     for rows, batch in batches:
         for part, sample in samples.items():
@@ -134,7 +158,7 @@ def _learn(
         raise TableError(
             f"encoded columns must have different names, however '{doubles[0]}' stands twice. Rename it in the table."
         )
-    return encoder, samples[TRAIN], samples[TEST]
+    return encoder, samples
 
 
 def _write(
@@ -142,6 +166,7 @@ def _write(
     contract: Contract,
     encoder: Encoder,
     scanned: Scan,
+    units: Spool,
     assigned: Assigned,
     y: np.ndarray,
     params: DataParams,
@@ -168,9 +193,11 @@ def _write(
     writers = [ShardWriter(file, encoder.names, coded=coded, group_rows=held) for file in files]
 
     def encoded() -> Iterator[Part]:
-        for (rows, batch), unit in ahead(zip(scanned.spool.batches(), scanned.spool.keys(UNIT_KEY), strict=True)):
+        for (rows, batch), unit in ahead(zip(scanned.spool.batches(), units.keys(0), strict=True)):
+            row = np.arange(rows.start, rows.stop)
+            unit = np.where(assigned.frequent[rows], hashing.mix(row.astype(np.uint64)), unit)
             yield Part(
-                np.arange(rows.start, rows.stop),
+                row,
                 y[rows],
                 encoder.encode([look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)]),
                 None if weight is None else batch[weight],

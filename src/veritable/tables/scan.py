@@ -13,12 +13,12 @@ from veritable.tables.params import DataParams
 from veritable.tables.reading.ahead import THREADS, ahead
 from veritable.tables.reading.source import some
 from veritable.tables.reading.table import Source
+from veritable.tables.splitting import hashing
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference
 from veritable.tables.typing.survey import ColumnSurvey
 
-ROW_KEY, UNIT_KEY = 0, 1  # the spool's keys: of the whole row, and of what must not be torn apart
-_ODD = np.uint64(0x9E3779B97F4A7C15)
+ROW_KEY, GROUP_KEY = 0, 1  # the spool's keys: hashes of all columns of a row, and of its group or id
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ def _read(
     bar: Progress,
 ) -> int | None:
     names = [survey.name for survey in surveys]
-    unit = names.index(params.group or params.id or names[0]) if params.group or params.id else None
-    equal = [i for i, name in enumerate(names) if name != params.part]  # a row of another part can be equal too
+    named = params.group or params.id
+    group = names.index(named) if named else None
+    equal = [i for i, name in enumerate(names) if name != params.part]  # rows of different parts can be equal too
     first_test_row = None
     with ThreadPoolExecutor(THREADS) as pool:
         for each in filter(None, (source, test_source)):
@@ -78,19 +79,9 @@ def _read(
             surveyed = (list(pool.map(ColumnSurvey.update, surveys, columns)) for columns in ahead(batches))
             for found in bar.track(ahead(surveyed), description=f"reading {escape(each.path.name)}"):
                 stored, keys = [one for one, _ in found], [key for _, key in found]
-                spool.write(stored, _row_and_unit_keys(stored, keys, equal, unit))
+                row = hashing.hash_rows(keys[i] for i in equal)
+                spool.write(stored, [row, row if group is None else keys[group]])
     return first_test_row
-
-
-def _row_and_unit_keys(
-    stored: list[np.ndarray], keys: list[np.ndarray], equal: list[int], unit: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row a hash of the columns `equal`, and one of its group or id; where that is missing, the row stands alone."""
-    row = np.zeros(len(keys[0]), dtype=np.uint64)
-    for i in equal:
-        row *= _ODD
-        row += keys[i]
-    return row, row if unit is None else np.where(np.isnan(stored[unit]), row, keys[unit])
 
 
 def _check_names(source: Source, test_source: Source | None, params: DataParams) -> None:

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import Part, Shards
+from veritable.tables.splitting.split import separate_frequent
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def split_folds(train: Part | Shards, valid: Part | Shards, n_splits: int, seed:
     """Yield the parts as a single fold if `n_splits` is 0, otherwise `n_splits` stratified folds of their pooled rows.
 
     Each fold is held out once and is valid once, in the fit before. Rows with the same group or id, and equal rows, are in the
-    same fold.
+    same fold; frequent rows are dealt one by one, as in `preprocess`.
 
     Raises
     ------
@@ -51,7 +52,10 @@ def split_folds(train: Part | Shards, valid: Part | Shards, n_splits: int, seed:
             "machine.memory_gib, or set train.n_splits to 0."
         )
     pool = Part.together([train, valid])
-    unit = pool.unit if pool.unit is not None else pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
+    unit = pool.unit
+    if unit is None:
+        equal = pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
+        unit = separate_frequent(equal, pool.y, len(pool) / n_splits)
     if (n_units := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < n_splits:
         raise UserError(
             f"train.n_splits must be at most the number of distinct rows or groups of the most frequent class, {n_units}, but "

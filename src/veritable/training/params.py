@@ -104,7 +104,7 @@ class CommonParams(Section):
 class TrainParams(CommonParams):
     """Section `train`."""
 
-    network: Literal["auto"] | Network
+    network: Literal["auto", "mlp", "resnet", "tabm"]
     init: Annotated[str, Field(min_length=1)]
     mlp: MLPParams
     resnet: ResNetParams

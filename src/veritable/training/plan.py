@@ -5,7 +5,9 @@ A stage that depends on the plan runs again only if a parameter that it uses cha
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
 
 from veritable.params import ParamsError, Section
 from veritable.training.params import (
@@ -81,7 +83,7 @@ class TrainPlan(CommonParams):
     resnet: ResNetParams | None = None
     tabm: TabMParams | None = None
     trees: TreesParams | None = None
-    streamed: tuple[Streamed, ...] = ()
+    streamed: Annotated[tuple[Streamed, ...], Field(strict=False)] = ()  # a list in JSON
     memory_gib: float | None = None
 
     @property

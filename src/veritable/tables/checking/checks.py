@@ -1,127 +1,235 @@
-"""The checks behind the findings: of the table as a whole, of what a column holds, and of what a sample tells of a column."""
+"""Checks of a table: of the whole, of the contents of each column, and of each column in samples of the parts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from veritable.tables.checking.finding import Finding
-from veritable.tables.checking.sample import Sample, drift, predictability
+from veritable.tables.checking.findings import Finding, order_findings
+from veritable.tables.checking.sample import Sample, drift, predictability, stability_index
 from veritable.tables.params import DataParams
 from veritable.tables.splitting.assign import Assigned
-from veritable.tables.splitting.split import TEST, TRAIN, VALID
+from veritable.tables.splitting.split import PARTS, TEST, TRAIN, VALID
 from veritable.tables.typing import sketch
 from veritable.tables.typing.contract import Column, Contract
 from veritable.tables.typing.survey import ColumnSurvey
 
-_CERTAIN, _SUSPICIOUS = 0.99, 0.95  # mean recall of a single column's best guess
-_DRIFT = 0.25  # population stability index: above, a distribution is commonly said to have shifted
+_CERTAIN, _SUSPICIOUS = 0.99, 0.95  # mean recall of the best guess from a single column
+_DRIFT, _TARGET_DRIFT = 0.25, 0.1  # population stability index: by convention, a large and a moderate shift
+_UNEVEN = 0.1  # of the rows that a part should have
 _RARE_CLASS, _RARE_LEVEL, _RARE_SHARE = 10, 10, 0.1
 _SENTINELS = (-999999.0, -99999.0, -9999.0, -999.0, -99.0, -9.0, -1.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 _SENTINEL_SHARE = 0.003
-_LEVELS_LOOKED_AT = 2000
+_MAX_LEVELS_CHECKED = 2000
 _NUMBER = re.compile(r"[-+]?(?!0\d)\d+(\.\d+)?([eE][-+]?\d+)?$")
 
 
-def of_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iterator[Finding]:
-    counts, rows = assigned.counts, int(assigned.counts.sum())
+def run_checks(
+    contract: Contract,
+    surveys: Mapping[str, ColumnSurvey],
+    assigned: Assigned,
+    samples: Mapping[int, Sample],
+    params: DataParams,
+) -> list[Finding]:
+    """Run all checks, and return their findings with the errors first.
+
+    Parameters
+    ----------
+    surveys
+        By column name.
+    samples
+        Rows of TRAIN, VALID and TEST.
+    """
+    findings = [*check_table(contract, assigned, params)]
+    for column in contract.columns:
+        if column.role in ("feature", "sensitive"):
+            findings += check_column(column, surveys[column.name], params)
+    for i, column in enumerate(contract.features):
+        findings += check_sample(column, samples, i, len(contract.classes), params)
+    return order_findings(findings)
+
+
+def check_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+    """Check the rows, the classes and the parts."""
     if assigned.without_target:
         yield Finding(
             "target_missing",
             "warning",
-            f"{_rows(assigned.without_target)} without a value of '{contract.target}' left out.",
+            f"{_rows(assigned.without_target)} without a value of '{contract.target}' "
+            f"{_were(assigned.without_target)} dropped.",
             numbers={"rows": assigned.without_target},
         )
     if assigned.unplaced:
         yield Finding(
             "unplaced",
             "warning",
-            f"{_rows(assigned.unplaced)} without a value of '{params.time or params.part}', which splits the table, left out.",
+            f"{_rows(assigned.unplaced)} without a value of '{params.time or params.part}', which splits the table, "
+            f"{_were(assigned.unplaced)} dropped.",
             numbers={"rows": assigned.unplaced},
         )
+    yield from _check_duplicates(assigned)
+    yield from _check_frequent_rows(assigned)
+    yield from _check_part_sizes(assigned, params)
+    yield from _check_classes(contract, assigned)
+
+
+def _check_duplicates(assigned: Assigned) -> Iterator[Finding]:
     if assigned.duplicates:
         total = len(assigned.parts)
-        how = f"{assigned.dropped:,} of them were dropped" if assigned.dropped else "equal rows were kept in one part"
-        how = "they were left as the split is given" if assigned.across else how
+        if assigned.dropped:
+            how = f"{assigned.dropped:,} of them were dropped"
+        elif assigned.across:
+            how = "some of them are in different parts, because the split is given"
+        elif assigned.frequent.any():
+            how = "they were kept in one part, except for the rows of the finding frequent_rows"
+        else:
+            how = "they were kept in one part"
         share = f"{assigned.duplicates:,} of {total:,} rows ({assigned.duplicates / total:.1%})"
         yield Finding(
             "duplicates",
             "note" if assigned.duplicates < 0.01 * total else "warning",
-            f"{share} repeat an earlier row in every column; {how}.",
+            f"{share} are equal to an earlier row in every column; {how}.",
             numbers={"rows": assigned.duplicates, "dropped": assigned.dropped},
         )
     if assigned.across:
         yield Finding(
             "duplicates_across_parts",
             "error",
-            f"{assigned.across:,} rows are equal to a row of another part, so test is not independent of train. "
-            "Set data.duplicates to drop, or split otherwise.",
+            f"{_rows(assigned.across)} {'is' if assigned.across == 1 else 'are'} equal to a row of another part, so test is "
+            "not independent of train. Set data.duplicates to drop, or split the table in another way.",
             numbers={"rows": assigned.across},
         )
-    for code, name in enumerate(contract.classes):
-        of_class = {part: int(counts[i, code]) for part, i in (("train", TRAIN), ("valid", VALID), ("test", TEST))}
-        if sum(of_class.values()) < _RARE_CLASS or not all(of_class.values()):
-            lacking = [part for part, n in of_class.items() if not n]
-            none = f"; {' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} none" if lacking else ""
+
+
+def _check_frequent_rows(assigned: Assigned) -> Iterator[Finding]:
+    if not assigned.frequent.any():
+        return
+    total, rows = int(assigned.counts.sum()), int(assigned.frequent.sum())
+    combinations, largest = len(assigned.frequent_units), int(assigned.frequent_units[0])
+    have = "have the same values in all features"
+    if combinations > 1:
+        have = f"repeat {combinations:,} combinations of feature values, the most frequent one in {_rows(largest)}"
+    yield Finding(
+        "frequent_rows",
+        "warning",
+        f"{rows:,} of {total:,} rows ({rows / total:.1%}) {have}. If they were kept in one part, the parts would not be alike, "
+        "so they were dealt to all parts. Consider dropping them if they hold no information; set data.duplicates to drop if "
+        "they are copies.",
+        numbers={"rows": rows, "combinations": combinations, "largest": largest},
+    )
+
+
+def _check_part_sizes(assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+    """Find a group that makes the parts uneven."""
+    if params.time or params.part or params.test_file:
+        return
+    sizes = dict(zip(PARTS, assigned.counts.sum(axis=1).tolist(), strict=True))
+    rows = sum(sizes.values())
+    due = {"train": (1 - params.valid - params.test) * rows, "valid": params.valid * rows, "test": params.test * rows}
+    uneven = any(abs(sizes[name] - due[name]) > _UNEVEN * due[name] for name in PARTS)
+    if uneven and assigned.largest_group > _UNEVEN * min(due.values()):
+        column = params.group or params.id
+        shares = ", ".join(f"{name} {sizes[name] / rows:.0%} instead of {due[name] / rows:.0%}" for name in PARTS)
+        yield Finding(
+            "uneven_parts",
+            "warning",
+            f"the parts are uneven ({shares}), because the largest group of '{column}' has {_rows(assigned.largest_group)}, "
+            f"and a group is never split. If a value of '{column}' means unknown, name it under data.missing_codes.",
+            column,
+            {"largest_group": assigned.largest_group, **sizes},
+        )
+
+
+def _check_classes(contract: Contract, assigned: Assigned) -> Iterator[Finding]:
+    counts, totals = assigned.counts, assigned.counts.sum(axis=0)
+    for name, total, of_parts in zip(contract.classes, totals.tolist(), counts.T.tolist(), strict=True):
+        lacking = [part for part, n in zip(PARTS, of_parts, strict=True) if not n]
+        if total < _RARE_CLASS or lacking:
+            none = f", and {' and '.join(lacking)} {'have' if len(lacking) > 1 else 'has'} none" if lacking else ""
             yield Finding(
                 "class_rare",
                 "warning",
-                f"class '{name}' has {_rows(sum(of_class.values()))} in all{none}: what is said of it rests on little.",
-                numbers=of_class,
+                f"class '{name}' has {_rows(total)} in total{none}; its metrics are unreliable.",
+                numbers=dict(zip(PARTS, of_parts, strict=True)),
             )
-    least = counts.sum(axis=0).min() / rows
-    if len(contract.classes) == 2 and least < _RARE_SHARE:
-        name = contract.classes[int(counts.sum(axis=0).argmin())]
+    smallest = float(totals.min() / totals.sum())
+    if len(contract.classes) == 2 and smallest < _RARE_SHARE:
         yield Finding(
             "imbalance",
             "note",
-            f"class '{name}' has {least:.1%} of the rows: look at average precision and recall rather than accuracy.",
-            numbers={"share": round(float(least), 6)},
+            f"class '{contract.classes[int(totals.argmin())]}' has {smallest:.1%} of the rows; average precision and recall "
+            "say more than accuracy.",
+            numbers={"share": round(smallest, 6)},
+        )
+    shifts = {part: stability_index(counts[TRAIN], counts[code]) for part, code in (("valid", VALID), ("test", TEST))}
+    if shifted := _significant(shifts, _TARGET_DRIFT):
+        yield Finding(
+            "target_drift",
+            "warning",
+            f"the classes of '{contract.target}' have different shares in {_join_shifts(shifted)} than in train; "
+            "the probabilities and the threshold may not fit there.",
+            contract.target,
+            {f"psi_{part}": round(shift, 4) for part, shift in shifted.items()},
         )
 
 
-def of_column(column: Column, survey: ColumnSurvey, params: DataParams) -> Iterator[Finding]:
+def check_column(column: Column, survey: ColumnSurvey, params: DataParams) -> Iterator[Finding]:
+    """Check the values of a column."""
     name, declared = column.name, column.name in params.types
     if not survey.present:
-        yield Finding("all_missing", "warning", f"'{name}' has no value in any row; it was left out.", name)
+        yield Finding("all_missing", "warning", f"'{name}' has no value in any row; it is not used.", name)
         return
     hidden = {text: n for text, n in sorted(survey.tokens.items()) if text != "" and text.strip() not in survey.codes}
     if hidden:
         texts = ", ".join(f"{text!r} {n:,}" for text, n in list(hidden.items())[:5])
         total = sum(hidden.values())
         yield Finding(
-            "hidden_missing", "note", f"'{name}' has {total:,} texts read as missing values: {texts}.", name, {"rows": total}
+            "hidden_missing",
+            "note",
+            f"'{name}' has {total:,} texts that were read as missing values: {texts}.",
+            name,
+            {"rows": total},
         )
     if survey.rounded and survey.whole:
-        sentence = f"'{name}' has {survey.rounded:,} whole numbers beyond 2^53, which were rounded. If they are codes, declare "
-        sentence += "the column a category."
-        yield Finding("rounded", "warning", sentence, name, {"rows": survey.rounded})
+        yield Finding(
+            "rounded",
+            "warning",
+            f"'{name}' has {survey.rounded:,} whole numbers beyond 2^53, which were rounded. If they are codes, declare the "
+            "column a category in data.types.",
+            name,
+            {"rows": survey.rounded},
+        )
     if column.type == "category" and column.distinct > params.max_categories:
         yield Finding(
             "many_categories",
             "warning",
             f"'{name}' has {'about ' if column.distinct >= sketch.SIZE else ''}{column.distinct:,} levels; the "
-            f"{params.max_categories:,} commonest were kept, the rest are one.",
+            f"{params.max_categories:,} most frequent levels were kept, and the others merged.",
             name,
             {"distinct": column.distinct},
         )
-    if declared:
-        return
-    if column.type in ("category", "identifier") and (words := _among_numbers(survey)):
+    if not declared:
+        yield from _check_inferred_type(column, survey, params)
+
+
+def _check_inferred_type(column: Column, survey: ColumnSurvey, params: DataParams) -> Iterator[Finding]:
+    """Check a column whose type data.types does not declare."""
+    name = column.name
+    if column.type in ("category", "identifier") and (texts := _texts_among_numbers(survey)):
         yield Finding(
             "mixed",
             "warning",
-            f"'{name}' is no number because of texts among its numbers: {words}. Correct them, or name them under "
+            f"'{name}' is not numeric, because it has texts among its numbers: {texts}. Correct them, or name them under "
             "data.missing_codes.",
             name,
         )
     if column.type == "constant":
-        yield Finding("constant", "warning", f"'{name}' has the same value in every row; it was left out.", name)
+        yield Finding("constant", "warning", f"'{name}' has the same value in every row; it is not used.", name)
     elif column.type == "identifier":
         yield Finding(
             "identifier",
             "warning",
-            f"'{name}' looks like an identifier ({column.distinct:,} values in {survey.present:,} rows); it was left out. "
+            f"'{name}' looks like an identifier ({column.distinct:,} values in {survey.present:,} rows); it is not used. "
             "If it is one, name it in data.id.",
             name,
             {"distinct": column.distinct, "rows": survey.present},
@@ -130,89 +238,105 @@ def of_column(column: Column, survey: ColumnSurvey, params: DataParams) -> Itera
         yield Finding(
             "free_text",
             "warning",
-            f"'{name}' holds free text ({column.distinct:,} different ones); it was left out.",
+            f"'{name}' holds free text ({column.distinct:,} different texts); it is not used.",
             name,
             {"distinct": column.distinct},
         )
     if column.form in ("thousands", "decimal comma", "percent"):
-        span = f"{survey.minimum:g} to {survey.maximum:g}"
-        sentence = f"'{name}' writes its numbers in the style \"{column.form}\"; check that they range from {span}."
-        yield Finding("number_format", "note", sentence, name)
-    if column.type == "date" and survey.ambiguous:
-        sentence = (
-            f"'{name}' has dates that can be read in several ways; '{column.form}' was taken. Give the format under data.types."
+        yield Finding(
+            "number_format",
+            "note",
+            f"the numbers of '{name}' were read in the style \"{column.form}\"; check that they range from "
+            f"{survey.minimum:g} to {survey.maximum:g}.",
+            name,
         )
-        yield Finding("ambiguous_date", "warning", sentence, name)
+    if column.type == "date" and survey.ambiguous:
+        yield Finding(
+            "ambiguous_date",
+            "warning",
+            f"the dates of '{name}' fit several formats, and were read as '{column.form}'. Set the format in data.types.",
+            name,
+        )
     ordered = survey.rising and column.type in ("number", "date") and column.distinct >= 20 and survey.present > 50
     if ordered and params.time is None and params.part is None and params.test_file is None:
         yield Finding(
             "time_order",
             "warning",
-            f"the rows stand in order of '{name}': if it is time, a random split judges the past by the future. "
+            f"the rows are in the order of '{name}'. If it is a time, a random split trains on the future. "
             "Name it in data.time.",
             name,
         )
 
 
-def of_sample(column: Column, train: Sample, test: Sample, i: int, classes: int, params: DataParams) -> Iterator[Finding]:
-    name, coded = column.name, column.type == "category"
-    score = predictability(train, test, i, coded=coded, classes=classes)
+def check_sample(
+    column: Column, samples: Mapping[int, Sample], i: int, n_classes: int, params: DataParams
+) -> Iterator[Finding]:
+    """Check feature `i` in samples of train, valid and test."""
+    name, coded, train = column.name, column.type == "category", samples[TRAIN]
+    score = predictability(train, samples[TEST], i, coded=coded, n_classes=n_classes)
     if score >= _SUSPICIOUS:
         yield Finding(
             "gives_target_away",
             "error" if score >= _CERTAIN else "warning",
-            f"'{name}' alone gives the target away (mean recall {score:.3f} on test): if it is known only afterwards, or made "
-            "from the target, name it in data.drop.",
+            f"'{name}' alone predicts the target (mean recall {score:.3f} on test). If it is known only after the target, or "
+            "is made from it, name it in data.drop.",
             name,
             {"mean_recall": round(score, 4)},
         )
-    shift, noise = drift(train, test, i, coded=coded)
-    if shift > _DRIFT and shift > 3 * noise:
-        dealt = params.time is None and params.part is None and params.test_file is None and params.group is None
+    shifts = {part: drift(train, samples[code], i, coded=coded) for part, code in (("valid", VALID), ("test", TEST))}
+    if shifted := _significant(shifts, _DRIFT):
+        random = params.time is None and params.part is None and params.test_file is None and params.group is None
         yield Finding(
             "drift",
-            "note" if dealt else "warning",  # dealt at random, parts differ by nothing but rows that were kept together
-            f"'{name}' is distributed otherwise in test than in train (population stability index {shift:.2f}).",
+            "note" if random else "warning",  # in a random split, only rows of the same id can cause it
+            f"'{name}' is distributed differently in {_join_shifts(shifted)} than in train.",
             name,
-            {"psi": round(shift, 4)},
+            {f"psi_{part}": round(shift, 4) for part, shift in shifted.items()},
         )
     values = train.values[i]
     present = values[~np.isnan(values)]
-    if coded and len(present):
+    if coded and len(present) and train.share == 1.0:
         counts = np.bincount(present.astype(np.int64) + 1)
-        rare = int(((counts > 0) & (counts < _RARE_LEVEL)).sum())
-        if rare and train.share == 1.0:
+        if rare := int(((counts > 0) & (counts < _RARE_LEVEL)).sum()):
             yield Finding(
                 "rare_categories",
                 "note",
-                f"'{name}' has {rare:,} level{'s' if rare > 1 else ''} of fewer than {_RARE_LEVEL} rows in train.",
+                f"'{name}' has {rare:,} level{'s' if rare > 1 else ''} with fewer than {_RARE_LEVEL} rows in train.",
                 name,
                 {"levels": rare},
             )
-    if column.type == "number" and (odd := _sentinel(present)) is not None:
-        n = int((present == odd).sum())
+    if column.type == "number" and (code := _find_sentinel(present)) is not None:
+        share = float((present == code).mean())
         yield Finding(
             "sentinel",
             "warning",
-            f"'{name}' is {odd:g} in {n / len(present):.1%} of the rows, far from all other values: if that means missing, "
-            "name it under data.missing_codes.",
+            f"'{name}' is {code:g} in {share:.1%} of the rows, far from all other values. If that means missing, name it under "
+            "data.missing_codes.",
             name,
-            {"value": odd, "share": round(n / len(present), 6)},
+            {"value": code, "share": round(share, 6)},
         )
 
 
-def _among_numbers(survey: ColumnSurvey) -> str:
-    """The first few texts of a column whose levels are numbers for the most part; "" of another column."""
-    levels = list(survey.levels)[:_LEVELS_LOOKED_AT]
-    numbers = [each for each in levels if _NUMBER.match(each)]
-    others = [each for each in levels if not _NUMBER.match(each)]
-    if len(numbers) < 10 or len(others) > 0.2 * len(levels):
+def _significant(shifts: Mapping[str, tuple[float, float]], limit: float) -> dict[str, float]:
+    """Return the stability indices that exceed the limit, and three times what chance alone gives."""
+    return {part: shift for part, (shift, chance) in shifts.items() if shift > limit and shift > 3 * chance}
+
+
+def _join_shifts(shifts: Mapping[str, float]) -> str:
+    return " and ".join(f"{part} (population stability index {shift:.2f})" for part, shift in shifts.items())
+
+
+def _texts_among_numbers(survey: ColumnSurvey) -> str:
+    """Return the first texts of a column whose levels are mostly numbers, and "" for any other column."""
+    levels = list(survey.levels)[:_MAX_LEVELS_CHECKED]
+    texts = [each for each in levels if not _NUMBER.match(each)]
+    if len(levels) - len(texts) < 10 or len(texts) > 0.2 * len(levels):
         return ""
-    return ", ".join(f"'{each[:40]}'" for each in others[:3]) + (" and others" if len(others) > 3 else "") if others else ""
+    return ", ".join(f"'{each[:40]}'" for each in texts[:3]) + (" and others" if len(texts) > 3 else "")
 
 
-def _sentinel(present: np.ndarray) -> float | None:
-    """A customary code for "missing" that stands apart from the column's other values, and is not rare."""
+def _find_sentinel(present: np.ndarray) -> float | None:
+    """Return a usual code for missing values that is far from the other values of the column, and not rare."""
     if len(present) < 50:
         return None
     low, high = float(present.min()), float(present.max())
@@ -230,3 +354,7 @@ def _sentinel(present: np.ndarray) -> float | None:
 
 def _rows(count: int) -> str:
     return f"{count:,} row{'s' if count != 1 else ''}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -1,100 +1,116 @@
-"""Named checks of a table: what would fool a person who trusts the numbers. Each finding has a stable code.
+"""Findings: the results of the checks of a table, as sentences for the terminal, for reports/findings.json and for the report.
 
-docs/tables.md lists the codes; a test holds it to this module.
+docs/tables.md lists the codes; a test compares it with this module.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from veritable.tables.checking.checks import of_column, of_sample, of_table
-from veritable.tables.checking.finding import LEVELS, Finding, Level
-from veritable.tables.checking.sample import Sample
 from veritable.tables.errors import TableError
-from veritable.tables.params import DataParams
-from veritable.tables.splitting.assign import Assigned
-from veritable.tables.typing.contract import Contract
-from veritable.tables.typing.survey import ColumnSurvey
 
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 CODES: dict[str, str] = {
-    "gives_target_away": "a column alone predicts the target nearly without fault: known only afterwards, or a copy of it",
-    "time_order": "the rows stand in order of a column that is not named as data.time: a random split sees the future",
-    "identifier": "a column names each row, so nothing can be learned from it; it is left out",
-    "free_text": "a column holds free text, which is left out for now",
-    "constant": "a column has one value in all rows; it is left out",
-    "all_missing": "a column has no value at all; it is left out",
+    "gives_target_away": "a column alone predicts the target almost perfectly; it may be known only afterwards, or be a copy",
+    "time_order": "the rows are in the order of a column, so a random split may train on the future; see data.time",
+    "identifier": "a column identifies rows, so nothing can be learned from it; it is not used",
+    "free_text": "a column holds free text; it is not used",
+    "constant": "a column has the same value in all rows; it is not used",
+    "all_missing": "a column has no values; it is not used",
     "hidden_missing": "texts such as '?' or blanks were read as missing values",
-    "mixed": "a few texts among numbers keep a column from being one of numbers",
-    "many_categories": "a category has more levels than data.max_categories; the rarer ones become one",
-    "rare_categories": "a category has levels of fewer than ten rows in train",
-    "sentinel": "a number far from all others stands in many rows, as if it meant a missing value",
+    "mixed": "a few texts among the numbers of a column keep it from being numeric",
+    "many_categories": "a category has more levels than data.max_categories; the rarer levels were merged",
+    "rare_categories": "a category has levels with fewer than ten rows in train",
+    "sentinel": "a number far from all others is so frequent that it may stand for a missing value",
     "rounded": "whole numbers beyond 2^53 were rounded",
-    "number_format": "numbers are written with thousands separators, decimal commas or per cent signs",
-    "ambiguous_date": "dates can be read in two ways, day first or month first",
-    "duplicates": "rows are equal in every column",
-    "duplicates_across_parts": "rows of a part given by you are equal to rows of another part",
-    "class_rare": "a class has too few rows to train, choose and judge with",
+    "number_format": "numbers are written with thousands separators, decimal commas or percent signs",
+    "ambiguous_date": "dates can be read day first or month first",
+    "duplicates": "rows are equal to an earlier row in every column",
+    "duplicates_across_parts": "rows are equal to a row of another part, because the split is given",
+    "frequent_rows": "a combination of feature values is so frequent that its rows were dealt to all parts",
+    "uneven_parts": "a group is so large that the parts do not have the shares that were asked for",
+    "class_rare": "a class has too few rows to be learned and evaluated",
     "imbalance": "one class is rare, so accuracy says little",
-    "target_missing": "rows without a target were left out",
-    "unplaced": "rows without a value of the column that splits the table were left out",
-    "drift": "a column is distributed otherwise in test than in train",
+    "target_missing": "rows without a target were dropped",
+    "unplaced": "rows without a value in the column that splits the table were dropped",
+    "drift": "a column is distributed differently in valid or test than in train",
+    "target_drift": "the shares of the classes in valid or test differ from those in train",
 }
-_MOST_NAMED = 20  # findings of one code; the rest is counted in one
+_MAX_PER_CODE = 20  # further findings of the same code and level are only counted
 
 
-def find(
-    contract: Contract,
-    surveys: Mapping[str, ColumnSurvey],
-    assigned: Assigned,
-    train: Sample,
-    test: Sample,
-    params: DataParams,
-) -> list[Finding]:
-    """Everything that the checks find, errors first."""
-    found = [*of_table(contract, assigned, params)]
-    for column in contract.columns:
-        if column.role in ("feature", "sensitive"):
-            found += of_column(column, surveys[column.name], params)
-    for i, column in enumerate(contract.features):
-        found += of_sample(column, train, test, i, len(contract.classes), params)
-    found.sort(key=lambda each: LEVELS.index(each.level))
-    return list(_shortened(found))
+@dataclass(frozen=True)
+class Finding:
+    """Result of a check.
+
+    Attributes
+    ----------
+    code
+        Key of `CODES`.
+    level
+        An error means that the metrics cannot be trusted, a warning that the user should look, a note that something was done.
+    sentence
+        Description for the user.
+    column
+        Name of the column, None if the finding is about the table.
+    numbers
+        Numbers of the sentence.
+    """
+
+    code: str
+    level: Level
+    sentence: str
+    column: str | None = None
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as a JSON object."""
+        return asdict(self)
 
 
-def refuse_errors(findings: list[Finding]) -> None:
-    """What `data.strict` does.
+def order_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings with the errors first, and at most 20 of each code and level.
+
+    Otherwise, a table with ten thousand constant columns would have as many findings.
+    """
+    return list(_limit(sorted(findings, key=lambda each: LEVELS.index(each.level))))
+
+
+def refuse_errors(findings: Iterable[Finding]) -> None:
+    """Raise an error if there is a finding of level error, as `data.strict` asks.
 
     Raises
     ------
     TableError
-        There are errors among the findings.
+        A finding has level error.
     """
     if errors := [each.sentence for each in findings if each.level == "error"]:
-        raise TableError(
-            f"with data.strict no finding may be an error, however {len(errors)} {'are' if len(errors) > 1 else 'is'}: "
-            f"{' '.join(errors)}"
-        )
+        are = "is" if len(errors) == 1 else "are"
+        raise TableError(f"with data.strict, no finding may be an error, but {len(errors)} {are}: {' '.join(errors)}")
 
 
-def speak(findings: list[Finding]) -> str:
-    """The findings for a terminal, a line each, errors first."""
-    lines = [f"  {each.level:7}  {each.code:23}  {_plain(each.sentence)}" for each in findings]
-    return (
-        "\n".join([f"{len(findings)} findings:" if len(findings) != 1 else "1 finding:", *lines]) if lines else "No findings."
-    )
+def format_findings(findings: list[Finding]) -> str:
+    """Return the findings as lines for a terminal."""
+    if not findings:
+        return "No findings."
+    lines = [f"  {each.level:7}  {each.code:23}  {_escape(each.sentence)}" for each in findings]
+    return "\n".join(["1 finding:" if len(findings) == 1 else f"{len(findings)} findings:", *lines])
 
 
-def _plain(text: str) -> str:
-    """Without line feeds and control codes, which a column's name may have."""
+def _escape(text: str) -> str:
+    """Escape line feeds and control codes, which a column name may contain."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _shortened(found: list[Finding]) -> Iterator[Finding]:
-    """No more than 20 of one code and level: ten thousand constant columns are one sentence."""
-    seen: dict[tuple[str, Level], int] = {}
-    for each in found:
-        seen[each.code, each.level] = seen.get((each.code, each.level), 0) + 1
-        if seen[each.code, each.level] <= _MOST_NAMED:
+def _limit(findings: Iterable[Finding]) -> Iterator[Finding]:
+    seen: Counter[tuple[str, Level]] = Counter()
+    for each in findings:
+        seen[each.code, each.level] += 1
+        if seen[each.code, each.level] <= _MAX_PER_CODE:
             yield each
     for (code, level), count in seen.items():
-        if count > _MOST_NAMED:
-            more = count - _MOST_NAMED
-            yield Finding(code, level, f"{more:,} more of the kind: {CODES[code]}.", numbers={"more": more})
+        if count > _MAX_PER_CODE:
+            more = count - _MAX_PER_CODE
+            yield Finding(code, level, f"{more:,} more findings of this kind: {CODES[code]}.", numbers={"more": more})

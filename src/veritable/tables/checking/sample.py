@@ -1,4 +1,4 @@
-"""A sample of a part's rows in memory, and what can be told from it of single columns."""
+"""Samples of the rows of a part, and the statistics of single columns that they allow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,16 @@ _DRIFT_BINS = 10
 
 @dataclass
 class Sample:
-    """Rows drawn by a hash of their number, so that they are the same however the table comes in batches.
+    """Random rows of a part. They are drawn by a hash of the row number, so they do not depend on the batches.
 
     Attributes
     ----------
     share
-        Of the part's rows that are drawn; 1.0 keeps all.
+        Share of the rows of the part that are drawn.
+    seed
+        Seed of the hash.
+    pieces
+        Columns and classes of each batch.
     """
 
     share: float
@@ -27,12 +31,12 @@ class Sample:
     pieces: list[tuple[list[np.ndarray], np.ndarray]] = field(default_factory=list)
 
     @classmethod
-    def empty(cls, most: int, rows: int, seed: int) -> Self:
-        """A sample of at most about `most` of `rows` rows."""
-        return cls(min(1.0, most / max(1, rows)), seed)
+    def empty(cls, max_rows: int, rows: int, seed: int) -> Self:
+        """Return a sample for about `max_rows` of `rows` rows, or all of them if they are fewer."""
+        return cls(min(1.0, max_rows / max(1, rows)), seed)
 
     def add(self, values: Sequence[np.ndarray], classes: np.ndarray, rows: np.ndarray) -> None:
-        """Draw from a batch. Shape: (n,) each"""
+        """Draw from the columns, classes and row numbers of a batch. Shape: (n,) each"""
         if self.share < 1.0:
             drawn = hashing.mix(rows.astype(np.uint64) ^ np.uint64(self.seed)) < np.uint64(self.share * 2.0**64)
             values, classes = [each[drawn] for each in values], classes[drawn]
@@ -40,15 +44,15 @@ class Sample:
 
     @property
     def values(self) -> list[np.ndarray]:
-        """Of each column, NaN where missing. Shape: (n,) each"""
-        return self._joined()[0]
+        """Values of each column, NaN where missing. Shape: (n,) each"""
+        return self._join()[0]
 
     @property
     def classes(self) -> np.ndarray:
-        """Shape: (n,)"""
-        return self._joined()[1]
+        """Class code of each row. Shape: (n,)"""
+        return self._join()[1]
 
-    def _joined(self) -> tuple[list[np.ndarray], np.ndarray]:
+    def _join(self) -> tuple[list[np.ndarray], np.ndarray]:
         if len(self.pieces) != 1:
             columns = zip(*(values for values, _ in self.pieces), strict=True)
             joined = [np.concatenate(column) for column in columns]
@@ -56,39 +60,49 @@ class Sample:
         return self.pieces[0]
 
 
-def predictability(train: Sample, test: Sample, i: int, *, coded: bool, classes: int) -> float:
-    """How well the best guess from one column alone, learned on train, does on test: mean recall over the classes.
+def predictability(train: Sample, test: Sample, i: int, *, coded: bool, n_classes: int) -> float:
+    """Return the mean recall on test of the best guess from one column alone, learned on train.
 
-    A guess is the class in which the value's bin is the most usual; bins are the levels of a category, else 64 quantiles.
+    The guess is the most usual class of the bin of a value. The bins are the levels of a category, or 64 quantiles.
     """
     edges = None if coded else _edges(train.values[i], _BINS)
-    own, other = (_binned(sample.values[i], edges) for sample in (train, test))
-    pairs, counts = np.unique(own * classes + train.classes, return_counts=True)
-    of_bin, of_class = np.divmod(pairs, classes)
-    usual = counts / np.bincount(train.classes, minlength=classes)[of_class]
+    own, other = (_bin(sample.values[i], edges) for sample in (train, test))
+    pairs, counts = np.unique(own * n_classes + train.classes, return_counts=True)
+    of_bin, of_class = np.divmod(pairs, n_classes)
+    usual = counts / np.bincount(train.classes, minlength=n_classes)[of_class]
     best = np.full(int(max(own.max(initial=0), other.max(initial=0))) + 1, -1)
     order = np.lexsort((-of_class, usual, of_bin))
-    best[of_bin[order]] = of_class[order]  # the last of a bin is its most usual class
+    best[of_bin[order]] = of_class[order]  # the last class of a bin is its most usual one
     guess = best[other]
-    actual = np.bincount(test.classes, minlength=classes)
-    hits = np.bincount(test.classes[guess == test.classes], minlength=classes)
+    actual = np.bincount(test.classes, minlength=n_classes)
+    hits = np.bincount(test.classes[guess == test.classes], minlength=n_classes)
     present = actual > 0
     return float((hits[present] / actual[present]).mean()) if present.sum() > 1 else 0.0
 
 
-def drift(train: Sample, test: Sample, i: int, *, coded: bool) -> tuple[float, float]:
-    """Population stability index of one column between train and test, and what chance alone gives it.
+def drift(train: Sample, other: Sample, i: int, *, coded: bool) -> tuple[float, float]:
+    """Return the stability index of one column between train and another part, and its expected value by chance.
 
-    Bins are the levels of a category, else tenths of train; missing is a bin of its own. With the same distribution the
-    index is about (bins - 1) (1/n + 1/m) (Yurdakul & Naranjo 2020, "Statistical properties of the population stability index").
+    The bins are the levels of a category, or the tenths of train. Missing values have a bin of their own.
     """
     edges = None if coded else _edges(train.values[i], _DRIFT_BINS)
-    own, other = (_binned(sample.values[i], edges) for sample in (train, test))
-    if not len(own) or not len(other):
+    bins = [_bin(sample.values[i], edges) for sample in (train, other)]
+    return stability_index(*map(np.bincount, bins))
+
+
+def stability_index(expected: np.ndarray, actual: np.ndarray) -> tuple[float, float]:
+    """Return the population stability index of two histograms, and its expected value if both have the same distribution.
+
+    The latter is about (bins - 1) (1/n + 1/m) (Yurdakul & Naranjo 2020, "Statistical properties of the population stability
+    index").
+
+    Shape: (bins,) counts each; the shorter one is padded with zeros
+    """
+    n, m, bins = expected.sum(), actual.sum(), max(len(expected), len(actual))
+    if not n or not m:
         return 0.0, 0.0
-    bins = int(max(own.max(), other.max())) + 1
-    p, q = ((np.bincount(each, minlength=bins) + 0.5) / (len(each) + 0.5 * bins) for each in (own, other))
-    return float(((p - q) * np.log(p / q)).sum()), (bins - 1) * (1 / len(own) + 1 / len(other))
+    p, q = ((np.pad(each, (0, bins - len(each))) + 0.5) / (each.sum() + 0.5 * bins) for each in (expected, actual))
+    return float(((p - q) * np.log(p / q)).sum()), float((bins - 1) * (1 / n + 1 / m))
 
 
 def _edges(values: np.ndarray, bins: int) -> np.ndarray:
@@ -96,8 +110,8 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1])) if len(present) else np.empty(0)
 
 
-def _binned(values: np.ndarray, edges: np.ndarray | None) -> np.ndarray:
-    """Bin of each row; 0 is missing, 1 a text beyond the list of levels. Shape: (n,) int64"""
+def _bin(values: np.ndarray, edges: np.ndarray | None) -> np.ndarray:
+    """Return the bin of each value: 0 for missing, 1 for a text beyond the list of levels. Shape: (n,) int64"""
     missing = np.isnan(values)
     bins = values + 2 if edges is None else np.searchsorted(edges, values, side="left") + 1
     return np.where(missing, 0, bins).astype(np.int64)

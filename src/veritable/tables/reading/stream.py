@@ -3,6 +3,7 @@
 import codecs
 import io
 import lzma
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn, TextIO
@@ -43,6 +44,7 @@ class TextStream(io.RawIOBase):
     """
 
     def __init__(self, path: Path, reading: Reading, *, check: bool = False):
+        self._lock = threading.Lock()  # Arrow reads ahead in a thread that may still read when the stream is closed
         self._path, self._reading = path, reading
         encoding = _known(reading.encoding)
         self._decoder = codecs.getincrementaldecoder(encoding)() if check or encoding != "utf-8" else None
@@ -57,10 +59,13 @@ class TextStream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         size = BLOCK_BYTES if size is None or size < 0 else size
-        while not self._ready and not self._ended:
-            self._ready = self._next(size)
-        block, self._ready = self._ready[:size], self._ready[size:]
-        self.tail = block[-8:] or self.tail
+        with self._lock:
+            if self.closed:
+                raise ValueError("I/O operation on a closed file")
+            while not self._ready and not self._ended:
+                self._ready = self._next(size)
+            block, self._ready = self._ready[:size], self._ready[size:]
+            self.tail = block[-8:] or self.tail
         return block
 
     def readinto(self, buffer: Any) -> int:
@@ -69,9 +74,11 @@ class TextStream(io.RawIOBase):
         return len(block)
 
     def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
+        """Close the file, after a read that another thread is in has ended."""
+        with self._lock:
+            if not self.closed:
+                self._file.close()
+            super().close()
 
     def _next(self, size: int) -> bytes:
         first = not self._bytes

@@ -1,37 +1,43 @@
-"""Decide the part of every row: at random within each class, by group, by time, by a given column or a given test file."""
+"""Assign every row to a part: at random within each class, by group, by time, by a given column or by a given test file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.scan import ROW_KEY, UNIT_KEY, Scan
 from veritable.tables.splitting import split
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
+from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID, Keys, Repeats
+from veritable.tables.typing.survey import ColumnSurvey
 
 _PART_NAMES = {"train": TRAIN, "training": TRAIN, "valid": VALID, "validation": VALID, "val": VALID, "test": TEST}
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """The split, and what was counted on the way.
+    """Part of every row, and the counts that the findings need.
 
     Attributes
     ----------
     parts
         TRAIN, VALID, TEST or LEFT_OUT. Shape: (rows,) uint8
     counts
-        Rows of each class in each part. Shape: (3, classes)
+        Number of rows of each class in each part. Shape: (3, classes)
     duplicates
-        Rows that are equal to an earlier one in every column.
+        Number of rows that are equal to an earlier row in every column.
     across
-        Of these, how many stand in another part than the first of them.
+        Number of these that are in another part than the first of them, frequent rows excluded.
     dropped
-        Of these, how many were left out.
+        Number of duplicates that were dropped.
     without_target, unplaced
-        Rows that were left out as they lack a target, or what decides their part.
+        Number of rows that were dropped because their target, or the value that decides their part, is missing.
+    frequent
+        Whether a row belongs to a frequent unit, whose rows were dealt one by one. Shape: (rows,) bool
+    frequent_units
+        Number of rows of each frequent unit, the largest first. Shape: (units,) int64
+    largest_group
+        Number of rows of the largest group or id; 0 if none was given.
     """
 
     parts: np.ndarray
@@ -41,100 +47,188 @@ class Assigned:
     dropped: int
     without_target: int
     unplaced: int
+    frequent: np.ndarray
+    frequent_units: np.ndarray
+    largest_group: int
 
 
-def assign(scanned: Scan, y: np.ndarray, labels: Sequence[str], params: DataParams) -> Assigned:
-    """Split the table as data in params.yaml says.
+def assign(
+    y: np.ndarray,
+    labels: Sequence[str],
+    params: DataParams,
+    *,
+    row_keys: Keys,
+    unit_keys: Keys,
+    grouped: np.ndarray | None = None,
+    first_test_row: int | None = None,
+    times: np.ndarray | None = None,
+    given: np.ndarray | None = None,
+) -> Assigned:
+    """Split the table as section `data` asks.
 
     Parameters
     ----------
     y
         Class codes, -1 where the target is missing. Shape: (rows,)
     labels
-        Of the classes.
+        Names of the classes.
+    row_keys
+        Hashes of all columns of a row.
+    unit_keys
+        Hashes of the group or id of a row, or of its features where it has none.
+    grouped
+        Whether a row has a group or id. Shape: (rows,) bool
+    first_test_row
+        Number of the first row of the given test file.
+    times
+        Values of data.time, NaN where missing. Shape: (rows,) float64
+    given
+        Parts that the column data.part names, LEFT_OUT where missing. Shape: (rows,) uint8
 
     Raises
     ------
     TableError
-        A part gets no row, train gets fewer than two classes, or the column that decides cannot.
+        A part has no row, train has fewer than two classes, or there are too few times.
     """
-    spool = scanned.spool
-    rows = spool.rows
-    repeats, firsts = split.find_repeats(lambda: spool.keys(ROW_KEY), rows)
-    units = (repeats, firsts)
-    if params.group or params.id:
-        units = split.find_repeats(lambda: spool.keys(UNIT_KEY), rows)
-    if params.time:
-        parts, how = _by_time(scanned, params), f"the split by time ('{params.time}')"
-    elif params.part:
-        parts, how = _by_column(scanned, units, y, labels, params), f"the column '{params.part}'"
+    rows = len(y)
+    equal, units = split.find_repeats(row_keys, rows), split.find_repeats(unit_keys, rows)
+    kept = np.ones(rows, dtype=bool)
+    if params.duplicates == "drop":
+        kept[equal.rows] = False
+    shares = (params.valid, params.test)
+    if times is not None:
+        how = f"the split by time ('{params.time}')"
+        parts = split.split_by_time(times, str(params.time), valid=params.valid, test=params.test)
+        dealt = np.zeros(rows, dtype=bool)
+    elif given is not None:
+        how, shares = f"the column '{params.part}'", (params.valid, 0.0)
+        parts = given.copy()
+        dealt = kept & (given == TRAIN) & ~(given == VALID).any()  # without valid rows, some are taken from train
     else:
         how = f"the split by '{params.group}'" if params.group else "the split"
-        follows = np.zeros(rows, dtype=bool)
-        follows[units[0]] = True
-        given = scanned.first_test_row is not None
-        shares = (params.valid, 0.0 if given else params.test)
-        parts = split.deal(y, labels, follows, valid=shares[0], test=shares[1], seed=params.seed)
-        if params.group and len(np.unique(parts[~follows])) < len(PARTS):  # too few groups to deal them class by class
-            parts = split.deal(np.zeros_like(y), [""], follows, valid=shares[0], test=shares[1], seed=params.seed)
-        split.follow(parts, *units)
-        if given:
-            parts[scanned.first_test_row :] = TEST
-            how = "the given test file"
+        parts, dealt = np.full(rows, TRAIN, dtype=np.uint8), kept.copy()
+        if first_test_row is not None:
+            how, shares = "the given test file", (params.valid, 0.0)
+            parts[first_test_row:] = TEST
+            dealt[first_test_row:] = False
+    table = _Table(y, labels, equal, units, grouped)
+    own, found = _deal(table, dealt, shares, params)
+    parts[dealt] = own[dealt]
     without_target = int((y < 0).sum())
     parts[y < 0] = LEFT_OUT
     unplaced = int((parts == LEFT_OUT).sum()) - without_target
-    across = int(((parts[repeats] != parts[firsts]) & (parts[repeats] != LEFT_OUT) & (parts[firsts] != LEFT_OUT)).sum())
-    dropped = 0
-    if params.duplicates == "drop":
-        dropped = int((parts[repeats] != LEFT_OUT).sum())
-        parts[repeats] = LEFT_OUT
-        across = 0
-    counts = split.check_parts(parts, y, labels, how)
-    return Assigned(parts, counts, len(repeats), across, dropped, without_target, unplaced)
+    dropped = int((parts[~kept] != LEFT_OUT).sum())
+    parts[~kept] = LEFT_OUT
+    counts = split.count_parts(parts, y, labels, how)
+    frequent = np.zeros(rows, dtype=bool)
+    frequent[found.rows] = frequent[found.firsts] = True
+    return Assigned(
+        parts,
+        counts,
+        len(equal.rows),
+        _count_across(table, parts, found),
+        dropped,
+        without_target,
+        unplaced,
+        frequent & (parts != LEFT_OUT),
+        np.sort(np.unique(found.firsts, return_counts=True)[1] + 1)[::-1],
+        table.largest_group,
+    )
 
 
-def _by_time(scanned: Scan, params: DataParams) -> np.ndarray:
-    assert params.time
-    survey = scanned.surveys[params.time]
+@dataclass(frozen=True)
+class _Table:
+    """Classes and units of all rows; the parameters of `assign` describe them."""
+
+    y: np.ndarray
+    labels: Sequence[str]
+    equal: Repeats
+    units: Repeats
+    grouped: np.ndarray | None
+
+    @property
+    def ungrouped(self) -> Repeats:
+        """Units of rows with equal features, which can be frequent; a group never is."""
+        return self.units if self.grouped is None else self.units.of(np.flatnonzero(~self.grouped))
+
+    @property
+    def largest_group(self) -> int:
+        """Number of rows of the largest group or id, 0 without these."""
+        if self.grouped is None:
+            return 0
+        groups = self.units.of(np.flatnonzero(self.grouped))
+        return 1 + int(np.unique(groups.firsts, return_counts=True)[1].max(initial=0))
+
+
+def _deal(table: _Table, dealt: np.ndarray, shares: tuple[float, float], params: DataParams) -> tuple[np.ndarray, Repeats]:
+    """Return the parts of the rows `dealt`, and the frequent units among them."""
+    y, labels = table.y, table.labels
+    units, equal = table.units.among(dealt), table.equal.among(dealt)
+    leads = dealt.copy()
+    leads[equal.rows] = False
+    if table.grouped is not None:
+        leads[units.rows[table.grouped[units.rows]]] = False
+    valid, test = shares
+    parts = split.deal(y, labels, leads, valid=valid, test=test, seed=params.seed)
+    if params.group and len(np.unique(parts[leads])) < len(PARTS):  # there are too few groups to deal them class by class
+        parts = split.deal(np.zeros_like(y), [""], leads, valid=valid, test=test, seed=params.seed)
+    parts[units.rows] = parts[
+        units.firsts
+    ]  # a row with another label than its twin was dealt too, so that none behind it moves
+    free = table.ungrouped.among(dealt)
+    smallest = min(share for share in (valid, test, 1 - valid - test) if share) * int(dealt.sum())
+    frequent = free.of(split.find_frequent(free, y, dealt, smallest))
+    rows, own = split.deal_rows(frequent, y, labels, valid=valid, test=test, seed=params.seed)
+    parts[rows] = own
+    return parts, frequent
+
+
+def _count_across(table: _Table, parts: np.ndarray, dealt_one_by_one: Repeats) -> int:
+    """Count the rows that are equal to a row of another part, without those of frequent units."""
+    placed, equal = parts != LEFT_OUT, table.equal
+    differ = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts]
+    if not differ.any():
+        return 0
+    units = table.ungrouped.among(placed)
+    smallest = np.bincount(parts[placed], minlength=len(PARTS)).min()
+    frequent = units.of(split.find_frequent(units, table.y, placed, smallest))
+    return int((differ & ~np.isin(equal.rows, np.concatenate([frequent.rows, dealt_one_by_one.rows]))).sum())
+
+
+def read_times(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the values of the time column. Shape: (n,) float64 each -> (rows,) float64
+
+    Raises
+    ------
+    TableError
+        The column holds neither dates nor numbers.
+    """
     if not survey.present:
         raise TableError(
-            f"the time column '{params.time}' must hold dates or numbers, however all rows lack one. Check data.time in "
+            f"the time column '{survey.name}' must hold dates or numbers, but is missing in all rows. Check data.time in "
             "params.yaml."
         )
     if survey.form is None or survey.form.storage == "text":
         example = next((level for level in survey.levels if not any(map(str.isdigit, level))), next(iter(survey.levels)))
         raise TableError(
-            f"the time column '{params.time}' must hold dates or numbers, however it holds texts such as '{example}'. Give its "
-            f"format in params.yaml: data.types: {{{params.time}: '%d.%m.%Y %H:%M'}}."
+            f"the time column '{survey.name}' must hold dates or numbers, but holds texts such as '{example}'. Set its "
+            f"format in params.yaml: data.types: {{{survey.name}: '%d.%m.%Y %H:%M'}}."
         )
-    times = np.concatenate(list(scanned.column(params.time)))
-    return split.by_time(times, params.time, valid=params.valid, test=params.test)
+    return np.concatenate(list(column))
 
 
-def _by_column(
-    scanned: Scan,
-    units: tuple[np.ndarray, np.ndarray],
-    y: np.ndarray,
-    labels: Sequence[str],
-    params: DataParams,
-) -> np.ndarray:
-    """As the column says; where it names no valid rows, they are dealt from train."""
-    assert params.part
-    survey = scanned.surveys[params.part]
+def read_parts(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the parts that the column data.part names. Shape: (n,) float64 each -> (rows,) uint8
+
+    Raises
+    ------
+    TableError
+        The column holds another word.
+    """
     codes = {name: _PART_NAMES.get(name.lower()) for name in survey.levels}
     if unknown := [name for name, code in codes.items() if code is None]:
         raise TableError(
-            f"the part column '{params.part}' must hold {', '.join(PARTS)}, however it has '{unknown[0]}'. Correct the table."
+            f"the part column '{survey.name}' must hold {', '.join(PARTS)}, but has '{unknown[0]}'. Correct the table."
         )
     table = np.array([*codes.values(), LEFT_OUT], dtype=np.uint8)
-    stored = np.concatenate(list(scanned.column(params.part)))
-    parts = table[np.nan_to_num(stored, nan=-1).astype(np.int64)]
-    if not (parts == VALID).any():
-        inside = (parts[units[0]] == TRAIN) & (parts[units[1]] == TRAIN)
-        follows = parts != TRAIN
-        follows[units[0][inside]] = True
-        dealt = split.deal(y, labels, follows, valid=params.valid, test=0.0, seed=params.seed)
-        split.follow(dealt, units[0][inside], units[1][inside])
-        parts = np.where(parts == TRAIN, dealt, parts)
-    return np.asarray(parts)
+    return np.asarray(table[np.nan_to_num(np.concatenate(list(column)), nan=-1).astype(np.int64)])

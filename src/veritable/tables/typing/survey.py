@@ -103,7 +103,7 @@ class ColumnSurvey:
             A value is not of the declared type.
         """
         stored = self._store(array)
-        keys = hashing.of_numbers(stored)
+        keys = hashing.hash_numbers(stored)
         there = ~np.isnan(stored)
         whole = bool(there.all())
         if self.form and self.form.storage == "text":

@@ -1,0 +1,154 @@
+"""The sentences that the HTML page and the Markdown text share, so that the two cannot drift apart."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from veritable.evaluation.groups import MIN_ROWS
+from veritable.reporting.charts import MAX_CLASSES as MAX_CURVES
+from veritable.reporting.summary import MAX_CLASSES, MAX_FINDINGS
+
+_CHECKS = (
+    "The checks look for columns that predict the target almost perfectly, identify rows, or are constant or empty; for text "
+    "that hides missing values; for rare categories and classes; for numbers that stand for missing values; for duplicate "
+    "rows in several parts; and for drift between the parts."
+)
+
+
+def write_sentences(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> dict[str, str]:
+    """Write the sentences of each section by name; a section without any has an empty text.
+
+    Parameters
+    ----------
+    emphasize
+        Escapes a name that comes from the table and makes it stand out. Everything else in the sentences is safe in HTML and
+        in Markdown.
+    """
+    writers = {
+        "lead": _lead,
+        "findings": _findings,
+        "metrics": _metrics,
+        "folds": _folds,
+        "confusion": _confusion,
+        "groups": _groups,
+        "curves": _curves,
+        "explanation": _explanation,
+        "parts": _parts,
+        "classes": _classes,
+        "classifier": _classifier,
+    }
+    return {name: " ".join(write(summary, emphasize)) for name, write in writers.items()}
+
+
+def _lead(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    table = summary["table"]
+    return [f"{len(summary['classes']):,} classes, {table['rows']:,} rows, {len(table['columns']):,} columns"]
+
+
+def _findings(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    findings = summary["findings"]
+    if not findings:
+        return ["The checks found nothing.", _CHECKS]
+    hidden = len(findings) - MAX_FINDINGS
+    return [f"{hidden:,} more findings are in {summary['findings_file']}."] if hidden > 0 else []
+
+
+def _metrics(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
+    sentences = [
+        f"{summary['rows']:,} test rows, which were used neither for training nor for any choice, with "
+        f"{summary['confidence'] * 100:g} % bootstrap intervals."
+    ]
+    if summary["positive"] is not None:
+        sentences.append(
+            f"The positive class is {emphasize(summary['positive'])}. It is predicted from a probability of "
+            f"{summary['threshold']:.3f} upwards, the best threshold on the valid part."
+        )
+    else:
+        sentences.append("Precision, recall, F1, ROC AUC and average precision are means over the classes.")
+    if summary["weight"] is not None:
+        sentences.append(
+            f"Every row counts by its weight in the column {emphasize(summary['weight'])}, except in the confusion matrix."
+        )
+    fitted = summary["fitted"]
+    if fitted["rows"] < fitted["total_rows"]:
+        sentences.append(
+            f"Logistic regression and gradient boosting were fitted on {fitted['rows']:,} of the {fitted['total_rows']:,} "
+            "train rows."
+        )
+    if "gradient_boosting" not in summary["models"]:
+        sentences.append("Gradient boosting is omitted: it grows one tree per class and round, and there are too many classes.")
+    return sentences
+
+
+def _folds(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    if not summary["folds"]:
+        return []
+    n_folds = len(summary["folds"]["accuracy"]["values"])
+    return [
+        f"The train and valid parts were split into {n_folds} folds. Each fold was predicted "
+        "by a classifier that was not trained on it; together these classifiers are the classifier above. The spread is the "
+        "standard deviation over the folds."
+    ]
+
+
+def _confusion(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    sentences = []
+    if len(summary["confusion"]) < len(summary["classes"]):
+        sentences.append(
+            f"The {MAX_CLASSES} most frequent of {len(summary['classes']):,} classes; all others share one row and one column."
+        )
+    return [*sentences, "Unweighted row counts."] if summary["weight"] is not None else sentences
+
+
+def _groups(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
+    sentences = [
+        "Metrics of the classifier on each group of test rows, with intervals from the rows of that group alone. Groups of "
+        f"fewer than {MIN_ROWS} rows are listed without metrics."
+    ]
+    if summary["positive"] is not None:
+        sentences.append(
+            f"Two columns show the share of rows that are {emphasize(summary['positive'])} and the share predicted to be."
+        )
+    return sentences
+
+
+def _curves(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    return [f"Curves of the {MAX_CURVES} most frequent classes."] if len(summary["classes"]) > MAX_CURVES else []
+
+
+def _explanation(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    explanation = summary["explanation"]
+    return [
+        f"Shapley values of {explanation['rows']:,} test rows against {explanation['background_rows']:,} background rows of "
+        "the train part: how much each column changes the predicted probability. The importance of a column is the mean "
+        f"absolute value. The values sum to the predictions within {explanation['additivity_error']:.1e}."
+    ]
+
+
+def _parts(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    parts = summary["table"]["parts"]
+    return ["Rows by part: " + ", ".join(f"{name} {parts[name]:,}" for name in ("train", "valid", "test")) + "."]
+
+
+def _classes(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
+    table, listed = summary["table"], summary["listed_classes"]
+    shares = (f"{emphasize(each['name'])} {each['rows']:,} ({each['rows'] / table['rows']:.1%})" for each in listed)
+    hidden = len(table["classes"]) - len(listed)
+    more = f", and {hidden:,} less frequent classes" if hidden else ""
+    return [f"Rows by class: {', '.join(shares).replace('%)', ' %)')}{more}."]
+
+
+def _classifier(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
+    members, best = summary["members"], summary["best"]
+    network = f"One network ({members['network']})"
+    if members["networks"] > 1:
+        network = f"{members['networks']} networks ({members['network']})"
+    if members["trees"]:
+        trees = "one boosted-tree model" if members["trees"] == 1 else f"{members['trees']} boosted-tree models"
+        weights = f"{members['share']:.0%}) and {trees} (weight {1 - members['share']:.0%}".replace("%", " %")
+        made = f"{network[:-1]}, weight {weights}). Temperature {members['temperature']:g}."
+    else:
+        made = f"{network}. Temperature {members['temperature']:g}."
+    return [
+        f"{made} Epoch {best['epoch']} of {best['epochs']} of the network was kept, with a validation loss of "
+        f"{best['valid_loss']:.4f}."
+    ]
