@@ -1,16 +1,20 @@
-# make repro   set up and run the pipeline          make test     set up and pass every test
-# make check   lint, types and the pipeline's order  make report   open the report, or say where it is
-# make clean   remove what was made (not .venv)         make bench-quality | bench-speed BENCH=...   beside peers
+# make repro   set up .venv and run the pipeline       make test    run every test (about 10 minutes)
+# make report  open the report, or print its path      make quick   run the tests that take less than a minute
+# make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
+# make bench-quality | bench-speed BENCH=...           compare with other libraries (benchmarks/README.md)
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
-.PHONY: setup repro test check report clean bench-quality bench-speed
+.PHONY: setup repro test quick check report clean bench-quality bench-speed
+
+# Byte code is kept, so that tests need not be compiled again by each process of each run.
+test quick: export PYTHONDONTWRITEBYTECODE :=
 
 setup: .venv/ready
 
 .venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Veritable needs Python 3.11 or newer, however this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Veritable needs Python 3.11 or newer, but this is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
@@ -20,13 +24,17 @@ repro: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m veritable repro
 
 test: setup
-	@.ci/system-packages
+	@NO_SYSTEM_PACKAGES="$(NO_SYSTEM_PACKAGES)" .ci/system-packages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST)
+
+quick: setup
+	@$(BIN)/python -m pytest --quick --numprocesses auto --dist worksteal $(PYTEST)
 
 check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m veritable lint
 
 report: repro
@@ -35,7 +43,7 @@ report: repro
 clean:
 	rm -rf data/raw/demo.csv data/prepared models/baselines models/classifier models/tuning
 	rm -rf reports/evaluation reports/explanation reports/report.html .dvc/tmp/stages
-	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find src stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 bench-quality: setup

@@ -5,7 +5,7 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.files import read_json, write_json
-from veritable.training.params import MachineParams, TrainParams, TuneParams
+from veritable.training.params import TrainParams, TuneParams
 from veritable.training.plan import TableFacts, plan_training, plan_tuning
 
 DEMO = "data/raw/demo.csv"  # the output of the stage `generate`
@@ -15,13 +15,10 @@ NO_CLASSIFIER = "models/nothing"  # DVC requires train.init to exist: an empty f
 def plan(stage: Stage) -> None:
     params = TrainParams.parse("train", stage.params["train"])
     tune = TuneParams.parse("tune", stage.params["tune"])
-    machine = MachineParams.parse("machine", stage.params["machine"])
     path = stage.params["data"]["path"]
     params.check_splits(stage.params["data"]["time"])
     facts = TableFacts.from_json(read_json(stage.inputs["contract.json"]), read_json(stage.inputs["table.json"]))
-    train = plan_training(
-        params, facts, demo=path == DEMO, has_init=params.init != NO_CLASSIFIER, memory_gib=machine.memory_gib
-    )
+    train = plan_training(params, facts, demo=path == DEMO, has_init=params.init != NO_CLASSIFIER)
     folder = stage.outputs["plan"]
     folder.mkdir()
     write_json(folder / "train.json", train.to_json())

@@ -13,6 +13,7 @@ from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json
 from veritable.metrics.params import ThresholdParams
 from veritable.metrics.thresholds import choose_threshold
+from veritable.params import MachineParams
 from veritable.training.inputs import TrainingInputs
 from veritable.training.plan import TrainPlan
 from veritable.training.train import train_classifier
@@ -21,7 +22,8 @@ from veritable.training.train import train_classifier
 def train(stage: Stage) -> None:
     plan = TrainPlan.parse("train", read_json(stage.inputs["train.json"]))
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
-    inputs = TrainingInputs.load(plan, stage.inputs, stage.scratch, stage.params["machine"]["threads"])
+    machine = MachineParams.parse("machine", stage.params["machine"])
+    inputs = TrainingInputs.load(plan, stage.inputs, stage.scratch, machine.threads)
     print(inputs, end="", flush=True)
     seed_everything(plan.seed, verbose=False)
     trained = train_classifier(inputs)

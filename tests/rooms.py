@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from veritable.params import Section
+from veritable.params import MachineParams, Section
 from veritable.progress import progress
 from veritable.tables.encoding.encoder import Encoder, columns_of
 from veritable.tables.encoding.learner import Learner, look_up, places, truth_tables
@@ -29,6 +29,7 @@ from veritable.tables.typing import inference
 from veritable.tables.typing.contract import Contract
 
 ROOT = Path(__file__).resolve().parents[1]
+LIMITS = {"max_rows", "max_bytes"}  # of section `machine`
 TEMPLATES = ROOT / "src/veritable/reporting/templates"
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -111,8 +112,9 @@ def data_params(**changes: Any) -> DataParams:
 
 def prepare_file(path: Path, folder: Path, **changes: Any) -> InMemory:
     """Prepare a table on disk; the parts go into a new folder."""
+    machine = params(MachineParams, "machine", **{name: changes.pop(name) for name in LIMITS & changes.keys()})
     given = data_params(**{"path": str(path), "allow_outside": True, **changes})
-    source, test_source = open_tables(path, given, top=path.parent)
+    source, test_source = open_tables(path, given, machine, top=path.parent)
     folder.mkdir(parents=True)
     done = prepare(source, given, folder, test_source=test_source)
     return InMemory(done, {name: read_part(folder / name) for name in ("train", "valid", "test")}, folder)

@@ -16,9 +16,11 @@ import pytest
 
 from tests.bad_tables import HANDLED, REFUSED, Content, Handled, column, label, lines
 from tests.conftest import Toy
+from tests.memory import growth_bytes
 from tests.pipeline import change
-from tests.rooms import HOSTILE, params
+from tests.rooms import HOSTILE, LIMITS, params
 from veritable.errors import UserError
+from veritable.params import MachineParams
 from veritable.tables.checking.findings import refuse_errors
 from veritable.tables.encoding.parts import read_part
 from veritable.tables.params import DataParams
@@ -33,10 +35,11 @@ def bring(folder: Path, content: Content, name: str = "table.csv", **knobs: Any)
     else:
         path = folder / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    machine = params(MachineParams, "machine", **{limit: knobs.pop(limit) for limit in LIMITS & knobs.keys()})
     data = params(DataParams, "data", **{"target": "t", "path": str(path)} | knobs)
     out = folder / "prepared"
     out.mkdir()
-    source, test_source = open_tables(path, data, top=folder)
+    source, test_source = open_tables(path, data, machine, top=folder)
     made = prepare(source, data, out, test_source=test_source)
     for plain in (made.contract.to_json(), made.encoder.to_json(), made.facts, [each.to_json() for each in made.findings]):
         json.dumps(plain, allow_nan=False)
@@ -141,20 +144,6 @@ def test_labels_of_two_types(tmp_path: Path, content: Content, query: str | None
     assert ("0", "1") == bring(tmp_path, content, "t.jsonl", query=query).contract.classes
 
 
-def memory_of(act: Callable[[], object]) -> int:
-    """By how many bytes the process grew at its largest."""
-
-    def largest() -> int:
-        return (
-            next(int(each.split()[1]) for each in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in each) * 1024
-        )
-
-    Path("/proc/self/clear_refs").write_text("5")  # forgets how large it once was
-    before = largest()
-    act()
-    return largest() - before
-
-
 def test_thousand_classes(tmp_path: Path) -> None:
     """1,000 classes are fine, and the many findings about their few rows are summed up."""
     made = bring(tmp_path, "x,t\n" + lines(4000, lambda i: f"{i * 7 % 13},c{i % 1000}"))
@@ -164,12 +153,12 @@ def test_thousand_classes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cap", [{"max_bytes": 10**6}, {"max_rows": 1000}], ids=str)
 def test_gzip_bomb(tmp_path: Path, cap: dict[str, int]) -> None:
-    """A small file that unpacks to a large one is refused at data.max_bytes or data.max_rows, in no time."""
+    """A small file that unpacks to a large one is refused at machine.max_bytes or machine.max_rows, in no time."""
     bomb = gzip.compress(b"x,t\n" + b"1,a\n2,b\n" * 10_000_000)
     said = sentence(lambda: bring(tmp_path, bomb, "t.csv.gz", **cap))
     (key, most), *_ = cap.items()
     assert f"at most {most:,}" in said
-    assert f"Raise data.{key}" in said
+    assert f"Raise machine.{key}" in said
 
 
 @pytest.mark.parametrize(("head", "name"), [(b"x,t\n1,", "t.csv.gz"), (b'{"x": "', "t.jsonl.gz")])
@@ -180,31 +169,44 @@ def test_one_endless_line(tmp_path: Path, head: bytes, name: str) -> None:
         file.write(head)
         for _ in range(1000):
             file.write(b"1" * 10**6)
-    assert memory_of(lambda: sentence(lambda: bring(tmp_path, lambda top: path))) < 700e6
+    assert growth_bytes(is_refused, path) < 700e6
+
+
+def is_refused(path: Path) -> None:
+    sentence(lambda: bring(path.parent, lambda _: path))
 
 
 @pytest.mark.parametrize("word", ["", "level "], ids=["numbers", "categories"])
 def test_ten_thousand_columns(tmp_path: Path, word: str) -> None:
-    """10,000 columns take seconds, not minutes: nothing looks through all of them for each."""
-    names = ",".join(f"c{i}" for i in range(10_000))
-    rows = lines(200, lambda i: ",".join(f"{word}{(i * 31 + j * 17) % 7}" for j in range(10_000)) + f",{label(i)}")
-    made = bring(tmp_path, f"{names},t\n{rows}")
-    assert 10_000 == len(made.encoder.columns)
+    """10,000 columns take seconds, not minutes: no step searches all columns once per column."""
+    assert 10_000 == len(bring(tmp_path, large_table(200, 10_000, word)).encoder.columns)
 
 
-@pytest.mark.slow
-def test_a_million_levels(tmp_path: Path) -> None:
-    """A category of a million levels is told as what it is, and memory stays bounded: levels beyond the first are not kept."""
-    different = column(lambda i: f"level{i * 7919 % 1_000_003}", rows=1_000_000)
-    repeated = column(lambda i: f"level{i * 7919 % 400_009}", rows=1_000_000)
-    made: list[Prepared] = []
-    for content, types in ((different, {}), (repeated, {"x": "category"})):
-        folder = tmp_path / str(len(made))
-        folder.mkdir()
-        assert memory_of(lambda f=folder, c=content, t=types: made.append(bring(f, c, types=t))) < 600e6  # type: ignore[misc]
-    assert made[0].contract.columns[0].type in ("identifier", "text")
-    assert 0.95e6 < made[0].contract.columns[0].distinct <= 1e6
-    assert params(DataParams, "data").max_categories == len(made[1].encoder.columns[0].levels)
+def large_table(rows: int, columns: int, word: str) -> str:
+    names = ",".join(f"c{i}" for i in range(columns))
+    return f"{names},t\n" + lines(
+        rows, lambda i: ",".join(f"{word}{(i * 31 + j * 17) % 7}" for j in range(columns)) + f",{label(i)}"
+    )
+
+
+@pytest.mark.parametrize(("levels", "types"), [(1_000_003, {}), (400_009, {"x": "category"})])
+def test_a_million_rows_of_levels(tmp_path: Path, levels: int, types: dict[str, str]) -> None:
+    """A category of a million rows takes bounded memory: levels beyond the first `data.max_categories` are not kept."""
+    assert growth_bytes(bring_levels, tmp_path, levels, types) < 600e6
+    made = json.loads((tmp_path / "made.json").read_text())
+    if types:
+        assert params(DataParams, "data").max_categories == made["levels"]
+    else:
+        assert made["type"] in ("identifier", "text")
+        assert 0.95e6 < made["distinct"] <= 1e6
+
+
+def bring_levels(folder: Path, levels: int, types: dict[str, str]) -> None:
+    content = column(lambda i: f"level{i * 7919 % levels}", rows=1_000_000)
+    made = bring(folder, content, types=types)
+    first, encoded = made.contract.columns[0], made.encoder.columns[0]
+    facts = {"type": first.type, "distinct": first.distinct, "levels": len(encoded.levels)}
+    (folder / "made.json").write_text(json.dumps(facts))
 
 
 BOMB = "z0: &z0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

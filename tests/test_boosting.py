@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from tests.rooms import numbers_part, prepared
-from tests.training import SMALL, mean_of, train_plan
+from tests.rooms import mixed_table, numbers_part, prepare_frame, prepared
+from tests.training import SMALL, mean_of, train_plan, trees_of
 from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part
 from veritable.training.boosting import count_models, fit_trees
@@ -80,7 +80,7 @@ class TestSame:
     def test_threads_do_not_matter(self) -> None:
         """The trees do not depend on the number of threads."""
         one, two = (fitted(2, threads=threads) for threads in (1, 2))
-        assert shapes(one) == shapes(two)
+        assert one.texts == two.texts
 
     def test_models_differ(self) -> None:
         """Each model has draws of its own, the first those of one alone."""
@@ -237,3 +237,17 @@ class TestWeights:
         thrice = replace(rare, weight=np.full(len(rare), 3.0))
         again = fitted(train=thrice, top={"class_weight": "balanced"})
         assert rounds(one) == rounds(again)
+
+
+def test_frequent_rows() -> None:
+    """For a row that is repeated hundreds of times, trees predict the share of its positive labels."""
+    frame = mixed_table(2000)
+    draw = np.random.default_rng(0)
+    frequent = draw.permutation(2000)[:300]
+    frame.loc[frequent, ["age", "colour", "member", "score"]] = [-9.0, "blue", "no", -9.0]
+    frame.loc[frequent, "target"] = draw.choice(["class 0", "class 1"], 300, p=[0.3, 0.7])
+    done = prepare_frame(frame)
+    test = done.parts["test"]
+    y_prob = mean_of(trees_of(done, n_estimators=60), test.X)[np.isin(test.row, frequent), 1]
+    assert 60 == pytest.approx(len(y_prob), abs=3)
+    assert 0.7 == pytest.approx(y_prob.mean(), abs=0.1)

@@ -124,7 +124,7 @@ def test_changed_bytes(tmp_path: Path, name: str) -> None:
 
 @every_format
 def test_caps(tmp_path: Path, name: str) -> None:
-    """A table without rows or with more than data.max_rows is refused, and so is one whose names stand twice."""
+    """A table without rows or with more than machine.max_rows is refused, and so is one whose names stand twice."""
     WRITERS[name](TABLE, tmp_path / name)
     assert "at most 2 rows" in refused(tmp_path / name, max_rows=2)
     WRITERS[name](TABLE.slice(0, 0), tmp_path / name)

@@ -263,8 +263,8 @@ REFUSED: list[tuple[str | bytes, dict[str, Any], str]] = [
     ('x,t\n1,a\n"2,b\n' + "3,c\n" * 900_000, {}, "a quote that opens in line 3 is not closed"),
     ("x,t\n" + "1,a\n" * 700_000 + "1," + "a" * 5_000_000 + "\n", {}, "must have lines of less than 2,097,152 bytes"),
     ('x,t\n1,a\n2,"' + "a" * 20_000_000 + '"\n', {}, "must have fields of less than 16,777,216 characters"),
-    ("x,t\n" + GOOD, {"max_rows": 11}, "at most 11 rows, however it has more. Raise data.max_rows"),
-    ("x,t\n" + GOOD, {"max_bytes": 20}, "at most 20 bytes of text, however it has more. Raise data.max_bytes"),
+    ("x,t\n" + GOOD, {"max_rows": 11}, "at most 11 rows, however it has more. Raise machine.max_rows"),
+    ("x,t\n" + GOOD, {"max_bytes": 20}, "at most 20 bytes of text, however it has more. Raise machine.max_bytes"),
 ]
 
 
@@ -284,7 +284,7 @@ def test_truncated(tmp_path: Path, packed: str) -> None:
 
 
 def test_gzip_bomb(tmp_path: Path) -> None:
-    """A small file that unpacks to a large one is cut off at data.max_bytes."""
+    """A small file that unpacks to a large one is cut off at machine.max_bytes."""
     path = write(tmp_path, gzip.compress(b"x,t\n" + b"1,a\n" * 20_000_000, 9), "bomb.csv.gz")
     assert path.stat().st_size < 200_000
     assert "at most 10,000,000 bytes of text" in refused(path, max_bytes=10_000_000)

@@ -16,11 +16,9 @@ GIB_PER_BYTE = 2**-30
 SPACE: dict[str, Any] = {"mlp.dropout": [0.1], "tabm.dropout": [0.1], "trees.lambda_l2": [1.0]}
 
 
-def planned(
-    params: TrainParams, *, n_classes: int = 2, demo: bool = False, has_init: bool = False, memory_gib: float = 1.0
-) -> TrainPlan:
+def planned(params: TrainParams, *, n_classes: int = 2, demo: bool = False, has_init: bool = False) -> TrainPlan:
     facts = TableFacts(n_classes, FACTS.n_rows, FACTS.width, FACTS.weighted)
-    return plan_training(params, facts, demo=demo, has_init=has_init, memory_gib=memory_gib)
+    return plan_training(params, facts, demo=demo, has_init=has_init)
 
 
 def tune_params(space: dict[str, Any] = SPACE, **changes: Any) -> TuneParams:
@@ -100,10 +98,10 @@ class TestEffect:
 
     def test_memory(self) -> None:
         """Memory changes the plan only if a part does not fit."""
-        enough, more = (planned(train_params(), memory_gib=gib) for gib in (1.0, 2.0))
+        enough, more = (planned(train_params(memory_gib=gib)) for gib in (1.0, 2.0))
         assert enough == more
         assert () == enough.streamed
-        little, less = (planned(train_params(), memory_gib=size * GIB_PER_BYTE) for size in (39_000, 1000))
+        little, less = (planned(train_params(memory_gib=size * GIB_PER_BYTE)) for size in (39_000, 1000))
         assert ("train",) == little.streamed
         assert ("train", "valid") == less.streamed
         assert 39_000 * GIB_PER_BYTE == little.memory_gib
@@ -111,7 +109,7 @@ class TestEffect:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_round_trip(self, tmp_path: Path, name: str) -> None:
         """A plan read from JSON is the plan that was written."""
-        plan = planned(train_params(name, trees={"n_models": "auto"}), has_init=True, memory_gib=1000 * GIB_PER_BYTE)
+        plan = planned(train_params(name, trees={"n_models": "auto"}, memory_gib=1000 * GIB_PER_BYTE), has_init=True)
         write_json(tmp_path / "train.json", plan.to_json())
         assert plan == TrainPlan.parse("train", read_json(tmp_path / "train.json"))
 

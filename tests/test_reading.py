@@ -23,7 +23,7 @@ def test_of_params() -> None:
     reading = Reading.of(given)
     assert (("x", "t"), ("?",), "select 1") == (reading.columns, reading.missing, reading.query)
     stored = reading.to_json()
-    assert {"columns", "header", "delimiter", "encoding", "missing", "max_rows", "max_bytes"} == set(stored)
+    assert {"columns", "header", "delimiter", "encoding", "missing"} == set(stored)
     assert stored == Reading.from_json(stored).to_json()
     assert Reading() == Reading.from_json(Reading().to_json())
 

@@ -155,9 +155,7 @@ class TestEpoch:
     def test_too_little_memory(self, tmp_path: Path) -> None:
         """Memory that is too small for two row groups is refused with the memory needed."""
         shards = written(tmp_path / "train", numbered(900), group_rows=200, held_bytes=2000)
-        with pytest.raises(
-            UserError, match=r"\(200 rows\) and a batch, .* Increase machine\.memory_gib by a factor of \d+\.\d"
-        ):
+        with pytest.raises(UserError, match=r"\(200 rows\) and a batch, .* Increase train\.memory_gib by a factor of \d+\.\d"):
             RowsOnDisk(shards).chunks(4, 0)
 
     def test_what_fails_in_the_background(self, tmp_path: Path) -> None:
@@ -344,8 +342,8 @@ class TestMemory:
         ("kib", "models", "expected"),
         [
             (10_000, 1, ""),
-            (400, 1, "(memory_gib: 0.00038147); trees are fitted on a sample of 2,133 rows.\n"),
-            (400, 0, "(memory_gib: 0.00038147).\n"),
+            (400, 1, "(train.memory_gib: 0.00038147); trees are fitted on a sample of 2,133 rows.\n"),
+            (400, 0, "(train.memory_gib: 0.00038147).\n"),
         ],
     )
     def test_described(self, folders: tuple[Path, Path], kib: int, models: int, expected: str) -> None:
@@ -416,7 +414,7 @@ print(peak() - before)
 
 @pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """Training on 400 MB of encoded rows needs at most machine.memory_gib (0.1) and 25 MiB.
+    """Training on 400 MB of encoded rows needs at most train.memory_gib (0.1) and 25 MiB.
 
     The allocators are configured to return freed memory at once; by default they keep up to 50 MiB.
     """

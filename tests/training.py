@@ -25,7 +25,8 @@ RECIPE = {
 BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
 SMALL: dict[str, Any] = {  # a section `train` that trains quickly
     "network": "mlp", "n_networks": 1, "n_splits": 0, "init": "models/v1", "freeze": [], "calibrate": False,
-    "class_weight": "none", "accelerator": "cpu", "precision": "32-true", "seed": 42,
+    "class_weight": "none", "accelerator": "cpu", "precision": "32-true",
+    "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_layer_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
     "tabm": {"k": 3, **BLOCKS, **RECIPE},
@@ -47,9 +48,9 @@ def train_params(network: str = "mlp", *, trees: Mapping[str, Any] | None = None
     return TrainParams.parse("train", SMALL | {"network": network} | sections | rest)
 
 
-def train_plan(network: str = "mlp", *, facts: TableFacts = FACTS, memory_gib: float = 1.0, **changes: Any) -> TrainPlan:
+def train_plan(network: str = "mlp", *, facts: TableFacts = FACTS, **changes: Any) -> TrainPlan:
     """The plan of `train_params`, with an earlier classifier, so that `freeze` is kept."""
-    return plan_training(train_params(network, **changes), facts, demo=False, has_init=True, memory_gib=memory_gib)
+    return plan_training(train_params(network, **changes), facts, demo=False, has_init=True)
 
 
 def inputs_of(

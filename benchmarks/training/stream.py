@@ -61,7 +61,7 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
     from veritable.training.streaming import open_parts
 
     settings = KNOBS["mlp"] | {"batch_size": batch_size, "max_epochs": epochs, "patience": None}
-    knobs = {"network": "mlp", "mlp": settings, "threads": 1, "accelerator": "cpu", "memory_gib": memory_gib}
+    knobs = {"network": "mlp", "mlp": settings, "accelerator": "cpu", "memory_gib": memory_gib}
     knobs["trees"] = KNOBS["trees"] | {"n_models": 0}
     params, laps = TrainParams.parse("train", KNOBS | knobs), Laps()
 
@@ -77,7 +77,7 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
     torch.manual_seed(0)
     network = MLP([0] * WIDTH, 2, **{key: value for key, value in params.recipe.spec.items() if key != "name"})
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        history = room.fit(network, params, train, valid, n_classes=2, scratch=Path(scratch))
+        history = room.fit(network, params, train, valid, n_classes=2, scratch=Path(scratch), threads=1)
     found = {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,

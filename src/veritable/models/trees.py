@@ -1,5 +1,6 @@
 """Boosted trees of a classifier, stored in LightGBM's text format, which cannot run code."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -23,8 +24,9 @@ class Trees:
 
     @classmethod
     def from_boosters(cls, boosters: Sequence[Booster]) -> Self:
-        """Make it from fitted models, each up to its best round."""
-        return cls([booster.model_to_string(num_iteration=booster.best_iteration) for booster in boosters])
+        """Make it from fitted models, each up to its best round, without the number of threads that they were fitted with."""
+        texts = (booster.model_to_string(num_iteration=booster.best_iteration) for booster in boosters)
+        return cls([re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", text, flags=re.MULTILINE) for text in texts])
 
     def predict_each(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Predict with each model; a row does not depend on other rows. Shape: (n, width) -> (n, classes) each, float64"""

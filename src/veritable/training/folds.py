@@ -48,8 +48,8 @@ def split_folds(train: Part | Shards, valid: Part | Shards, n_splits: int, seed:
         return
     if not isinstance(train, Part) or not isinstance(valid, Part):
         raise UserError(
-            f"train.n_splits must be 0 if train and valid do not fit in machine.memory_gib, but is {n_splits}. Increase "
-            "machine.memory_gib, or set train.n_splits to 0."
+            f"train.n_splits must be 0 if train and valid do not fit in train.memory_gib, but is {n_splits}. Increase "
+            "train.memory_gib, or set train.n_splits to 0."
         )
     pool = Part.together([train, valid])
     unit = pool.unit

@@ -1,4 +1,4 @@
-"""Parameters of `train`, of `tune`, which searches some of them, and of `machine`."""
+"""Parameters of `train`, and of `tune`, which searches some of them."""
 
 import difflib
 from collections.abc import Mapping
@@ -106,6 +106,7 @@ class TrainParams(CommonParams):
 
     network: Literal["auto", "mlp", "resnet", "tabm"]
     init: Annotated[str, Field(min_length=1)]
+    memory_gib: Positive
     mlp: MLPParams
     resnet: ResNetParams
     tabm: TabMParams
@@ -129,13 +130,6 @@ class TrainParams(CommonParams):
                 f"'train.n_splits' in params.yaml must be 0 if data.time is set, but is {self.n_splits}: folds would mix past "
                 "and future. Unset one of them."
             )
-
-
-class MachineParams(Section):
-    """Section `machine`."""
-
-    threads: Annotated[int, Field(ge=1, le=4096)] | None
-    memory_gib: Positive
 
 
 NETWORKS: tuple[Network, ...] = get_args(Network)

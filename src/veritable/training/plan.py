@@ -107,7 +107,7 @@ class TrainPlan(CommonParams):
         return {key: value for key, value in self.model_dump().items() if value is not None}
 
 
-def plan_training(params: TrainParams, facts: TableFacts, *, demo: bool, has_init: bool, memory_gib: float) -> TrainPlan:
+def plan_training(params: TrainParams, facts: TableFacts, *, demo: bool, has_init: bool) -> TrainPlan:
     """Resolve `auto` and drop the parameters without effect.
 
     Parameters
@@ -128,7 +128,7 @@ def plan_training(params: TrainParams, facts: TableFacts, *, demo: bool, has_ini
         trees=None if no_trees else params.trees,
         **{network: getattr(params, network)},
     )
-    planned = plan.model_copy(update={"memory_gib": memory_gib})
+    planned = plan.model_copy(update={"memory_gib": params.memory_gib})
     streamed = _streamed(planned, facts)
     return planned.model_copy(update={"streamed": streamed}) if streamed else plan
 

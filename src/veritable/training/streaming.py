@@ -55,7 +55,7 @@ def format_streaming(train: Part | Shards, valid: Part | Shards, plan: TrainPlan
             sample = min(len(part), _max_rows(part, plan, n_classes))
             note = f"; {use} on a sample of {sample:,} rows" if name == "valid" or plan.trees is not None else ""
             files = f"{len(part.files):,} shard{'s' * (len(part.files) > 1)}"
-            lines.append(f"Streaming {len(part):,} {name} rows from {files} (memory_gib: {plan.memory_gib:g}){note}.")
+            lines.append(f"Streaming {len(part):,} {name} rows from {files} (train.memory_gib: {plan.memory_gib:g}){note}.")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -131,7 +131,7 @@ class StreamedChunks:
             needed = 2 * row_size * (largest + chunk) + _MAX_CHUNKS * chunk * chunk_row_size
             raise UserError(
                 f"the memory of a part must have room for two pools of at least one row group ({largest:,} rows) and a batch, "
-                f"{needed / 2**20:,.0f} MiB, but is {shards.held_bytes / 2**20:,.0f} MiB. Increase machine.memory_gib by a "
+                f"{needed / 2**20:,.0f} MiB, but is {shards.held_bytes / 2**20:,.0f} MiB. Increase train.memory_gib by a "
                 f"factor of {needed / shards.held_bytes:.1f}, or decrease the batch size."
             )
         self.runs, sizes = runs, np.array([run.rows for run in runs])

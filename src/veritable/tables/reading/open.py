@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from veritable.params import MachineParams
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.inside import check_inside
@@ -9,11 +10,15 @@ from veritable.tables.reading.source import some
 from veritable.tables.reading.table import Reading, Source, folder_files, open_table
 
 
-def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, Source | None]:
+def open_tables(
+    path: Path, params: DataParams, machine: MachineParams | None = None, *, top: Path
+) -> tuple[Source, Source | None]:
     """Open the table, and the given test file, None without one.
 
     Parameters
     ----------
+    machine
+        Its limits on rows and bytes are enforced.
     top
         The repository, which neither the path nor an SQLite file of data.database may leave unless data.allow_outside is true.
 
@@ -22,7 +27,7 @@ def open_tables(path: Path, params: DataParams, *, top: Path) -> tuple[Source, S
     TableError
         There is no such table, it lies outside, or data.test_file or data.drop name what is not there.
     """
-    reading, skip = Reading.of(params), frozenset(params.drop)
+    reading, skip = Reading.of(params, machine), frozenset(params.drop)
     if not params.allow_outside:
         check_inside(path, top)
         if params.database is not None:

@@ -7,10 +7,12 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from veritable.params import MachineParams
 from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 
-_HERE_ONLY = ("database", "query")  # where this table stands: new rows come from elsewhere
+_LIMITS = ("max_rows", "max_bytes")
+_HERE_ONLY = ("database", "query", *_LIMITS)  # concern this table and this machine, not new rows
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class Reading:
     query: str | None = None  # SQL; for `database`, or for a path that is an SQLite file
 
     @classmethod
-    def of(cls, params: DataParams) -> Self:
-        """What section `data` says about reading."""
-        given = {each.name: getattr(params, each.name) for each in fields(cls)}
-        return cls(**given | {"columns": params.columns and tuple(params.columns), "missing": tuple(params.missing)})
+    def of(cls, params: DataParams, machine: MachineParams | None = None) -> Self:
+        """Return what section `data` says about reading, with the limits of section `machine`, or the defaults without it."""
+        given = {each.name: getattr(params, each.name) for each in fields(cls) if each.name not in _LIMITS}
+        limits = {} if machine is None else {name: getattr(machine, name) for name in _LIMITS}
+        return cls(**given | limits | {"columns": params.columns and tuple(params.columns), "missing": tuple(params.missing)})
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, to be stored with the classifier so that new rows are read alike; where from is left out."""
@@ -81,7 +84,7 @@ class Source:
             if rows > self.max_rows:
                 raise TableError(
                     f"table '{self.path}' must have at most {self.max_rows:,} rows, however it has more. "
-                    "Raise data.max_rows in params.yaml if that is meant."
+                    "Raise machine.max_rows in params.yaml if that is meant."
                 )
             if piece.num_rows:
                 yield piece

@@ -113,7 +113,7 @@ class TextStream(io.RawIOBase):
         if self._bytes > self._reading.max_bytes:
             raise TableError(
                 f"table '{self._path}' must have at most {self._reading.max_bytes:,} bytes of text, however it has more. "
-                "Raise data.max_bytes in params.yaml if that is meant."
+                "Raise machine.max_bytes in params.yaml if that is meant."
             )
         return raw
 

@@ -1,0 +1,124 @@
+"""Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning nor shap.
+
+Nothing is marked by hand. A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a
+process or makes a large table. A file whose imports reach a library that takes seconds to import is not even collected by
+`--quick`.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SLOW_LIBRARIES = {"pytorch_lightning", "shap"}
+SLOW_FIXTURES = {"template", "finished", "postgres", "browser"}
+SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
+PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
+IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+))", re.MULTILINE)
+_running: list[str] = []  # the quick test that runs
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="Run only tests that start no process and need neither Lightning nor shap."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("quick"):
+        sys.addaudithook(_refuse_processes)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("quick") or collection_path.suffix != ".py":
+        return None
+    return True if collection_path.parent.name == "browser" or reaches(collection_path, SLOW_LIBRARIES) else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    function = getattr(item, "function", None)
+    if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or (function and is_slow(function)):
+        item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _running.append(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        _running.pop()
+
+
+def _refuse_processes(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in PROCESS_EVENTS and _running:
+        raise RuntimeError(f"{_running[-1]} must not start a process: {event} {arguments[:2]}. Add what it uses to {__name__}.")
+
+
+@cache
+def is_slow(function: FunctionType) -> bool:
+    """Return whether a function, or one of the tests' functions that it calls, uses one of `SLOW_NAMES`."""
+    seen: set[FunctionType] = set()
+    left = [function]
+    while left:
+        each = left.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        names = names_in(each.__code__)
+        if names & SLOW_NAMES:
+            return True
+        called = [each.__globals__.get(name) for name in names]
+        left += [one for one in called if isinstance(one, FunctionType) and one.__module__.startswith("tests.")]
+    return False
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the global names and attributes that a function uses, those of its inner functions included."""
+    return set(code.co_names).union(*(names_in(each) for each in code.co_consts if isinstance(each, CodeType)))
+
+
+def reaches(path: Path, libraries: set[str]) -> bool:
+    """Return whether importing a file imports one of the libraries, by way of this repository's files too."""
+    seen: set[str] = set()
+    left = imports(path)
+    while left:
+        name = left.pop()
+        if name in libraries:
+            return True
+        seen.add(name)
+        left |= imports_of(name) - seen
+    return False
+
+
+@cache
+def imports_of(module: str) -> set[str]:
+    """Return the modules that a module of this repository imports; none for that of a library."""
+    if not module.startswith(("tests", "veritable")):
+        return set()
+    bases = (base / module.replace(".", "/") for base in (ROOT, ROOT / "src"))
+    files = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
+    return set().union(*map(imports, files))
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that the import statements of a file name; a name that is imported from a module may be one too."""
+    found: set[str] = set()
+    for module, inner, line, plain in IMPORT.findall(path.read_text()):
+        names = re.findall(r"(\w+)(?: as \w+)?,?", re.sub(r"#.*", "", inner or line))
+        found |= {plain} if plain else {module, *(f"{module}.{name}" for name in names)}
+    return found | {name.split(".")[0] for name in found}
