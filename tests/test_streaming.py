@@ -19,7 +19,8 @@ from tests.rooms import ROOT, mixed_table, numbers_part, prepared
 from tests.test_fit import Killed, kill_in, network_of, same
 from tests.training import inputs_of, train_plan
 from veritable.errors import UserError
-from veritable.tables.encoding.parts import Part, Shards, ShardWriter, read_part
+from veritable.tables.encoding.parts import Part, Shards, read_part
+from veritable.tables.encoding.shards import ShardWriter
 from veritable.training import feeding
 from veritable.training.feeding import RowsInMemory
 from veritable.training.fit import fit
@@ -181,7 +182,7 @@ class TestWeights:
         chosen = train_plan(class_weight="balanced")
         modules = [ClassifierModule(network_of(chosen, part, 5), chosen, each, part, 5) for each in (part, streamed.shards)]
         torch.testing.assert_close(modules[0].class_weights, modules[1].class_weights, rtol=1e-6, atol=0)
-        assert modules[0].steps_per_epoch == modules[1].steps
+        assert modules[0].steps_per_epoch == modules[1].steps_per_epoch
 
     def test_no_weight_at_all(self, tmp_path: Path) -> None:
         """Weights that are all 0 are refused as in memory."""

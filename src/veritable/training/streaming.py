@@ -17,7 +17,7 @@ from torch import Tensor
 
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import CLASS, WEIGHT, Part, Run, Shards, read_part
-from veritable.tables.reading.ahead import ahead
+from veritable.tables.reading.source import prefetch
 from veritable.training import feeding
 from veritable.training.feeding import no_weight
 from veritable.training.plan import TrainPlan, max_rows, row_bytes
@@ -145,7 +145,7 @@ class StreamedChunks:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         device, dtype = self.rows.device, self.rows.dtype
-        for (X, y, *weight), order in ahead(self._pools()):
+        for (X, y, *weight), order in prefetch(self._pools()):
             for places in torch.split(order, self.chunk_rows) if len(order) else ():
                 yield (
                     X[places].to(device, dtype),
