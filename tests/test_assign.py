@@ -1,4 +1,4 @@
-"""The part of every row: stable, grouped, by time, or as given."""
+"""Assignment of the rows to parts: at random, by group, by time, or as given."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ ROLES = ("target", "id", "group", "time", "part")
 
 
 def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:
-    """Split a frame whose columns are features unless they have a role, with its keys in batches of so many rows."""
+    """Split a frame. Its columns are features unless they have a role, and its keys come in batches of `rows` rows."""
     params = data_params(**changes)
     table = frame if test is None else pd.concat([frame, test], ignore_index=True)
     roles = {role: getattr(params, role) for role in ROLES}
@@ -70,7 +70,7 @@ def table(rows: int = 300, seed: int = 0) -> pd.DataFrame:
 
 @st.composite
 def long_tables(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
-    """A table with repeats, gaps in the target, and classes that come late; and where it is cut."""
+    """Draw a table with repeated rows, missing targets and late classes, and the number of its first rows."""
     rows = draw(st.integers(60, 120))
     first = draw(st.integers(40, 60))
     random = np.random.default_rng(draw(st.integers(0, 10**6)))
@@ -90,7 +90,7 @@ def long_tables(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
 @settings(max_examples=40, deadline=None)
 @given(long_tables(), st.sampled_from([{}, {"id": "key"}, {"group": "who"}, {"group": "who", "id": "key"}]), st.integers(1, 50))
 def test_rows_added_at_the_end_move_no_earlier_row(case: tuple[pd.DataFrame, int], roles: dict[str, str], rows: int) -> None:
-    """The parts of the first rows do not depend on the rows behind them, also if these hold new classes, or on the batches."""
+    """The parts of the first rows do not depend on the rows behind them, or on the size of the batches."""
     frame, first = case
     frame = frame if "id" in roles else frame.drop(columns="key")
     before, after = assigned(frame.head(first), **roles), assigned(frame, rows, **roles)
@@ -99,14 +99,14 @@ def test_rows_added_at_the_end_move_no_earlier_row(case: tuple[pd.DataFrame, int
 
 @pytest.mark.parametrize("changes", [{}, {"id": "key"}, {"group": "who"}])
 def test_order_in_the_table_is_all_that_counts_beside_class(changes: dict[str, str]) -> None:
-    """What stands in the features has no part in the split, unless it makes two rows equal."""
+    """The values of the features do not matter, unless they make two rows equal."""
     frame = table()
     other = frame.assign(x=frame["x"] * 100 + 7)
     np.testing.assert_array_equal(assigned(frame, **changes).parts, assigned(other, **changes).parts)
 
 
 def test_groups_never_straddle() -> None:
-    """All rows of a group are in one part, those without a group on their own, and shares are met nearly."""
+    """A group is in one part, rows without a group are dealt one by one, and the parts nearly have their shares."""
     frame = table(2000)
     frame.loc[::10, "who"] = None
     found = assigned(frame, group="who")
@@ -117,7 +117,7 @@ def test_groups_never_straddle() -> None:
 
 
 def test_one_id_one_part() -> None:
-    """Rows of one id are together, wherever they stand."""
+    """Rows with the same id are in one part."""
     frame = table(500)
     frame["key"] = [str(i % 100) for i in range(500)]
     assert 1 == pd.Series(assigned(frame, id="key").parts).groupby(frame["key"]).nunique().max()
@@ -136,7 +136,7 @@ def test_equal_features_are_in_one_part() -> None:
 
 
 def test_features_alone_decide() -> None:
-    """Rows are equal whatever they have in columns that are no features: a weight, a time, an identifier nobody named."""
+    """Columns that are not features do not make rows different: a weight, or an identifier that data.id does not name."""
     frame = mixed_table(200).drop(columns="target")
     twice = pd.concat([frame, frame], ignore_index=True).assign(target=["a", "b"] * 200, w=np.arange(400.0) % 7)
     twice["row_id"] = np.arange(400)
@@ -146,7 +146,7 @@ def test_features_alone_decide() -> None:
 
 
 def test_drop_duplicates() -> None:
-    """Of rows that are equal in every column the first stays; the counts add up, also where the target is missing."""
+    """Of rows that are equal in every column, the first is kept; the counts add up, also if targets are missing."""
     frame = table(400)[["x", "target"]]
     frame.loc[::9, "target"] = None
     found = assigned(frame, duplicates="drop")
@@ -160,7 +160,7 @@ def test_drop_duplicates() -> None:
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_by_time(as_text: bool) -> None:
-    """Train is before valid and valid before test, equal times are together; a row without a time is dropped and counted."""
+    """Train is before valid, and valid before test; equal times are together; rows without a time are dropped and counted."""
     frame = table(400)
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(frame["when"], unit="D")
     frame["when"] = times.dt.strftime("%d.%m.%Y").astype(object) if as_text else times
@@ -173,14 +173,14 @@ def test_by_time(as_text: bool) -> None:
 
 
 def test_time_that_is_none() -> None:
-    """A time column of texts is refused with one of them and the way out."""
+    """A time column of texts is refused; the message quotes one of them and names the remedy."""
     frame = table().assign(when="soon")
-    said = refusal(lambda: split_frame(frame, time="when"))
-    assert "the time column 'when' must hold dates or numbers, but holds texts such as 'soon'. Set its format" in said
+    message = refusal(lambda: split_frame(frame, time="when"))
+    assert "the time column 'when' must hold dates or numbers, but holds texts such as 'soon'. Set its format" in message
 
 
 def test_given_parts() -> None:
-    """A column's words for the parts hold, in any case, and what has none is left out and counted."""
+    """The part column is followed, in upper or lower case; rows without a part are dropped and counted."""
     frame = table()
     frame["part"] = np.resize(["Train", "val", "TEST", "training", "validation", "valid", "train"], 300)
     frame.loc[10, "part"] = None
@@ -191,7 +191,7 @@ def test_given_parts() -> None:
 
 
 def test_given_parts_without_valid() -> None:
-    """Where the column names no valid rows, they are dealt from train, equal ones together."""
+    """If the part column has no valid rows, they are taken from train, and equal rows stay together."""
     frame = table(500)[["x", "target"]].assign(part=["train"] * 400 + ["test"] * 100)
     found = assigned(frame, part="part")
     assert 100 == (found.parts[400:] == TEST).sum()
@@ -203,14 +203,14 @@ def test_given_parts_without_valid() -> None:
 
 
 def test_unknown_part() -> None:
-    """Another word is refused."""
+    """A part column with another word is refused."""
     frame = table().assign(part="somewhere")
-    said = refusal(lambda: split_frame(frame, part="part"))
-    assert "the part column 'part' must hold train, valid, test, but has 'somewhere'." in said
+    message = refusal(lambda: split_frame(frame, part="part"))
+    assert "the part column 'part' must hold train, valid, test, but has 'somewhere'." in message
 
 
 def test_duplicates_across_given_parts() -> None:
-    """Rows of the test file that are equal to one of the table are counted, and can be dropped; so by a part's column."""
+    """Rows of the test file that are equal to a row of the table are counted, and can be dropped."""
     frame = table(100)[["key", "x", "target"]]
     found = assigned(frame, test=frame.head(10), test_file="t")
     assert (10, 10, 0) == (found.duplicates, found.across, found.dropped)
@@ -221,7 +221,7 @@ def test_duplicates_across_given_parts() -> None:
 
 
 def test_given_test_file(tmp_path: Path) -> None:
-    """The rows of the test file are the test part, and train and valid are dealt from the rest as if it were not there."""
+    """The rows of the test file are the test part, and do not change how the other rows are dealt."""
     frame = mixed_table(200)
     frame.head(150).to_csv(tmp_path / "a.csv", index=False)
     frame.tail(50).to_csv(tmp_path / "test.csv", index=False)
@@ -233,15 +233,15 @@ def test_given_test_file(tmp_path: Path) -> None:
 
 
 def test_test_file_with_other_columns(tmp_path: Path) -> None:
-    """A test file that lacks a column is refused with the name of the column."""
+    """A test file without one of the columns is refused, with the name of the column."""
     table().to_csv(tmp_path / "a.csv", index=False)
     table().drop(columns="x").to_csv(tmp_path / "test.csv", index=False)
-    said = refusal(lambda: prepare_file(tmp_path, tmp_path / ".prepared", test_file="test.csv"))
-    assert "data.test_file 'test.csv' must have the columns of the table, however only one of them has 'x'." in said
+    message = refusal(lambda: prepare_file(tmp_path, tmp_path / ".prepared", test_file="test.csv"))
+    assert "data.test_file 'test.csv' must have the columns of the table, however only one of them has 'x'." in message
 
 
 def test_three_rows_of_a_class_reach_all_parts() -> None:
-    """A class of three rows is in every part; of two, in train and one other."""
+    """A class of three rows is in every part, a class of two rows in train and one other part."""
     frame = table(200)
     frame.loc[[20, 90, 130], "target"] = "rare"
     frame.loc[[50, 51], "target"] = "rarer"
@@ -253,13 +253,13 @@ def test_three_rows_of_a_class_reach_all_parts() -> None:
 
 @pytest.mark.parametrize("changes", [{"group": "one"}, {"part": "one"}])
 def test_a_group_that_holds_all(changes: dict[str, str]) -> None:
-    """A group, or a part, that holds all rows leaves the others empty, which is refused."""
+    """A group or a given part that holds all rows is refused, because the other parts are empty."""
     frame = table().assign(one="train")
     assert "must leave rows for every part, but" in refusal(lambda: assigned(frame, **changes))
 
 
 def with_frequent_rows(rows: int = 3000, sizes: tuple[int, ...] = (300,), seed: int = 0) -> pd.DataFrame:
-    """Return a table of different rows, among which one row is repeated `size` times for each of the sizes."""
+    """Return a table of different rows, except for one row per size that is repeated so many times."""
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame({"x": draw.permutation(rows) * 1.0, "y": draw.normal(size=rows)})
     places = np.split(draw.permutation(rows)[: sum(sizes)], np.cumsum(sizes)[:-1])
@@ -271,7 +271,7 @@ def with_frequent_rows(rows: int = 3000, sizes: tuple[int, ...] = (300,), seed: 
 @pytest.mark.parametrize("sizes", [(300,), (900,), (2400,), (40, 90, 300), (100,) * 5])
 @pytest.mark.parametrize("rows", [10**6, 70])
 def test_frequent_rows_are_dealt_one_by_one(sizes: tuple[int, ...], rows: int) -> None:
-    """Each part gets its share of each class of a frequent unit; the units are counted, and none is across parts."""
+    """Each part gets its share of each class of a frequent unit; the units are counted, and are not duplicates across parts."""
     frame = with_frequent_rows(sizes=sizes)
     found = assigned(frame, rows)
     for i, size in enumerate(sizes):
@@ -286,7 +286,7 @@ def test_frequent_rows_are_dealt_one_by_one(sizes: tuple[int, ...], rows: int) -
 
 
 def test_frequent_rows_move_no_other_row() -> None:
-    """All other rows are in the parts that they have if the unit is too small to be frequent."""
+    """The other rows are in the same parts as if the unit were too small to be frequent."""
     frame = with_frequent_rows()
     unit = frame[frame["x"] < 0]
     firsts = unit.drop_duplicates("target").index
@@ -299,13 +299,13 @@ def test_frequent_rows_move_no_other_row() -> None:
 
 @pytest.mark.parametrize("first", [1500, 2999])
 def test_rows_added_at_the_end_move_no_frequent_row(first: int) -> None:
-    """The rows of a unit that is frequent already, and all others, stay in their parts."""
+    """The rows of a unit that is frequent already stay in their parts, like all others."""
     frame = with_frequent_rows(sizes=(300, 200))
     np.testing.assert_array_equal(assigned(frame.head(first)).parts, assigned(frame).parts[:first])
 
 
 def test_a_unit_that_becomes_frequent_moves_its_own_rows_alone() -> None:
-    """Rows added at the end that make a unit frequent move rows of this unit, and no other."""
+    """If rows added at the end make a unit frequent, only rows of this unit move."""
     frame = with_frequent_rows()
     first = int(np.flatnonzero(frame["x"] < 0)[8]) + 1
     before, after = assigned(frame.head(first)), assigned(frame)
@@ -322,7 +322,7 @@ def test_a_class_that_is_one_frequent_row() -> None:
 
 
 def test_copies_are_not_frequent() -> None:
-    """Where every row of a class has as many copies, as after oversampling, the copies of a row stay in one part."""
+    """If all rows of a class have the same number of copies, as after oversampling, the copies of a row stay in one part."""
     frame = with_frequent_rows(sizes=(100,) * 25)
     frame["target"] = np.where(frame["x"] < 0, "a", "b")
     found = assigned(frame)
@@ -330,9 +330,19 @@ def test_copies_are_not_frequent() -> None:
     assert 1 == pd.Series(found.parts).groupby(frame["x"]).nunique().max()
 
 
+def test_frequent_rows_without_a_target() -> None:
+    """Rows without a target are dropped, and do not count for a frequent unit."""
+    frame = with_frequent_rows()
+    frequent = np.flatnonzero(frame["x"] < 0)
+    frame.loc[frequent[:100], "target"] = None
+    found = assigned(frame)
+    assert (200, [200], 100) == (found.frequent.sum(), found.frequent_units.tolist(), found.without_target)
+    assert [120, 40, 40] == pytest.approx(np.bincount(found.parts[frequent[100:]]).tolist(), abs=5)
+
+
 @pytest.mark.parametrize("changes", [{"group": "who"}, {"id": "who"}])
 def test_a_large_group_is_never_torn(changes: dict[str, str]) -> None:
-    """The rows of a group stay in one part however many they are; rows without a group are dealt if they are frequent."""
+    """A group stays in one part, whatever its size; frequent rows without a group are dealt one by one."""
     frame = with_frequent_rows(sizes=(300,))
     frequent = (frame["x"] < 0).to_numpy()
     who = pd.Series([f"g{i // 3}" for i in range(3000)])
@@ -345,7 +355,7 @@ def test_a_large_group_is_never_torn(changes: dict[str, str]) -> None:
 
 
 def test_frequent_rows_beside_given_parts() -> None:
-    """Frequent rows are dealt to train and valid where these are not given, and are no duplicates across parts."""
+    """Frequent rows are dealt to train and valid if only test is given, and are not duplicates across parts."""
     frame = with_frequent_rows()
     frequent = (frame["x"] < 0).to_numpy()
     for found in (
@@ -359,14 +369,14 @@ def test_frequent_rows_beside_given_parts() -> None:
 
 
 def test_frequent_rows_in_time() -> None:
-    """By time nothing is dealt, and frequent rows are no duplicates across parts."""
+    """In a split by time no row is dealt, and frequent rows are not duplicates across parts."""
     frame = with_frequent_rows().drop(columns="y").assign(when=np.arange(3000.0))
     found = assigned(frame, time="when")
     assert (0, 0) == (found.across, found.frequent.sum())
 
 
 def test_dropped_rows_are_not_frequent() -> None:
-    """With duplicates dropped, a unit has a row per label, and these are together."""
+    """After duplicates are dropped, a unit has one row per label, and is not frequent."""
     frame = with_frequent_rows()
     found = assigned(frame, duplicates="drop")
     own = found.parts[frame["x"] < 0]
@@ -376,7 +386,7 @@ def test_dropped_rows_are_not_frequent() -> None:
 
 @pytest.mark.parametrize("as_csv", [False, True])
 def test_frequent_rows_with_weights(as_csv: bool) -> None:
-    """Rows are counted unweighted, and are equal whatever they weigh."""
+    """The weights do not make rows different, and rows are counted unweighted."""
     frame = with_frequent_rows()
     done = prepare_frame(frame.assign(w=np.random.default_rng(1).random(3000) * 100), as_csv=as_csv, weight="w")
     counts = [int((part.X[:, 0] == part.X[:, 0].min()).sum()) for part in done.parts.values()]
@@ -386,7 +396,7 @@ def test_frequent_rows_with_weights(as_csv: bool) -> None:
 
 
 def test_frequent_rows_in_shards(tmp_path: Path) -> None:
-    """In a table of many shards each shard has a fair share of the frequent rows."""
+    """Every shard has its share of the frequent rows."""
     with_frequent_rows(9000, (1800,)).to_parquet(tmp_path / "table.parquet")
     prepare_file(tmp_path / "table.parquet", tmp_path / "prepared", shard_rows=900)
     files = sorted((tmp_path / "prepared").glob("*/*.parquet"))
@@ -397,7 +407,7 @@ def test_frequent_rows_in_shards(tmp_path: Path) -> None:
 
 
 def test_weights() -> None:
-    """Each row's weight is in its part, and the column is no feature."""
+    """A part holds the weights of its rows, and the weight column is not a feature."""
     frame = mixed_table(100).assign(w=np.arange(100) / 4)
     done: InMemory = prepare_frame(frame, weight="w")
     for part in done.parts.values():
@@ -410,7 +420,7 @@ def test_weights() -> None:
     ("weight", "has"), [([1, None], "50 rows lack one"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
 )
 def test_bad_weights(weight: list[float | None], has: str) -> None:
-    """A weight that is missing, negative, or 0 everywhere is refused; so is a text, with its row, and an infinite one."""
+    """Weights that are missing, negative, all 0, infinite or texts are refused."""
     frame = mixed_table(100).assign(w=np.resize(np.array(weight, dtype=float), 100))
     assert has in refusal(lambda: prepare_frame(frame, weight="w"))
     assert "row 1 has 'heavy'" in refusal(lambda: prepare_frame(frame.assign(w="heavy"), weight="w"))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from tests.rooms import numbers_part, prepared
-from tests.training import LITTLE, mean_of, train_params
+from tests.rooms import mixed_table, numbers_part, prepare_frame, prepared
+from tests.training import LITTLE, mean_of, train_params, trees_of
 from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part
 from veritable.training.boosting import count_models, fit_trees
@@ -231,3 +231,17 @@ class TestWeights:
         thrice = replace(rare, weight=np.full(len(rare), 3.0))
         again = fitted(train=thrice, top={"class_weight": "balanced"})
         assert rounds(one) == rounds(again)
+
+
+def test_frequent_rows() -> None:
+    """For a row that is repeated hundreds of times, trees predict the share of its positive labels."""
+    frame = mixed_table(2000)
+    draw = np.random.default_rng(0)
+    frequent = draw.permutation(2000)[:300]
+    frame.loc[frequent, ["age", "colour", "member", "score"]] = [-9.0, "blue", "no", -9.0]
+    frame.loc[frequent, "target"] = draw.choice(["class 0", "class 1"], 300, p=[0.3, 0.7])
+    done = prepare_frame(frame)
+    test = done.parts["test"]
+    y_prob = mean_of(trees_of(done, n_estimators=60), test.X)[np.isin(test.row, frequent), 1]
+    assert 60 == pytest.approx(len(y_prob), abs=3)
+    assert 0.7 == pytest.approx(y_prob.mean(), abs=0.1)

@@ -1,4 +1,4 @@
-"""Findings: each check finds what it is for, and is silent about a table without it."""
+"""Checks: each finds its fault, and has no finding in a table without it."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ def found(frame: pd.DataFrame, **changes: Any) -> list[Finding]:
 
 
 def test_clean() -> None:
-    """A table without faults has no findings."""
+    """A clean table has no findings."""
     assert [] == found(CLEAN)
 
 
@@ -105,7 +105,7 @@ def test_clean() -> None:
 def test_found(
     code: str, level: str, column: str | None, frame: pd.DataFrame, changes: dict[str, Any], innocent: pd.DataFrame
 ) -> None:
-    """Each code is found where it is due, at its level, in one sentence about its column, and not in a table beside it."""
+    """Each fault is found, at its level, in a sentence that names its column; a similar table has no such finding."""
     own = [each for each in found(frame, **changes) if (each.code, each.column) == (code, column)]
     assert [level] == [each.level for each in own]
     assert own[0].sentence.endswith(".")
@@ -114,42 +114,42 @@ def test_found(
 
 
 def test_every_code_has_a_case() -> None:
-    """No code is left without a test."""
+    """Every code has a test."""
     assert set(CODES) == {case[0] for case in CASES}
 
 
 def test_declared_columns_are_not_disputed() -> None:
-    """What params.yaml says a column is, no finding disputes."""
+    """There is no finding about the type of a column that data.types declares."""
     frame = with_column(np.arange(ROWS)).assign(c="same")
     types = {"x": "identifier", "c": "constant"}
     assert [] == [each for each in found(frame, types=types) if each.column in types]
 
 
 def test_named_time_is_no_finding() -> None:
-    """Rows in order of the column that data.time names are no finding."""
+    """There is no finding about the order of the rows if data.time names the column."""
     frame = with_column(np.arange(ROWS) // 3)
     assert "time_order" not in [each.code for each in found(frame, time="x")]
 
 
 def test_errors_first() -> None:
-    """Findings stand with the errors first, and each is plain JSON."""
+    """The errors come first, and each finding can be written as JSON."""
     frame = with_column(Y * 3.5).assign(a="same", b=np.resize(["1", "?"], ROWS))
-    some = found(frame)
-    assert ["error", "warning", "note"] == [each.level for each in some] == list(LEVELS)
-    assert {"code", "level", "sentence", "column", "numbers"} == set(some[0].to_json())
+    findings = found(frame)
+    assert ["error", "warning", "note"] == [each.level for each in findings] == list(LEVELS)
+    assert {"code", "level", "sentence", "column", "numbers"} == set(findings[0].to_json())
 
 
 def test_strict() -> None:
-    """With data.strict an error fails the run with its sentence; warnings do not."""
-    some = found(with_column(Y * 3.5))
+    """With data.strict, an error fails the run with the sentence of the finding, and a warning does not."""
+    findings = found(with_column(Y * 3.5))
     assert "with data.strict, no finding may be an error, but 1 is: 'x' alone predicts the target" in refusal(
-        lambda: refuse_errors(some)
+        lambda: refuse_errors(findings)
     )
-    refuse_errors([each for each in some if each.level != "error"])
+    refuse_errors([each for each in findings if each.level != "error"])
 
 
 def test_many_of_one_kind() -> None:
-    """Twenty findings of one code are said, the others counted."""
+    """Of each code and level, twenty findings are listed, and the others counted."""
     frame = CLEAN.assign(**{f"c{i}": "same" for i in range(50)})
     own = [each for each in found(frame) if each.code == "constant"]
     assert 21 == len(own)
@@ -158,18 +158,18 @@ def test_many_of_one_kind() -> None:
 
 
 def test_spoken() -> None:
-    """In the terminal each finding is a line of printable characters, whatever its column is called."""
+    """In the terminal, each finding is one line of printable characters, whatever the name of its column."""
     frame = CLEAN.assign(**dict.fromkeys([*HOSTILE, "\x1b[31mred"], "same"))
-    some = found(frame)
-    lines = format_findings(some).split("\n")
+    findings = found(frame)
+    lines = format_findings(findings).split("\n")
     assert f"{len(HOSTILE) + 1} findings:" == lines[0]
     assert len(HOSTILE) + 2 == len(lines)
     assert all(line.isprintable() for line in lines)
     assert "No findings." == format_findings([])
-    assert "1 finding:" == format_findings(some[:1]).split("\n")[0]
+    assert "1 finding:" == format_findings(findings[:1]).split("\n")[0]
 
 
 def test_the_documentation_lists_every_code() -> None:
-    """docs/tables.md has each code with what it says."""
+    """docs/tables.md lists each code with its description."""
     text = (ROOT / "docs/tables.md").read_text()
     assert [] == [code for code, words in CODES.items() if f"| `{code}` | {words} |" not in text]

@@ -1,4 +1,4 @@
-"""The demo table is scikit-learn's, as a table like any other."""
+"""The demo table."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from veritable.tables.params import GenerateParams
 
 
 def test_demo() -> None:
-    """The template's params make the known demo: make_classification with 1,000 rows, 10 features and seed 42."""
+    """The params of the template make the table of make_classification with 1,000 rows, 10 features and seed 42."""
     X, y = make_classification(n_samples=1000, n_features=10, n_informative=2, n_redundant=2, n_classes=2, random_state=42)
     frame = make_table(params(GenerateParams, "generate"))
     assert [*(f"feature_{i}" for i in range(10)), "target"] == list(frame.columns)
@@ -32,7 +32,7 @@ def test_demo() -> None:
     ids=str,
 )
 def test_every_knob_matters(change: dict[str, int]) -> None:
-    """Each knob changes the table, and nothing else does."""
+    """The table depends on each parameter, and on nothing else."""
     frame = make_table(params(GenerateParams, "generate"))
     pd.testing.assert_frame_equal(frame, make_table(params(GenerateParams, "generate")))
     assert not frame.equals(make_table(params(GenerateParams, "generate", **change)))

@@ -1,4 +1,4 @@
-"""The split: every row in one part, every class in every part, drawn from nothing but the classes, their order and the seed."""
+"""Rules of the split: it depends on the classes of the rows, their order and the seed alone."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ Problem = tuple[np.ndarray, float, float, int]
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    """Class codes with three rows or more each in any order, shares and a seed."""
+    """Draw class codes with at least three rows each, in any order, the shares of valid and test, and a seed."""
     counts = draw(st.lists(st.integers(3, 60), min_size=1, max_size=5))
     y = np.array(draw(st.permutations(np.repeat(np.arange(len(counts)), counts).tolist())))
     valid = draw(st.floats(0.01, 0.98))
@@ -35,7 +35,7 @@ def problems(draw: st.DrawFn) -> Problem:
 
 
 def dealt(y: np.ndarray, valid: float = 0.2, test: float = 0.2, seed: int = 0) -> np.ndarray:
-    """All rows dealt, none a repeat."""
+    """Deal all rows, none of which repeats another."""
     return deal(y, LABELS, np.ones(len(y), dtype=bool), valid=valid, test=test, seed=seed)
 
 
@@ -45,7 +45,7 @@ def shares(parts: np.ndarray) -> list[float]:
 
 @given(problems())
 def test_stratified(problem: Problem) -> None:
-    """Every row is in one part, every part has each class, valid and test their share of it within three rows (mostly two)."""
+    """Every part has each class; valid and test have their share of it to within three rows, and mostly two."""
     y, valid, test, seed = problem
     parts = dealt(y, valid, test, seed)
     assert {TRAIN, VALID, TEST} == set(parts.tolist())
@@ -53,22 +53,22 @@ def test_stratified(problem: Problem) -> None:
         own = parts[y == code]
         counts = np.bincount(own, minlength=3)
         assert 1 <= counts.min()
-        most = 2 if valid <= 0.3 and test <= 0.3 else 3
-        assert most >= abs(counts[VALID] - valid * len(own))
-        assert most >= abs(counts[TEST] - test * len(own))
+        tolerance = 2 if valid <= 0.3 and test <= 0.3 else 3
+        assert tolerance >= abs(counts[VALID] - valid * len(own))
+        assert tolerance >= abs(counts[TEST] - test * len(own))
 
 
 @pytest.mark.parametrize(("valid", "test"), [(0.2, 0.2), (0.49, 0.49), (0.01, 0.9), (0.05, 0.013), (0.333, 0.333), (0.2, 0.0)])
 def test_shares_of_a_large_class(valid: float, test: float) -> None:
-    """However odd the shares, nothing adds up over a large class."""
+    """Rounding errors do not add up over a large class, whatever the shares."""
     counts = np.bincount(dealt(np.zeros(100_003, dtype=np.int64), valid, test), minlength=3)
     assert 2 >= abs(counts[VALID] - valid * 100_003)
     assert 2 >= abs(counts[TEST] - test * 100_003)
 
 
 @given(problems(), st.integers(1, 20))
-def test_rows_added_at_the_end_move_none(problem: Problem, first: int) -> None:
-    """The first rows have the parts that they have in any longer table, of more classes too."""
+def test_rows_added_at_the_end_move_no_earlier_row(problem: Problem, first: int) -> None:
+    """The parts of the first rows do not depend on the rows behind them, which may have more classes."""
     y, valid, test, seed = problem
     prefix = dealt(y[:first], valid, test, seed)
     np.testing.assert_array_equal(prefix, dealt(y, valid, test, seed)[: len(prefix)])
@@ -76,7 +76,7 @@ def test_rows_added_at_the_end_move_none(problem: Problem, first: int) -> None:
 
 @given(problems(), st.integers(1, 20))
 def test_batches_do_not_matter(problem: Problem, rows: int) -> None:
-    """The parts are the same however many rows are dealt at once."""
+    """The parts do not depend on the number of rows that are dealt at once."""
     y, valid, test, seed = problem
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split, "_ROWS_AT_ONCE", rows)
@@ -86,7 +86,7 @@ def test_batches_do_not_matter(problem: Problem, rows: int) -> None:
 
 @given(problems())
 def test_a_new_class_moves_no_row_of_another(problem: Problem) -> None:
-    """What is drawn hangs on a class's name: with another class before it in order its rows stay where they are."""
+    """The parts of a class depend on its name, not its code: another class before it moves none of its rows."""
     y, valid, test, seed = problem
     more = np.concatenate([[0, 0, 0], y + 1])
     after = deal(more, ["A", *LABELS], np.ones(len(more), dtype=bool), valid=valid, test=test, seed=seed)
@@ -95,7 +95,7 @@ def test_a_new_class_moves_no_row_of_another(problem: Problem) -> None:
 
 @given(problems())
 def test_same_seed_same_split(problem: Problem) -> None:
-    """The same classes and seed give the same parts, whatever was drawn from global states meanwhile."""
+    """The same classes and seed give the same parts, whatever the state of the global generators."""
     y, valid, test, seed = problem
     first = dealt(y, valid, test, seed)
     np.random.random(3)  # noqa: NPY002  the global state is the point
@@ -103,21 +103,21 @@ def test_same_seed_same_split(problem: Problem) -> None:
 
 
 def test_another_seed_another_split() -> None:
-    """Another seed puts other rows into each part."""
+    """Another seed puts different rows into each part."""
     one, two = (dealt(np.arange(300) % 2, seed=seed) for seed in (1, 2))
     for code in (TRAIN, VALID, TEST):
         assert set(np.flatnonzero(one == code)) != set(np.flatnonzero(two == code))
 
 
 def test_dealt_all_over_the_table() -> None:
-    """Each half of the table has its share of each part, and no place in a block is favoured: rows by turns give no pattern."""
+    """Each half of the table, and every fifth row, has its share of each part."""
     parts = dealt(np.zeros(50_000, dtype=np.int64), seed=3)
     for rows in (parts[:25_000], parts[25_000:], *(parts[slot::5] for slot in range(5))):
         assert [0.6, 0.2, 0.2] == pytest.approx(shares(rows), abs=0.02)
 
 
 def test_repeats_are_not_counted() -> None:
-    """A unit of many rows is one draw: the shares are those of units, and its rows go where the first one goes."""
+    """A unit of many rows is dealt once, with its first row."""
     keys = np.arange(3000, dtype=np.uint64) // np.uint64(3)
     repeats, firsts = find_repeats(lambda: [keys], len(keys))
     leads = np.ones(len(keys), dtype=bool)
@@ -130,7 +130,7 @@ def test_repeats_are_not_counted() -> None:
 
 
 def test_without_test() -> None:
-    """Where the test part is given, rows are dealt to train and valid alone, the second unit of a class to valid."""
+    """With a share of 0 for test, rows are dealt to train and valid alone, and the second row of a class to valid."""
     parts = dealt(np.zeros(100, dtype=np.int64), valid=0.2, test=0.0)
     assert [TRAIN, VALID] == parts[:2].tolist()
     assert [80, 20] == np.bincount(parts).tolist()
@@ -138,7 +138,7 @@ def test_without_test() -> None:
 
 @given(st.lists(st.integers(0, 30), max_size=80), st.integers(1, 9), st.integers(1, 90))
 def test_repeats_like_pandas(values: list[int], rows: int, at_once: int) -> None:
-    """Repeats are what pandas calls duplicated, each with the first row of its key, in one walk over the keys or many."""
+    """Repeats are the rows that pandas calls duplicated, with the first row of their key, however often the keys are read."""
     keys = np.array(values, dtype=np.uint64)
     batches = [keys[start : start + rows] for start in range(0, len(keys), rows)]
     with pytest.MonkeyPatch.context() as patch:
@@ -154,7 +154,7 @@ def test_repeats_like_pandas(values: list[int], rows: int, at_once: int) -> None
 
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=60), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
 def test_split_by_time(values: list[int], valid: float, test: float) -> None:
-    """No row of train is later than one of valid, none of valid later than one of test, and rows of one time are together."""
+    """All rows of train are before those of valid, and these before those of test, so equal times are together."""
     times = np.array(values, dtype=float)
     try:
         parts = split_by_time(times, "when", valid=valid, test=test)
@@ -167,7 +167,7 @@ def test_split_by_time(values: list[int], valid: float, test: float) -> None:
 
 
 def test_split_by_time_shares() -> None:
-    """The parts have their shares where times differ; a row without a time is in none, and times need not be in order."""
+    """The parts have their shares where all times differ; a row without a time is in none; times may be in any order."""
     times = np.random.default_rng(0).permutation(np.append(np.arange(100.0), np.nan))
     parts = split_by_time(times, "when", valid=0.1, test=0.3)
     assert [60, 10, 30] == np.bincount(parts, minlength=256)[[TRAIN, VALID, TEST]].tolist()
@@ -175,14 +175,14 @@ def test_split_by_time_shares() -> None:
 
 
 def test_times_too_few() -> None:
-    """Two different times cannot cut a table in three."""
-    said = refusal(lambda: split_by_time(np.array([1.0, 1.0, 2.0, 2.0]), "when", valid=0.2, test=0.2))
-    assert "must have enough different times to split the table into train, valid and test, but has 2." in said
+    """Two different times cannot split a table into three parts."""
+    message = refusal(lambda: split_by_time(np.array([1.0, 1.0, 2.0, 2.0]), "when", valid=0.2, test=0.2))
+    assert "must have enough different times to split the table into train, valid and test, but has 2." in message
     assert "but has 0." in refusal(lambda: split_by_time(np.array([np.nan]), "when", valid=0.2, test=0.2))
 
 
 def test_counts() -> None:
-    """Rows are counted by part and class, without those left out."""
+    """Rows are counted by part and class; rows in no part are not counted."""
     parts = np.array([TRAIN, TRAIN, VALID, TEST, LEFT_OUT, TRAIN], dtype=np.uint8)
     classes = np.array([0, 1, 1, 0, 1, 1])
     assert [[1, 2], [0, 1], [1, 0]] == count_parts(parts, classes, ["a", "b"], "x").tolist()
@@ -190,13 +190,13 @@ def test_counts() -> None:
 
 def test_empty_part() -> None:
     """A part without rows is named."""
-    said = refusal(lambda: count_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split"))
-    assert said.startswith("the split must leave rows for every part, but test has none (train 2, valid 1, test 0).")
+    message = refusal(lambda: count_parts(np.array([0, 0, 1], np.uint8), np.array([0, 1, 0]), ["a", "b"], "the split"))
+    assert message.startswith("the split must leave rows for every part, but test has none (train 2, valid 1, test 0).")
     assert ("train", "valid", "test") == PARTS
 
 
 def test_one_class_in_train() -> None:
     """A train part of one class is refused."""
     y = np.array([1, 1, 0, 0])
-    said = refusal(lambda: count_parts(np.array([0, 0, 1, 2], np.uint8), y, ["a", "b"], "the split by time"))
-    assert "the train part must have at least two classes, but the split by time leaves it 1: 'b' (2 rows)." in said
+    message = refusal(lambda: count_parts(np.array([0, 0, 1, 2], np.uint8), y, ["a", "b"], "the split by time"))
+    assert "the train part must have at least two classes, but the split by time leaves it 1: 'b' (2 rows)." in message

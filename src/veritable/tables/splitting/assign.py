@@ -172,12 +172,11 @@ def _deal(table: _Table, dealt: np.ndarray, shares: tuple[float, float], params:
     parts = split.deal(y, labels, leads, valid=valid, test=test, seed=params.seed)
     if params.group and len(np.unique(parts[leads])) < len(PARTS):  # there are too few groups to deal them class by class
         parts = split.deal(np.zeros_like(y), [""], leads, valid=valid, test=test, seed=params.seed)
-    parts[units.rows] = parts[
-        units.firsts
-    ]  # a row with another label than its twin was dealt too, so that none behind it moves
-    free = table.ungrouped.among(dealt)
-    smallest = min(share for share in (valid, test, 1 - valid - test) if share) * int(dealt.sum())
-    frequent = free.of(split.find_frequent(free, y, dealt, smallest))
+    parts[units.rows] = parts[units.firsts]  # the rows of a unit that differ in label were dealt too, to move no later row
+    labeled = dealt & (y >= 0)
+    equal_rows = table.ungrouped.among(labeled)
+    smallest = min(share for share in (valid, test, 1 - valid - test) if share) * int(labeled.sum())
+    frequent = equal_rows.of(split.find_frequent(equal_rows, y, labeled, smallest))
     rows, own = split.deal_rows(frequent, y, labels, valid=valid, test=test, seed=params.seed)
     parts[rows] = own
     return parts, frequent
