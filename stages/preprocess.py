@@ -7,6 +7,7 @@ run(__name__)
 from pathlib import Path
 
 from veritable.files import write_json
+from veritable.params import MachineParams
 from veritable.tables.checking.findings import format_findings, refuse_errors
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import prepare
@@ -15,7 +16,8 @@ from veritable.tables.reading.open import open_tables
 
 def preprocess(stage: Stage) -> None:
     params = DataParams.parse("data", stage.params["data"])
-    source, test_source = open_tables(stage.inputs["data.path"], params, top=Path.cwd())
+    machine = MachineParams.parse("machine", stage.params["machine"])
+    source, test_source = open_tables(stage.inputs["data.path"], params, machine, top=Path.cwd())
     folder = stage.outputs["prepared"]
     folder.mkdir()
     prepared = prepare(source, params, folder, test_source=test_source)

@@ -14,6 +14,7 @@ from veritable.files import read_json
 from veritable.metrics.params import ThresholdParams
 from veritable.metrics.thresholds import choose_threshold, predict_labels
 from veritable.models.classifier import Classifier
+from veritable.params import MachineParams
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.generate import DEMO
 from veritable.tables.typing.contract import Contract
@@ -27,6 +28,7 @@ def train(stage: Stage) -> None:
     n_classes, demo = len(contract.classes), stage.params["data"]["path"] == DEMO
     params = TrainParams.parse("train", stage.params["train"]).resolve(demo=demo, n_classes=n_classes)
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
+    machine = MachineParams.parse("machine", stage.params["machine"])
     params.check_folds(stage.params["data"]["time"])
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     init = stage.inputs["train.init"]
@@ -35,7 +37,9 @@ def train(stage: Stage) -> None:
     if streamed := describe(*parts, params, n_classes):
         print(streamed, flush=True)
     seed_everything(params.seed, verbose=False)
-    trained = train_classifier(params, encoder, contract, *parts, scratch=stage.scratch, earlier=earlier)
+    trained = train_classifier(
+        params, encoder, contract, *parts, scratch=stage.scratch, earlier=earlier, threads=machine.threads
+    )
     classifier, judged, history = trained.classifier, trained.judged, trained.history
     if n_classes == 2:
         threshold = choose_threshold(judged.part.y, judged.y_prob[:, 1], metric, weight=judged.part.weight)

@@ -62,6 +62,17 @@ def test_yaml_is_read_as_dvc_reads_it(look_up: Callable[[str], Declaration]) -> 
         look_up("stages:\n  x: {cmd: python stages/x.py, params: [p.gone], outs: [out]}\n")
 
 
+def test_unkeyed_params_are_handed_over_beside_the_others(toy: Toy, look_up: Callable[[str], Declaration]) -> None:
+    """`meta: {unkeyed: [...]}` lists params that change no result: they are read as others are, and compared with nothing."""
+    toy.write("params.yaml", "p: {a: 1, b: 2}\nmachine: {threads: 4}\n")
+    entry = "stages:\n  x: {cmd: python stages/x.py, meta: {unkeyed: [machine, p.b]}, params: [p.a], outs: [out]}\n"
+    found = look_up(entry)
+    assert {"p": {"a": 1}} == found.params
+    assert {"machine": {"threads": 4}, "p": {"b": 2}} == found.unkeyed
+    toy.write("params.yaml", "p: {a: 1, b: 3}\nmachine: {threads: 8}\n")
+    assert found == look_up(entry)
+
+
 FAULTS = {
     "no stage": ("stages:\n  y: {cmd: echo, outs: [out]}\n", "no stage in dvc.yaml runs stages/x.py"),
     "several stages": (
@@ -71,6 +82,14 @@ FAULTS = {
     "one name twice": (
         "stages:\n  x: {cmd: python stages/x.py, outs: [a/out, b/out]}\n",
         "stage 'x': 'a/out' and 'b/out' have the same name, 'out'. Rename one.",
+    ),
+    "unkeyed params that are no list": (
+        "stages:\n  x: {cmd: python stages/x.py, meta: {unkeyed: p.a}, outs: [out]}\n",
+        "stages.x.meta.unkeyed in dvc.yaml must be a list of keys of params.yaml, but is 'p.a'.",
+    ),
+    "an unkeyed param that is missing": (
+        "stages:\n  x: {cmd: python stages/x.py, meta: {unkeyed: [p.gone]}, outs: [out]}\n",
+        "x.py: Parameters 'p.gone' are missing from 'params.yaml'",
     ),
     "no YAML": ("stages: [", "x.py: "),
 }

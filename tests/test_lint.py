@@ -14,6 +14,11 @@ FAULTS = {
         "      - models/classifier\n",
         "    - models/baselines",
     ),
+    "a param that is in the key and not in it": (
+        "      - data.time\n      - threshold\n      - train\n",
+        "      - data.time\n      - machine.threads\n      - threshold\n      - train\n",
+        "remove from stages.train.meta.unkeyed in dvc.yaml:\n    - machine",
+    ),
     "a param that the lock has not": ("      - evaluate\n    outs", "      - evaluate\n      - train\n    outs", "    + train"),
 }
 

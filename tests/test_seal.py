@@ -206,6 +206,24 @@ def test_an_undeclared_param_is_refused(toy: Toy) -> None:
         assert "2" == toy.read("out")
 
 
+def test_an_unkeyed_param_runs_nothing_again(toy: Toy) -> None:
+    """A stage is handed the params of `meta.unkeyed`; DVC does not compare them."""
+    toy.stage(
+        f'result = [stage.params["p"]["a"], stage.params["p"]["b"]]\n{DONE}',
+        "meta: {unkeyed: [p.b]}\nparams: [p.a]\nouts: [out]",
+    )
+    ran = toy.dvc("repro", "x")
+    assert 0 == ran.status, ran.text
+    assert "[1, 2]" == toy.read("out")
+    assert "warning" not in ran
+    toy.write("params.yaml", "p:\n  a: 1\n  b: 5\n")
+    assert "Data and pipelines are up to date." in toy.dvc("status")
+    assert "[1, 2]" == toy.read("out")
+    toy.write("params.yaml", "p:\n  a: 2\n  b: 5\n")
+    assert 0 == toy.dvc("repro", "x").status
+    assert "[2, 5]" == toy.read("out")
+
+
 def test_a_direct_read_of_params_yaml_is_refused(toy: Toy) -> None:
     """params.yaml is no file that a stage opens: it asks `stage.params`."""
     toy.stage(f'result = open("params.yaml").read()\n{DONE}', "params: [p.a]\nouts: [out]")

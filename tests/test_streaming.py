@@ -19,7 +19,8 @@ from tests.rooms import ROOT, mixed_table, numbers_part, prepared
 from tests.test_fit import Killed, kill_in, network_of, same
 from tests.training import train_params
 from veritable.errors import UserError
-from veritable.tables.encoding.parts import Part, Shards, ShardWriter, read_part
+from veritable.tables.encoding.parts import Part, Shards, read_part
+from veritable.tables.encoding.shards import ShardWriter
 from veritable.training import feeding
 from veritable.training.feeding import Held
 from veritable.training.fit import fit
@@ -389,13 +390,13 @@ def trained(folder, params):
     print(type(train).__name__, type(valid).__name__)
     (folder / "scratch").mkdir()
     network = MLP([0] * WIDTH, 2, hidden_layer_sizes=[4], activation="relu", dropout=0.0)
-    fit(network, params, train, valid, n_classes=2, scratch=folder / "scratch")
+    fit(network, params, train, valid, n_classes=2, scratch=folder / "scratch", threads=1)
 
 def peak():  # getrusage's begins with that of the process that started this one
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 folder = Path(sys.argv[1])
-params = train_params(batch_size=1024, max_epochs=2, memory_gib=float(sys.argv[2]), threads=1)
+params = train_params(batch_size=1024, max_epochs=2, memory_gib=float(sys.argv[2]))
 trained(folder / "little", params)  # libraries are loaded, and what they hold for themselves
 before = peak()
 trained(folder / "large", params)

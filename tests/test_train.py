@@ -160,7 +160,7 @@ OTHER: dict[str, Any] = {
     "seed": 43,
     "trees": {"n_models": 1},
 }
-UNMOVED = {"accelerator", "threads", "memory_gib"}  # where the work is done: at best they change nothing
+UNMOVED = {"accelerator", "memory_gib"}  # where the work is done: at best they change nothing
 OF_AN_EARLIER = {"init", "freeze"}  # test_transfer.py
 
 

@@ -22,7 +22,7 @@ RECIPE = {
 BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
 LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
     "network": "mlp", "n_networks": 1, "n_splits": 0, "init": FROM_NOTHING, "freeze": [], "calibrate": False,
-    "class_weight": "none", "accelerator": "cpu", "precision": "32-true", "threads": None,
+    "class_weight": "none", "accelerator": "cpu", "precision": "32-true",
     "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_layer_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},

@@ -17,7 +17,8 @@ from worker import Job, Predict, add_arguments, job_of, recorded, work, write
 from veritable.tables.encoding.parts import read_part
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import Prepared, prepare
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 from veritable.training.params import TrainParams
 from veritable.training.train import train_classifier
 
@@ -54,14 +55,15 @@ class Ours:
 
     def fit(self, prepared: Prepared, kinds: Kinds, limits: Limits) -> Predict:
         """The stage train."""
-        own = {"seed": limits.seed, "threads": limits.threads} | self.overrides
+        own = {"seed": limits.seed} | self.overrides
         params = TrainParams.parse("train", merge(self.knobs["train"], own)).resolve(
             demo=False, n_classes=len(prepared.contract.classes)
         )
         scratch = self.job.folder / "scratch"
         scratch.mkdir()
         train, valid = self.parts["train"], self.parts["valid"]
-        self.classifier = train_classifier(params, prepared.encoder, prepared.contract, train, valid, scratch).classifier
+        trained = train_classifier(params, prepared.encoder, prepared.contract, train, valid, scratch, threads=limits.threads)
+        self.classifier = trained.classifier
         self.order = [self.classifier.classes.index(name) for name in self.facts["classes"]]
         return lambda X: self.classifier.predict_proba(X)[:, self.order]
 

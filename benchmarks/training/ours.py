@@ -46,7 +46,9 @@ def fit(task: Task, laps: Laps) -> Predict:
         tempfile.TemporaryDirectory(dir=task.folder) as scratch,
         mock.patch.object(veritable.training.fit, "ClassifierModule", Timed),
     ):
-        veritable.training.fit.fit(network, params, train, valid, n_classes=task.n_classes, scratch=Path(scratch))
+        veritable.training.fit.fit(
+            network, params, train, valid, n_classes=task.n_classes, scratch=Path(scratch), threads=task.threads
+        )
     network.eval()
 
     def predict(X: np.ndarray) -> np.ndarray:
@@ -61,7 +63,6 @@ def params_of(task: Task) -> TrainParams:
     own = {
         "network": task.network,
         task.network: task.settings,
-        "threads": task.threads,
         "seed": task.seed,
         "accelerator": "cpu",
     }

@@ -29,7 +29,8 @@ def make(folder: Path, rows: int) -> None:
     import numpy as np
     from steps import make_rows
 
-    from veritable.tables.encoding.parts import Part, ShardWriter, group_rows
+    from veritable.tables.encoding.parts import Part
+    from veritable.tables.encoding.shards import ShardWriter, rows_per_group
 
     files = {"train": -(-rows // SHARD_ROWS), "valid": 1}
     names = [f"x{i}" for i in range(WIDTH)]
@@ -38,7 +39,7 @@ def make(folder: Path, rows: int) -> None:
         size = rows // shards if part == "train" else rows // 10
         for shard in range(shards):
             X, y = make_rows(size, WIDTH, seed=shard + 1000 * (part == "valid"))
-            path, held = folder / part / f"{shard:05d}.parquet", group_rows(WIDTH, sum(files.values()) + 1)
+            path, held = folder / part / f"{shard:05d}.parquet", rows_per_group(WIDTH, sum(files.values()) + 1)
             writer = ShardWriter(path, names, coded=np.zeros(WIDTH, dtype=bool), group_rows=held)
             for start in range(0, size, 8192):
                 own = slice(start, start + 8192)
@@ -61,7 +62,7 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
     from veritable.training.streaming import open_parts
 
     settings = KNOBS["mlp"] | {"batch_size": batch_size, "max_epochs": epochs, "patience": None}
-    knobs = {"network": "mlp", "mlp": settings, "threads": 1, "accelerator": "cpu", "memory_gib": memory_gib}
+    knobs = {"network": "mlp", "mlp": settings, "accelerator": "cpu", "memory_gib": memory_gib}
     knobs["trees"] = KNOBS["trees"] | {"n_models": 0}
     params, laps = TrainParams.parse("train", KNOBS | knobs), Laps()
 
@@ -77,7 +78,7 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
     torch.manual_seed(0)
     network = MLP([0] * WIDTH, 2, **{key: value for key, value in params.recipe.spec.items() if key != "name"})
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        history = room.fit(network, params, train, valid, n_classes=2, scratch=Path(scratch))
+        history = room.fit(network, params, train, valid, n_classes=2, scratch=Path(scratch), threads=1)
     found = {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,

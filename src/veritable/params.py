@@ -7,9 +7,9 @@ import difflib
 import reprlib
 from collections.abc import Mapping
 from types import NoneType
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from veritable.errors import UserError, one_line
 
@@ -51,6 +51,17 @@ class Section(BaseModel):
             return cls.model_validate(_with_texts_for_keys(values) if isinstance(values, Mapping) else {})
         except ValidationError as error:
             raise ParamsError(_sentence(name, cls, error)) from None
+
+
+class MachineParams(Section):
+    """Section `machine`: how much of this machine a run may use.
+
+    These params change no result, so no stage is run again for them.
+    """
+
+    threads: Annotated[int, Field(ge=1, le=4096)] | None
+    max_rows: Annotated[int, Field(ge=1)]
+    max_bytes: Annotated[int, Field(ge=1)]
 
 
 def _with_texts_for_keys(values: Any) -> Any:

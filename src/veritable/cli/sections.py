@@ -11,12 +11,13 @@ from typing import Any
 from veritable.evaluation.params import BaselineParams, EvaluateParams
 from veritable.explanation.params import ExplainParams
 from veritable.metrics.params import ThresholdParams
-from veritable.params import ParamsError, Section
+from veritable.params import MachineParams, ParamsError, Section
 from veritable.tables.params import DataParams, GenerateParams
-from veritable.tables.reading.inside import check_inside
+from veritable.tables.reading.open import check_inside
 from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
 
 SECTIONS: dict[str, type[Section]] = {
+    "machine": MachineParams,
     "generate": GenerateParams,
     "data": DataParams,
     "train": TrainParams,
@@ -47,6 +48,8 @@ def check_params(params: Any, pipeline: Any) -> None:
     if not isinstance(stages, Mapping) or not all(isinstance(stage, Mapping) for stage in stages.values()):
         raise ParamsError("dvc.yaml must hold stages, each of them keys, however it does not. Take it over from git.")
     named = [key for stage in stages.values() for key in stage.get("params") or [] if isinstance(key, str)]
+    metas = [stage["meta"] for stage in stages.values() if isinstance(stage.get("meta"), Mapping)]
+    named += [key for meta in metas for key in meta.get("unkeyed") or [] if isinstance(key, str)]
     declared = {key.split(".")[0] for key in named}
     for name in [*params, *(each for each in SECTIONS if each in declared and each not in params)]:
         if name in SECTIONS:

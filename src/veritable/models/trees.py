@@ -1,5 +1,6 @@
 """Boosted trees as members of a classifier: LightGBM's models, kept as its own text, which holds numbers alone."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -23,8 +24,9 @@ class Trees:
 
     @classmethod
     def of(cls, boosters: Sequence[Booster]) -> Self:
-        """Of models as they were fitted, each up to its best round."""
-        return cls([booster.model_to_string(num_iteration=booster.best_iteration) for booster in boosters])
+        """Return the fitted models, each up to its best round, without the number of threads they were fitted with."""
+        texts = (booster.model_to_string(num_iteration=booster.best_iteration) for booster in boosters)
+        return cls([re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", text, flags=re.MULTILINE) for text in texts])
 
     def each(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Each model's probabilities; a row's hang on no other row. Shape: (n, width) -> (n, classes) each, float64"""

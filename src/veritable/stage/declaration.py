@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -29,6 +29,8 @@ class Declaration:
     outputs: dict[str, Path]
     params: dict[str, Any]
     param_keys: tuple[str, ...]
+    unkeyed: dict[str, Any] = field(compare=False)  # params that change no result: handed over, and in no cache key
+    unkeyed_keys: tuple[str, ...]
     params_files: tuple[Path, ...]
     declares_code: bool
 
@@ -89,9 +91,15 @@ def resolve(script: Path) -> Declaration:
                 if isinstance(dep, ParamsDependency):
                     dep.get_hash()  # raises where a declared key is missing
                     values = dep.read_params(flatten=False)
-                    _merge(params, values, name)
+                    merge_params(params, values, name)
                     keys += dep.params or values
                     files.append(Path(dep.fs_path))
+            unkeyed_keys = unkeyed_of(stage)
+            unkeyed: dict[str, Any] = {}
+            if unkeyed_keys:
+                dep = ParamsDependency(stage, str(root / "params.yaml"), list(unkeyed_keys))
+                dep.get_hash()
+                unkeyed = dep.read_params(flatten=False)
     except DvcException as error:
         raise UserError(f"{script.name}: {_chain(error)}") from error
     code = root / "code" / f"{script.stem}.txt"
@@ -105,18 +113,37 @@ def resolve(script: Path) -> Declaration:
         outputs=_named(name, ["outs", "metrics", "plots"], raw, entry, wdir, code),
         params=params,
         param_keys=tuple(keys),
+        unkeyed=unkeyed,
+        unkeyed_keys=unkeyed_keys,
         params_files=tuple(dict.fromkeys(files)),
         declares_code=any((wdir / path).resolve() == code for path in _paths(entry.get("deps", []))),
     )
 
 
-def _merge(params: dict[str, Any], more: dict[str, Any], stage: str) -> None:
+def unkeyed_of(stage: Any) -> tuple[str, ...]:
+    """Return the keys of params.yaml that a stage is handed although no cache key has them: `meta: {unkeyed: [...]}`.
+
+    Such a param must not change any result, e.g. the number of threads.
+
+    Raises
+    ------
+    UserError
+        The entry is not a list of keys.
+    """
+    meta = stage.meta if isinstance(stage.meta, dict) else {}
+    keys = meta.get("unkeyed", [])
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise UserError(f"stages.{stage.name}.meta.unkeyed in dvc.yaml must be a list of keys of params.yaml, but is {keys!r}.")
+    return tuple(keys)
+
+
+def merge_params(params: dict[str, Any], more: dict[str, Any], stage: str) -> None:
     """Take over the params of another file, section by section."""
     for key, value in more.items():
         if key not in params:
             params[key] = value
         elif isinstance(value, dict) and isinstance(params[key], dict):
-            _merge(params[key], value, stage)
+            merge_params(params[key], value, stage)
         else:
             raise UserError(f"stage '{stage}' declares the param '{key}' from two files. Rename it in one of them.")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from veritable.stage.declaration import unkeyed_of
 from veritable.stage.seal import within
 
 
@@ -20,6 +21,7 @@ def findings(root: Path) -> list[str]:
             found += _lock_differs(stage, repo)
             found += _code_missing(stage, root)
             found += _unprovided(stage, provided, committed)
+            found += _keyed_twice(stage)
         return found + list(_unread_params(stages, root))
 
 
@@ -74,11 +76,24 @@ def _unprovided(stage: Any, provided: list[str], committed: set[str]) -> Iterato
             )
 
 
+def _keyed_twice(stage: Any) -> Iterator[str]:
+    """A param is either in the stage's cache key or not."""
+    keyed = [key for dep in stage.deps for key in getattr(dep, "params", [])]
+    for key in unkeyed_of(stage):
+        for other in keyed:
+            if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
+                yield (
+                    f"stage '{stage.name}' has the param '{key}' in meta.unkeyed, but '{other}' is among its params. "
+                    f"If '{key}' changes a result, remove from stages.{stage.name}.meta.unkeyed in dvc.yaml:\n    - {key}"
+                )
+
+
 def _unread_params(stages: list[Any], root: Path) -> Iterator[str]:
     """Every section of params.yaml must be some stage's."""
     from dvc.utils.serialize import load_yaml
 
     declared = {key.split(".")[0] for stage in stages for dep in stage.deps for key in getattr(dep, "params", [])}
+    declared |= {key.split(".")[0] for stage in stages for key in unkeyed_of(stage)}
     for section in load_yaml(str(root / "params.yaml")):
         if section not in declared:
             yield f"params.yaml has a section '{section}' that no stage declares. Remove it, or add it to a stage's params."

@@ -3,6 +3,7 @@
 A stage's outputs appear whole or not at all, and only if what it was declared to depend on stayed as it was.
 """
 
+import copy
 import hashlib
 import json
 import os
@@ -15,10 +16,11 @@ import threading
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from veritable.errors import UserError
 from veritable.stage import changes, code, landlock, process
-from veritable.stage.declaration import Declaration, find_root, resolve
+from veritable.stage.declaration import Declaration, find_root, merge_params, resolve
 from veritable.stage.seal import HANDOVER, LEVEL, Seal, say
 
 
@@ -147,11 +149,17 @@ def _prepare(
     plan = {
         "supervisor": os.getpid(),
         "staged": {name: str(path) for name, path in staged.items()},
-        "params": declaration.params,
+        "params": _handed_params(declaration),
         "scratch": str(scratch),
     }
     (desk / "plan.json").write_text(json.dumps(plan, default=str))  # YAML knows dates, JSON does not
     return seal, staged
+
+
+def _handed_params(declaration: Declaration) -> dict[str, Any]:
+    params = copy.deepcopy(declaration.params)
+    merge_params(params, declaration.unkeyed, declaration.stage)
+    return params
 
 
 def _is_reached_by_link(file: str) -> bool:
@@ -245,6 +253,7 @@ def _warn_of_unused(declaration: Declaration, used: dict[str, list[str]]) -> Non
     for name, path in declaration.inputs.items():
         if name not in used["inputs"]:
             warn("deps", os.path.relpath(path, declaration.wdir))
-    for key in declaration.param_keys:
-        if not any(key == each or key.startswith(f"{each}.") or each.startswith(f"{key}.") for each in used["params"]):
-            warn("params", key)
+    for section, keys in (("params", declaration.param_keys), ("meta.unkeyed", declaration.unkeyed_keys)):
+        for key in keys:
+            if not any(key == each or key.startswith(f"{each}.") or each.startswith(f"{key}.") for each in used["params"]):
+                warn(section, key)

@@ -50,8 +50,6 @@ class DataParams(Section):
     encoding: Name
     database: Name | None
     query: Name | None
-    max_rows: Annotated[int, Field(ge=1)]
-    max_bytes: Annotated[int, Field(ge=1)]
     missing: list[str]
     missing_codes: dict[Name, list[Code]]
     types: dict[Name, Name]

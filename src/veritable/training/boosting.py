@@ -30,7 +30,9 @@ def count_models(params: TrainParams, rows: int, n_classes: int) -> int:
     return 0 if n_classes > _MOST_CLASSES else max(1, min(most, _WORK // (rows * trees)))
 
 
-def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int) -> Trees | None:
+def fit_trees(
+    params: TrainParams, cardinalities: np.ndarray, train: Part, valid: Part, *, n_classes: int, threads: int | None = None
+) -> Trees | None:
     """Fit as many as `train.trees.n_models` says, maybe none; each stops when its loss on valid has not fallen for
     `train.trees.early_stopping_rounds` rounds, and keeps its best.
 
@@ -38,6 +40,8 @@ def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid
     ----------
     cardinalities
         Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
+    threads
+        Number of CPU threads; None: one per core.
     """
     knobs, models = params.trees, count_models(params, len(train), n_classes)
     if not models:
@@ -56,7 +60,7 @@ def fit_trees(params: TrainParams, cardinalities: np.ndarray, train: Part, valid
         "feature_fraction": knobs.feature_fraction,
         "max_bin": knobs.max_bin,
         "max_cat_to_onehot": _LEVELS,
-        "num_threads": params.threads or 0,
+        "num_threads": threads or 0,
         "deterministic": True,
         "force_row_wise": True,
         "verbose": -1,

@@ -52,6 +52,7 @@ def fit(
     n_classes: int,
     scratch: Path,
     told: Told | None = None,
+    threads: int | None = None,
 ) -> pd.DataFrame:
     """Train `network` in place and leave it with the weights of its best epoch.
 
@@ -64,6 +65,8 @@ def fit(
         the same weights, bit for bit, as an undisturbed run.
     told
         Called after each epoch; a resumed run calls it for the epochs before, too.
+    threads
+        Number of CPU threads; None: `choose_threads`.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def fit(
         raise TrainingError(
             "'train.accelerator' in params.yaml is 'gpu', however torch finds none here. Set it to 'auto' or 'cpu'."
         )
-    torch.set_num_threads(params.threads or choose_threads(network, params.recipe.batch_size))
+    torch.set_num_threads(threads or choose_threads(network, params.recipe.batch_size))
     best = BestEpoch(params.network, params.recipe.patience, told)
     trainer = pl.Trainer(
         default_root_dir=scratch,

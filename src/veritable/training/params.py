@@ -108,7 +108,6 @@ class TrainParams(Section):
     class_weight: Literal["none", "balanced"]
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "64-true"]
-    threads: Annotated[int, Field(ge=1, le=4096)] | None
     memory_gib: Positive
     seed: Seed
     mlp: MLPParams

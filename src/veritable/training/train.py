@@ -80,6 +80,7 @@ def train_classifier(
     scratch: Path,
     earlier: Classifier | None = None,
     told: Told | None = None,
+    threads: int | None = None,
 ) -> Trained:
     """Fit what `train.network`, `train.trees` and `train.n_splits` ask for; rows that were not fitted on weigh networks and
     trees against each other and calibrate.
@@ -92,6 +93,8 @@ def train_classifier(
         Networks start from this classifier's, as far as they fit.
     told
         Called after each epoch of the first network: see `fit`.
+    threads
+        Number of CPU threads; None: `choose_threads` for a network, one per core for trees.
 
     Raises
     ------
@@ -120,7 +123,9 @@ def train_classifier(
             folder = scratch / f"network-{number + 1}"
             folder.mkdir(exist_ok=True)
             hear = told if number == 0 else None
-            history = fit(networks[-1], own, fold.train, fold.valid, n_classes=n_classes, scratch=folder, told=hear)
+            history = fit(
+                networks[-1], own, fold.train, fold.valid, n_classes=n_classes, scratch=folder, told=hear, threads=threads
+            )
             history.insert(0, "network", number + 1)
             histories.append(history)
         held.append(in_memory(fold.held, params, n_classes))
@@ -129,7 +134,7 @@ def train_classifier(
             fitted = in_memory(fold.train, params, n_classes)
             judge = held[-1] if fold.valid is fold.held else in_memory(fold.valid, params, n_classes)
             own = _seeded(params, len(texts)).model_copy(update={"trees": trees})
-            boosted = fit_trees(own, encoder.cardinalities, fitted, judge, n_classes=n_classes)
+            boosted = fit_trees(own, encoder.cardinalities, fitted, judge, n_classes=n_classes, threads=threads)
             texts += boosted.texts if boosted else ()
             trees = trees.model_copy(update={"n_models": len(texts) // len(held)})  # in every fold as many
         found.append(list(Members(tuple(networks[first:]), boosted).each(held[-1].X)))

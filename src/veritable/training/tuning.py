@@ -46,6 +46,7 @@ def tune_params(
     valid: Part | Shards,
     scratch: Path,
     earlier: Classifier | None = None,
+    threads: int | None = None,
 ) -> Tuning:
     """Try `tune.n_trials` sets of knobs, `params` first, each by the loss on valid of the classifier that it trains.
 
@@ -60,6 +61,8 @@ def tune_params(
         that was not finished, and ends as an undisturbed one.
     earlier
         Networks start from this classifier's: see `train_classifier`.
+    threads
+        Number of CPU threads: see `train_classifier`.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def tune_params(
         study.sampler = TPESampler(seed=_seed(tune.seed, n))  # anew each time: a search that goes on is as one that never ended
         trial, tried = _ask(study, knobs, params, first=n == 0)
         seed_everything(tried.seed, verbose=False)  # as the stage `train` does
-        training = partial(train_classifier, tried, encoder, contract, train, valid, folder, earlier)
+        training = partial(train_classifier, tried, encoder, contract, train, valid, folder, earlier, threads=threads)
         _tell(study, trial, training, may_not_fit=earlier is not None)
         shutil.rmtree(folder)
     unsearched = tuple(key for key in tune.space if key.split(".")[0] not in live)

@@ -33,7 +33,7 @@ class Assigned:
     without_target, unplaced
         Number of rows that were dropped because their target, or the value that decides their part, is missing.
     frequent
-        Whether a row belongs to a frequent unit, whose rows were dealt one by one. Shape: (rows,) bool
+        Whether a row belongs to a frequent unit. Shape: (rows,) bool
     frequent_units
         Number of rows of each frequent unit, the largest first. Shape: (units,) int64
     largest_group
@@ -112,7 +112,7 @@ def assign(
             parts[first_test_row:] = TEST
             dealt[first_test_row:] = False
     table = _Table(y, labels, equal, units, grouped)
-    own, found = _deal(table, dealt, shares, params)
+    own, frequent = _deal(table, dealt, shares, params)
     parts[dealt] = own[dealt]
     without_target = int((y < 0).sum())
     parts[y < 0] = LEFT_OUT
@@ -120,18 +120,23 @@ def assign(
     dropped = int((parts[~kept] != LEFT_OUT).sum())
     parts[~kept] = LEFT_OUT
     counts = split.count_parts(parts, y, labels, how)
-    frequent = np.zeros(rows, dtype=bool)
-    frequent[found.rows] = frequent[found.firsts] = True
+    placed = parts != LEFT_OUT
+    if (placed & ~dealt).any():  # the split is given, so frequent units are found in all parts
+        equal_rows = table.ungrouped.among(placed)
+        frequent = equal_rows.of(split.find_frequent(equal_rows, y, placed, counts.sum(axis=1).min()))
+    is_frequent = np.zeros(rows, dtype=bool)
+    is_frequent[frequent.rows] = is_frequent[frequent.firsts] = True
+    across = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts] & ~is_frequent[equal.rows]
     return Assigned(
         parts,
         counts,
         len(equal.rows),
-        _count_across(table, parts, found),
+        int(across.sum()),
         dropped,
         without_target,
         unplaced,
-        frequent & (parts != LEFT_OUT),
-        np.sort(np.unique(found.firsts, return_counts=True)[1] + 1)[::-1],
+        is_frequent,
+        np.sort(np.unique(frequent.firsts, return_counts=True)[1] + 1)[::-1],
         table.largest_group,
     )
 
@@ -180,18 +185,6 @@ def _deal(table: _Table, dealt: np.ndarray, shares: tuple[float, float], params:
     rows, own = split.deal_rows(frequent, y, labels, valid=valid, test=test, seed=params.seed)
     parts[rows] = own
     return parts, frequent
-
-
-def _count_across(table: _Table, parts: np.ndarray, dealt_one_by_one: Repeats) -> int:
-    """Count the rows that are equal to a row of another part, without those of frequent units."""
-    placed, equal = parts != LEFT_OUT, table.equal
-    differ = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts]
-    if not differ.any():
-        return 0
-    units = table.ungrouped.among(placed)
-    smallest = np.bincount(parts[placed], minlength=len(PARTS)).min()
-    frequent = units.of(split.find_frequent(units, table.y, placed, smallest))
-    return int((differ & ~np.isin(equal.rows, np.concatenate([frequent.rows, dealt_one_by_one.rows]))).sum())
 
 
 def read_times(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray:
