@@ -232,7 +232,7 @@ REFUSED: list[tuple[str | bytes, dict[str, Any], str]] = [
     ("1,a,7\n2,b,8\n", {"columns": ("x", "t")}, "but has 2 names and"),
     ("1,a\n2,b\n", {"columns": ("x", "y", "t")}, "but has 3 names and"),
     ("1,a\n", {"columns": ("t", "t")}, "two are named 't'"),
-    ("x,t\n1,a\n", {"columns": ("x", "t")}, "Set data.columns: null."),
+    ("x,t\n1,a\n", {"columns": ("x", "t")}, "Set data.columns: null in params.yaml."),
     ("1,a\n", {"columns": ("x", "t"), "header": True}, "data.header must not be true"),
     ("a,y,y\n1,2,x\n", {}, "two are named 'y'"),
     ("a,,y\n1,2,x\n", {}, "column 2 of 3 has none"),
