@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sources import refusal
+from veritable.tables.errors import TableError
 from veritable.tables.splitting import split
 from veritable.tables.splitting.split import (
     LEFT_OUT,
@@ -221,7 +222,7 @@ def test_split_by_time(values: list[int], valid: float, test: float) -> None:
     times = np.array(values, dtype=float)
     try:
         parts = split_by_time(times, "when", valid=valid, test=test)
-    except split.TableError as error:
+    except TableError as error:
         assert "the time column 'when' must have enough different times" in str(error)
         return
     assert {TRAIN, VALID, TEST} == set(parts.tolist())

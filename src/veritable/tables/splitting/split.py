@@ -21,7 +21,7 @@ from veritable.tables.splitting import hashing
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, 255
-FREQUENT_SHARE = 0.01  # of a part
+_FREQUENT_SHARE = 0.01  # of the rows of a part: docs/decisions/0013-repeated-rows.md
 _FREQUENT_ROWS = 10
 _FREQUENT_CLASS_SHARE = 0.1
 _BLOCK = 5
@@ -47,11 +47,11 @@ class Repeats(NamedTuple):
 
     def among(self, chosen: np.ndarray) -> Self:
         """Return the repeats within a subset of the table. Shape: (rows,) bool"""
+        if chosen.all():
+            return self
         firsts = np.unique(self.firsts)
         rows, unit = np.concatenate([firsts, self.rows]), np.concatenate([firsts, self.firsts])
         inside = chosen[rows]
-        if inside.all():
-            return self
         rows, unit = rows[inside], unit[inside]  # a first row still precedes its repeats
         _, place, which = np.unique(unit, return_index=True, return_inverse=True)
         repeats = np.ones(len(rows), dtype=bool)
@@ -105,9 +105,8 @@ def _keys_of_piece(batches: Iterable[np.ndarray], bits: int, piece: int) -> tupl
 def find_frequent(repeats: Repeats, y: np.ndarray, chosen: np.ndarray, smallest_part: float) -> np.ndarray:
     """Return the first row of each frequent unit.
 
-    A unit that is kept together is missing from two of the three parts. If it is a noticeable share of a part, the parts no
-    longer look alike. Nor does keeping it together serve a purpose: new rows will hold the same values as often. A unit is
-    frequent if it has
+    A unit in one part is missing from the other two. If it is a noticeable share of a part, the parts do not look alike. It is
+    not needed either: new rows will have the same values as often as the table. A unit is frequent if it has
 
     - more than 1 % of the rows of the smallest part, and at least ten rows;
     - ten times as many rows as the mean unit of its class, or a tenth of the rows of its class. Without this rule, a table
@@ -130,7 +129,7 @@ def find_frequent(repeats: Repeats, y: np.ndarray, chosen: np.ndarray, smallest_
     """
     firsts, counts = np.unique(repeats.firsts, return_counts=True)
     counts += 1
-    lower = max(_FREQUENT_ROWS, FREQUENT_SHARE * smallest_part)
+    lower = max(_FREQUENT_ROWS, _FREQUENT_SHARE * smallest_part)
     if not (counts >= lower).any():
         return np.empty(0, dtype=np.int64)
     own = y[firsts] + 1
