@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from veritable.tables.errors import TableError
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 
 def rows(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> dict[str, list[Any]]:

@@ -237,7 +237,7 @@ def test_test_file_with_other_columns(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "a.csv", index=False)
     table().drop(columns="x").to_csv(tmp_path / "test.csv", index=False)
     message = refusal(lambda: prepare_file(tmp_path, tmp_path / ".prepared", test_file="test.csv"))
-    assert "data.test_file 'test.csv' must have the columns of the table, however only one of them has 'x'." in message
+    assert "data.test_file 'test.csv' must have the columns of the table, but only one of them has 'x'." in message
 
 
 def test_three_rows_of_a_class_reach_all_parts() -> None:
@@ -417,13 +417,13 @@ def test_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "has"), [([1, None], "50 rows lack one"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
+    ("weight", "has"), [([1, None], "is missing in 50 rows"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
 )
 def test_bad_weights(weight: list[float | None], has: str) -> None:
     """Weights that are missing, negative, all 0, infinite or texts are refused."""
     frame = mixed_table(100).assign(w=np.resize(np.array(weight, dtype=float), 100))
     assert has in refusal(lambda: prepare_frame(frame, weight="w"))
     assert "row 1 has 'heavy'" in refusal(lambda: prepare_frame(frame.assign(w="heavy"), weight="w"))
-    assert "at most 1e+150 in size, however it has 100 infinite values" in refusal(
+    assert "of at most 1e+150, but has 100 infinite values" in refusal(
         lambda: prepare_frame(frame.assign(w=np.inf), weight="w")
     )

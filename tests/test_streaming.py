@@ -19,7 +19,8 @@ from tests.rooms import ROOT, mixed_table, numbers_part, prepared
 from tests.test_fit import Killed, kill_in, network_of, same
 from tests.training import train_params
 from veritable.errors import UserError
-from veritable.tables.encoding.parts import Part, Shards, ShardWriter, read_part
+from veritable.tables.encoding.parts import Part, Shards, read_part
+from veritable.tables.encoding.shards import ShardWriter
 from veritable.training import feeding
 from veritable.training.feeding import Held
 from veritable.training.fit import fit

@@ -13,7 +13,7 @@ from veritable.explanation.params import ExplainParams
 from veritable.metrics.params import ThresholdParams
 from veritable.params import MachineParams, ParamsError, Section
 from veritable.tables.params import DataParams, GenerateParams
-from veritable.tables.reading.inside import check_inside
+from veritable.tables.reading.open import check_inside
 from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
 
 SECTIONS: dict[str, type[Section]] = {

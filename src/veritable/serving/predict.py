@@ -15,8 +15,8 @@ from veritable.errors import UserError
 from veritable.metrics.thresholds import predict_labels
 from veritable.models.classifier import Classifier
 from veritable.progress import row_progress
-from veritable.tables.reading.source import some
-from veritable.tables.reading.table import Source, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Source, preview
 from veritable.tables.typing.contract import Contract
 
 _SUFFIXES = (".csv", ".parquet")
@@ -113,9 +113,9 @@ def _column_problems(source: Source, classifier: Classifier) -> list[str]:
     known = {column.name for column in classifier.contract.columns}
     problems = []
     if absent := [name for name in wanted if name not in source.names]:
-        problems.append(f"{_plural(len(absent), 'column')} absent and treated as missing ({some(absent)})")
+        problems.append(f"{_plural(len(absent), 'column')} absent and treated as missing ({preview(absent)})")
     if extra := [name for name in source.names if name not in known]:
-        problems.append(f"{_plural(len(extra), 'column')} unknown and ignored ({some(extra)})")
+        problems.append(f"{_plural(len(extra), 'column')} unknown and ignored ({preview(extra)})")
     if [name for name in source.names if name in wanted] != [name for name in wanted if name in source.names]:
         problems.append("columns in another order, matched by name")
     return problems

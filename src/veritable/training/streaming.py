@@ -17,7 +17,7 @@ from torch import Tensor
 
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import CLASS, WEIGHT, Part, Run, Shards, read_part
-from veritable.tables.reading.ahead import ahead
+from veritable.tables.reading.source import prefetch
 from veritable.training import feeding
 from veritable.training.feeding import no_weight
 from veritable.training.params import TrainParams
@@ -150,7 +150,7 @@ class StreamedBlocks:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         device, dtype = self.streamed.device, self.streamed.dtype
-        for (X, y, *weight), order in ahead(self._filled()):
+        for (X, y, *weight), order in prefetch(self._filled()):
             for own in torch.split(order, self.block_rows) if len(order) else ():
                 yield X[own].to(device, dtype), y[own].to(device), *(column[own].to(device, dtype) for column in weight)
 

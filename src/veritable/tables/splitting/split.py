@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from veritable.tables.errors import TableError
-from veritable.tables.reading.ahead import THREADS
+from veritable.tables.reading.source import THREADS
 from veritable.tables.splitting import hashing
 
 PARTS = ("train", "valid", "test")
