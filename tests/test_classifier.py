@@ -12,12 +12,11 @@ import torch
 
 from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
 from tests.training import MLP_SPEC, NETWORKS, spec_of, train_params, trees_of, untrained
-from veritable.errors import UserError
+from veritable.errors import TableError, UserError
 from veritable.files import read_json
 from veritable.models.classifier import NETWORKS as KNOWN
 from veritable.models.classifier import Classifier
 from veritable.models.members import Members
-from veritable.tables.errors import TableError
 
 KINDS = [*NETWORKS, "blend"]
 

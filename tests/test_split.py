@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sources import refusal
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.splitting import split
 from veritable.tables.splitting.split import (
-    LEFT_OUT,
+    EXCLUDED,
     PARTS,
     TEST,
     TRAIN,
@@ -128,7 +128,7 @@ def test_repeats_are_not_counted() -> None:
     leads = np.ones(len(keys), dtype=bool)
     leads[repeats] = False
     parts = deal(np.zeros(3000, dtype=np.int64), LABELS, leads, valid=0.2, test=0.2, seed=0)
-    assert 2000 == (parts == LEFT_OUT).sum()
+    assert 2000 == (parts == EXCLUDED).sum()
     parts[repeats] = parts[firsts]
     assert (parts.reshape(-1, 3) == parts[::3, None]).all()
     assert [600, 200, 200] == np.bincount(parts[::3]).tolist()
@@ -235,7 +235,7 @@ def test_split_by_time_shares() -> None:
     times = np.random.default_rng(0).permutation(np.append(np.arange(100.0), np.nan))
     parts = split_by_time(times, "when", valid=0.1, test=0.3)
     assert [60, 10, 30] == np.bincount(parts, minlength=256)[[TRAIN, VALID, TEST]].tolist()
-    assert [LEFT_OUT] == parts[np.isnan(times)].tolist()
+    assert [EXCLUDED] == parts[np.isnan(times)].tolist()
 
 
 def test_times_too_few() -> None:
@@ -247,7 +247,7 @@ def test_times_too_few() -> None:
 
 def test_counts() -> None:
     """Rows are counted by part and class; rows in no part are not counted."""
-    parts = np.array([TRAIN, TRAIN, VALID, TEST, LEFT_OUT, TRAIN], dtype=np.uint8)
+    parts = np.array([TRAIN, TRAIN, VALID, TEST, EXCLUDED, TRAIN], dtype=np.uint8)
     classes = np.array([0, 1, 1, 0, 1, 1])
     assert [[1, 2], [0, 1], [1, 0]] == count_parts(parts, classes, ["a", "b"], "x").tolist()
 

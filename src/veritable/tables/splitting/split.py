@@ -15,12 +15,12 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import THREADS
 from veritable.tables.splitting import hashing
 
 PARTS = ("train", "valid", "test")
-TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, 255
+TRAIN, VALID, TEST, EXCLUDED = 0, 1, 2, 255
 _FREQUENT_SHARE = 0.01  # of the rows of a part: docs/decisions/0013-repeated-rows.md
 _FREQUENT_ROWS = 10
 _FREQUENT_CLASS_SHARE = 0.1
@@ -168,11 +168,11 @@ def deal(y: np.ndarray, labels: Sequence[str], chosen: np.ndarray, *, valid: flo
 
     Returns
     -------
-    TRAIN, VALID, TEST, or LEFT_OUT where a row was not chosen. Shape: (rows,) uint8
+    TRAIN, VALID, TEST, or EXCLUDED where a row was not chosen. Shape: (rows,) uint8
     """
     salts = _salts(labels, seed)
     seen = np.zeros(len(salts), dtype=np.int64)
-    parts = np.full(len(chosen), LEFT_OUT, dtype=np.uint8)
+    parts = np.full(len(chosen), EXCLUDED, dtype=np.uint8)
     for start in range(0, len(y), _ROWS_AT_ONCE):
         rows = start + np.flatnonzero(chosen[start : start + _ROWS_AT_ONCE])
         rank = _count_up(y[rows], seen)
@@ -283,7 +283,7 @@ def split_by_time(times: np.ndarray, name: str, *, valid: float, test: float) ->
             f"has {len(np.unique(known)):,}. Check data.time, data.valid and data.test in params.yaml."
         )
     parts = np.searchsorted(cuts, times, side="right").astype(np.uint8)
-    parts[np.isnan(times)] = LEFT_OUT
+    parts[np.isnan(times)] = EXCLUDED
     return parts
 
 
@@ -298,7 +298,7 @@ def count_parts(parts: np.ndarray, y: np.ndarray, labels: Sequence[str], how: st
     counts = np.zeros((len(PARTS), len(labels)), dtype=np.int64)
     for start in range(0, len(y), _ROWS_AT_ONCE):
         part, own = (each[start : start + _ROWS_AT_ONCE] for each in (parts, y))
-        placed = part != LEFT_OUT
+        placed = part != EXCLUDED
         cells = part[placed].astype(np.int64) * len(labels) + own[placed]
         counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
     sizes = dict(zip(PARTS, counts.sum(axis=1).tolist(), strict=True))
