@@ -32,7 +32,7 @@ def apply(tuning: Path, file: Path) -> int:
             f"{tuning} must hold the result of a search, however it holds none. Set tune.n_trials in params.yaml, say to 40, "
             "and run `dvc repro tune`."
         )
-    best = {f"train.{key}": value for key, value in found["best"]["knobs"].items()}
+    best = {f"train.{key}": value for key, value in found["best"]["params"].items()}
     if not best:
         print(f"Nothing to apply: of {found['trials']:,} sets of params none was better than the one in {file}.")
         return 0
@@ -42,13 +42,13 @@ def apply(tuning: Path, file: Path) -> int:
     train = TrainParams.parse("train", params.get("train", {}))
     tune = TuneParams.parse("tune", params.get("tune", {}))
     now = dict(_flat({"data": data.model_dump(include={"path"}), "train": train.model_dump()}))
-    base = dict(_flat(found["base"]))
-    if now == base | best:
+    base = found["base"]  # the parameters that the search depended on
+    if all(now.get(key) == value for key, value in (base | best).items()):
         print(f"{file} has them already. {NEXT}")
         return 0
-    if differing := [key for key in base | now if base.get(key) != now.get(key)]:
+    if differing := [key for key in base if base[key] != now.get(key)]:
         key = differing[0]
-        was, is_now = _said(base.get(key)), _said(now.get(key))
+        was, is_now = _said(base[key]), _said(now.get(key))
         raise UserError(
             f"{tuning} must be of the params that stand in {file}, however {key} was {was} then and is {is_now} now. "
             f"Put it back, or run `dvc repro tune` to search from these."

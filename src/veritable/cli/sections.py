@@ -14,8 +14,9 @@ from veritable.metrics.params import ThresholdParams
 from veritable.params import MachineParams, ParamsError, Section
 from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.reading.open import check_inside
-from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
+from veritable.training.params import TrainParams, TuneParams
 
+NO_CLASSIFIER = "models/nothing"  # as train.init: an empty file, because DVC requires a dependency to exist
 SECTIONS: dict[str, type[Section]] = {
     "machine": MachineParams,
     "generate": GenerateParams,
@@ -69,10 +70,10 @@ def check_params(params: Any, pipeline: Any) -> None:
 
 def _check_init(init: str) -> None:
     """Before DVC looks for it."""
-    if init != FROM_NOTHING and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
+    if init != NO_CLASSIFIER and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
         raise ParamsError(
             f"'train.init' in params.yaml must be a folder with a classifier, however there is no '{init}'. Set it to "
-            f"{FROM_NOTHING} to start anew."
+            f"{NO_CLASSIFIER} to start anew."
         )
 
 
