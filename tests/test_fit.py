@@ -251,9 +251,7 @@ class TestSame:
     @pytest.mark.parametrize(("name", "change"), KNOBS, ids=str)
     def test_every_knob_matters(self, tmp_path: Path, name: str, change: dict[str, Any]) -> None:
         """Each parameter of a fit changes the weights or the history."""
-        part = Part(
-            TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80]
-        )  # classes of different frequency
+        part = Part(TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80])  # unequal classes
         base = {"learning_rate": 0.3, "max_epochs": 12} if "patience" in change else {"weight_decay": 0.01}
         one = fitted(tmp_path / "a", knobs(name, **base), train=part)
         two = fitted(tmp_path / "b", knobs(name, **{**base, **change}), train=part)

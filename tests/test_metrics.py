@@ -85,9 +85,7 @@ def test_weighted_metrics_are_those_of_scikit_learn(rows):
     """With row weights, the value of every metric equals that of scikit-learn with sample_weight; n is the number of rows."""
     y_true, y_prob, y_pred, weights = rows
     expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
-    computed = compute_metrics(
-        y_true, y_prob, y_pred, weight=weights, n_resamples=60, seed=0
-    )  # otherwise some may be undefined
+    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, n_resamples=60, seed=0)  # few are undefined
     for name in METRICS:
         value = np.nan if computed[name].value is None else computed[name].value
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
