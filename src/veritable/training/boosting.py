@@ -9,7 +9,7 @@ import torch
 from veritable.models.trees import Trees
 from veritable.progress import progress
 from veritable.tables.encoding.parts import Part
-from veritable.training.module import balanced_weights
+from veritable.training.class_weights import balanced_weights
 from veritable.training.params import TreesParams
 from veritable.training.plan import TrainPlan
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from veritable.models.ensemble import log_probabilities
 from veritable.tables.encoding.parts import Part, Shards
+from veritable.training.class_weights import balance
 from veritable.training.feeding import CHUNK_BATCHES, Chunks, RowsInMemory
 from veritable.training.plan import TrainPlan
 from veritable.training.streaming import RowsOnDisk, StreamedChunks
@@ -142,18 +143,3 @@ class ClassifierModule(pl.LightningModule):
         steps = self.plan.recipe.max_epochs * self.steps_per_epoch
         warm_up = min(1.0, (step + 1) / (_WARM_UP * steps))
         return warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def balanced_weights(y: Tensor, weight: Tensor | None, n_classes: int) -> Tensor:
-    """Return class weights that give all classes the same total weight, with a mean of 1 over the rows; 1 for absent classes.
-
-    Shape: y (rows,), weight (rows,) -> (n_classes,)
-    """
-    return balance(torch.bincount(y, weight, minlength=n_classes))
-
-
-def balance(masses: Tensor) -> Tensor:
-    """Return balanced class weights from the total weight of each class. Shape: (n_classes,) -> (n_classes,)"""
-    counts = masses.float()
-    present = counts > 0
-    return torch.where(present, counts.sum() / (present.sum() * counts), 1.0)
