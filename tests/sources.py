@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.open import open_table
 from veritable.tables.reading.source import Reading
 

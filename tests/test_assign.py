@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from tests.rooms import InMemory, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
-from veritable.tables.splitting.assign import Assigned, assign
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
+from veritable.tables.splitting.assign import Assignment, assign
+from veritable.tables.splitting.split import EXCLUDED, PARTS, TEST, TRAIN, VALID
 
 ROLES = ("target", "id", "group", "time", "part")
 
 
-def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:
+def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assignment:
     """Split a frame. Its columns are features unless they have a role, and its keys come in batches of `rows` rows."""
     params = data_params(**changes)
     table = frame if test is None else pd.concat([frame, test], ignore_index=True)
@@ -49,7 +49,7 @@ def hashes(frame: pd.DataFrame) -> np.ndarray:
 
 def split_frame(frame: pd.DataFrame, **changes: Any) -> np.ndarray:
     """Return the part of every row that `prepare` makes. Shape: (rows,)"""
-    parts = np.full(len(frame), LEFT_OUT)
+    parts = np.full(len(frame), EXCLUDED)
     for code, part in enumerate(prepare_frame(frame, **changes).parts.values()):
         parts[part.row] = code
     return parts
@@ -151,10 +151,10 @@ def test_drop_duplicates() -> None:
     frame.loc[::9, "target"] = None
     found = assigned(frame, duplicates="drop")
     with_target = frame["target"].notna()
-    np.testing.assert_array_equal(~frame.duplicated() & with_target, found.parts != LEFT_OUT)
+    np.testing.assert_array_equal(~frame.duplicated() & with_target, found.parts != EXCLUDED)
     assert (int((frame.duplicated() & with_target).sum()), int((~with_target).sum())) == (found.dropped, found.without_target)
     assert 400 == found.counts.sum() + found.dropped + found.without_target
-    placed = found.parts != LEFT_OUT
+    placed = found.parts != EXCLUDED
     assert 1 == pd.Series(found.parts[placed]).groupby(frame["x"].to_numpy()[placed]).nunique().max()
 
 
@@ -186,7 +186,7 @@ def test_given_parts() -> None:
     frame.loc[10, "part"] = None
     done = prepare_frame(frame, part="part")
     own = {"train": TRAIN, "training": TRAIN, "val": VALID, "validation": VALID, "valid": VALID, "test": TEST}
-    assert [own.get(str(each).lower(), LEFT_OUT) for each in frame["part"]] == split_frame(frame, part="part").tolist()
+    assert [own.get(str(each).lower(), EXCLUDED) for each in frame["part"]] == split_frame(frame, part="part").tolist()
     assert 1 == done.facts["left_out"]["unplaced"]
 
 
@@ -380,7 +380,7 @@ def test_dropped_rows_are_not_frequent() -> None:
     frame = with_frequent_rows()
     found = assigned(frame, duplicates="drop")
     own = found.parts[frame["x"] < 0]
-    assert (3, 1) == ((own != LEFT_OUT).sum(), len(set(own[own != LEFT_OUT])))
+    assert (3, 1) == ((own != EXCLUDED).sum(), len(set(own[own != EXCLUDED])))
     assert not found.frequent.any()
 
 

@@ -12,12 +12,11 @@ import torch
 
 from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
 from tests.training import MLP_SPEC, NETWORKS, spec_of, train_params, trees_of, untrained
-from veritable.errors import UserError
+from veritable.errors import TableError, UserError
 from veritable.files import read_json
 from veritable.models.classifier import NETWORKS as KNOWN
 from veritable.models.classifier import Classifier
 from veritable.models.members import Members
-from veritable.tables.errors import TableError
 
 KINDS = [*NETWORKS, "blend"]
 
@@ -114,7 +113,7 @@ def test_new_values(kind: str) -> None:
 
 def test_absent_column() -> None:
     """A column that no row of train lacked is needed, and named; another one counts as missing where it is absent."""
-    with pytest.raises(TableError, match="needs the column 'score', which no row of its train part lacked"):
+    with pytest.raises(TableError, match="must have the column 'score', because no row of the train part lacks it"):
         classifier().predict_proba(mixed_table(5).drop(columns="score"))
     rows = mixed_table(5)
     np.testing.assert_array_equal(
@@ -124,7 +123,7 @@ def test_absent_column() -> None:
 
 def test_hostile_names(tmp_path: Path) -> None:
     """Names, levels and classes of any text survive saving."""
-    frame = pd.DataFrame({name: np.arange(66.0) for name in HOSTILE} | {"levels": HOSTILE * 6})
+    frame = pd.DataFrame({name: np.sqrt(np.arange(66)) for name in HOSTILE} | {"levels": HOSTILE * 6})
     done = prepare_frame(frame.assign(target=[text.strip() for text in HOSTILE * 6]))
     untrained(done, trees=trees_of(done)).save(tmp_path)
     again = Classifier.load(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, write
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.open import open_table
 from veritable.tables.reading.source import Reading
 

@@ -295,16 +295,16 @@ def test_another_version_is_stated_by_make_repro(demo: Toy) -> None:
     assert "train" not in ran(done.text)
 
 
-@pytest.mark.slow
-def test_the_readme_does_what_it_says(demo: Toy) -> None:
-    """Every command line in the README's shell blocks that begins with dvc, python or cp runs as it stands."""
-    text = (HERE / "README.md").read_text()
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
-    commands = [line.split("  #")[0].strip() for line in lines]
-    commands = [
-        each for each in commands if each.startswith(("dvc ", "python ", "cp ")) and "remote" not in each and "URL" not in each
-    ]
-    assert len(commands) > 5
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("own-table", "cross-validation", "tune", "predict", "share"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_documentation_does_what_it_says(demo: Toy, page: str) -> None:
+    """Every line of a page's shell blocks that begins with dvc, python or cp runs as it is, except those with a URL."""
+    blocks = re.findall(r"```sh\n(.*?)```", (HERE / page).read_text(), re.DOTALL)
+    commands = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    commands = [each for each in commands if each.startswith(("dvc ", "python ", "cp ")) and "URL" not in each]
+    assert commands
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
     demo.dvc("remote", "add", "--default", "store", str(demo.root.parent / "store"))
     for command in commands:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.rooms import params
 from tests.sources import refusal, refused, rows, write
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.open import check_inside, folder_files, open_table
 from veritable.tables.reading.source import Reading

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from tests.making import native_tables, text_tables
 from tests.rooms import InMemory, batched, data_params, prepare_file
+from veritable.errors import TableError
 from veritable.tables.encoding.encoder import columns_of
-from veritable.tables.errors import TableError
 from veritable.tables.prepare import prepare
 from veritable.tables.reading.open import open_table
 

@@ -58,7 +58,7 @@ def assign_groups(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.in
     --------
     >>> names, group = assign_groups(np.array(["north", "south", "south", None], dtype=object))
     >>> names, group.tolist()
-    (['south', None, 'north'], [2, 0, 0, 1])
+    (['south', 'north', None], [1, 0, 0, 2])
     """
     missing = np.array([value is None for value in values], dtype=bool)
     present = np.array([str(value) for value in values[~missing]], dtype=object)

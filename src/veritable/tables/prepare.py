@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from rich.progress import Progress
 
+from veritable.errors import TableError
 from veritable.progress import progress
 from veritable.tables.checking.checks import run_checks
 from veritable.tables.checking.findings import Finding
@@ -22,13 +23,12 @@ from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.learner import Learner
 from veritable.tables.encoding.parts import CLASS, ROW, UNIT, WEIGHT, Part
 from veritable.tables.encoding.shards import PartsWriter, SensitiveWriter
-from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.source import Reading, Source, prefetch
 from veritable.tables.scan import Scan, scan
 from veritable.tables.splitting import hashing
-from veritable.tables.splitting.assign import Assigned, assign, read_parts, read_times
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
+from veritable.tables.splitting.assign import Assignment, assign, read_parts, read_times
+from veritable.tables.splitting.split import EXCLUDED, PARTS, TEST, TRAIN, VALID
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference, parse
 from veritable.tables.typing.contract import Contract
@@ -114,7 +114,7 @@ def _values(contract: Contract, scanned: Scan, columns: dict[str, pa.Array], row
     return [values.indexed(own) for values, own in zip(read, levels, strict=True)]
 
 
-def _assign(contract: Contract, scanned: Scan, y: np.ndarray, params: DataParams) -> Assigned:
+def _assign(contract: Contract, scanned: Scan, y: np.ndarray, params: DataParams) -> Assignment:
     """Split the table. Put two hashes of each row into the spool: of all its columns, and of its unit."""
     surveys, spool = scanned.surveys, scanned.spool
     named = params.group or params.id
@@ -192,7 +192,7 @@ def _write(
     contract: Contract,
     encoder: Encoder,
     scanned: Scan,
-    assigned: Assigned,
+    assigned: Assignment,
     y: np.ndarray,
     params: DataParams,
     bar: Progress,
@@ -220,13 +220,13 @@ def _write(
         for rows, columns, part in bar.track(prefetch(encoded()), len(scanned.sizes), description="writing the parts"):
             parts = assigned.parts[rows]
             writer.write(part, parts)
-            kept = np.flatnonzero(parts != LEFT_OUT)
+            kept = np.flatnonzero(parts != EXCLUDED)
             sensitive.write(
                 part.row[kept], {name: surveys[name].as_texts(columns[name]).take(kept) for name in params.sensitive}
             )
 
 
-def _facts(contract: Contract, scanned: Scan, assigned: Assigned, params: DataParams) -> dict[str, Any]:
+def _facts(contract: Contract, scanned: Scan, assigned: Assignment, params: DataParams) -> dict[str, Any]:
     counts = assigned.counts
     return {
         "rows": scanned.rows,

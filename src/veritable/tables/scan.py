@@ -9,7 +9,7 @@ import pyarrow as pa
 from rich.markup import escape
 from rich.progress import Progress
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.source import THREADS, Source, prefetch, preview
 from veritable.tables.spool import Spool

@@ -8,7 +8,7 @@ import numpy as np
 from veritable.tables.checking.findings import Finding, Level, order_findings
 from veritable.tables.checking.sample import Sample, drift, predictability, stability_index
 from veritable.tables.params import DataParams
-from veritable.tables.splitting.assign import Assigned
+from veritable.tables.splitting.assign import Assignment
 from veritable.tables.splitting.split import PARTS, TEST, TRAIN, VALID
 from veritable.tables.typing import sketch
 from veritable.tables.typing.contract import Column, Contract
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[-+]?(?!0\d)\d+(\.\d+)?([eE][-+]?\d+)?$")
 def run_checks(
     contract: Contract,
     surveys: Mapping[str, ColumnSurvey],
-    assigned: Assigned,
+    assigned: Assignment,
     samples: Mapping[int, Sample],
     params: DataParams,
 ) -> list[Finding]:
@@ -50,7 +50,7 @@ def run_checks(
     return order_findings(findings)
 
 
-def check_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+def check_table(contract: Contract, assigned: Assignment, params: DataParams) -> Iterator[Finding]:
     """Check the rows, the classes and the parts."""
     if assigned.without_target:
         yield Finding(
@@ -76,7 +76,7 @@ def check_table(contract: Contract, assigned: Assigned, params: DataParams) -> I
     yield from _check_classes(contract, assigned)
 
 
-def _check_duplicates(assigned: Assigned) -> Iterator[Finding]:
+def _check_duplicates(assigned: Assignment) -> Iterator[Finding]:
     if assigned.duplicates:
         total = len(assigned.parts)
         if assigned.dropped:
@@ -104,7 +104,7 @@ def _check_duplicates(assigned: Assigned) -> Iterator[Finding]:
         )
 
 
-def _check_frequent_rows(assigned: Assigned, *, given: bool) -> Iterator[Finding]:
+def _check_frequent_rows(assigned: Assignment, *, given: bool) -> Iterator[Finding]:
     if not assigned.frequent.any():
         return
     sizes = assigned.counts.sum(axis=1)
@@ -132,7 +132,7 @@ def _check_frequent_rows(assigned: Assigned, *, given: bool) -> Iterator[Finding
     )
 
 
-def _check_part_sizes(assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+def _check_part_sizes(assigned: Assignment, params: DataParams) -> Iterator[Finding]:
     """Find a group that makes the parts uneven."""
     sizes = dict(zip(PARTS, assigned.counts.sum(axis=1).tolist(), strict=True))
     rows = sum(sizes.values())
@@ -151,7 +151,7 @@ def _check_part_sizes(assigned: Assigned, params: DataParams) -> Iterator[Findin
         )
 
 
-def _check_classes(contract: Contract, assigned: Assigned) -> Iterator[Finding]:
+def _check_classes(contract: Contract, assigned: Assignment) -> Iterator[Finding]:
     counts, totals = assigned.counts, assigned.counts.sum(axis=0)
     for name, total, of_parts in zip(contract.classes, totals.tolist(), counts.T.tolist(), strict=True):
         lacking = [part for part, n in zip(PARTS, of_parts, strict=True) if not n]

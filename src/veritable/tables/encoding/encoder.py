@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Contract
 

@@ -22,7 +22,7 @@ from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import CLASS, ROW, SENSITIVE, UNIT, WEIGHT, Part
 from veritable.tables.reading.source import THREADS
 from veritable.tables.splitting import hashing
-from veritable.tables.splitting.split import LEFT_OUT, PARTS
+from veritable.tables.splitting.split import EXCLUDED, PARTS
 
 _BUFFERED_CELLS = 2**23  # of all shards together: 32 MB of float32 wait to be written
 _MIN_GROUP_ROWS = 1024
@@ -59,7 +59,7 @@ class PartsWriter:
             list(self._pool.map(ShardWriter.close, self._writers))
 
     def write(self, rows: Part, parts: np.ndarray) -> None:
-        """Write the rows of a batch. `parts` has the part of each row, or LEFT_OUT. Shape: (n,)"""
+        """Write the rows of a batch. `parts` has the part of each row, or EXCLUDED. Shape: (n,)"""
         shard = self._draw_shards(rows.row, parts)
         order = np.argsort(shard, kind="stable")
         cuts = np.searchsorted(shard[order], np.arange(len(self._writers) + 1))
@@ -68,10 +68,10 @@ class PartsWriter:
 
     def _draw_shards(self, row: np.ndarray, parts: np.ndarray) -> np.ndarray:
         """Draw a shard of its part for each row by a hash of the row number, -1 for a row that is left out. Shape: (n,)"""
-        part = np.where(parts == LEFT_OUT, 0, parts)
+        part = np.where(parts == EXCLUDED, 0, parts)
         drawn = hashing.mix(row.astype(np.uint64) ^ np.uint64(self._seed))
         drawn %= np.diff(self._first_shard).astype(np.uint64)[part]
-        return np.where(parts == LEFT_OUT, -1, self._first_shard[part] + drawn.astype(np.int64))
+        return np.where(parts == EXCLUDED, -1, self._first_shard[part] + drawn.astype(np.int64))
 
 
 class ShardWriter:

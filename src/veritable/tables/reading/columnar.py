@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import Reading, Source, kept_names, quoted, reason
 
 _BATCH_ROWS = 2**16

@@ -14,7 +14,7 @@ import pyarrow as pa
 import sqlalchemy as sql
 from sqlalchemy.exc import SQLAlchemyError
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import Reading, Source, kept_names, quoted, reason
 from veritable.tables.reading.stream import first_bytes
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as pc
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.layout import Layout, find_layout, not_closed, too_long, unclosed
 from veritable.tables.reading.source import Reading, Source, kept_names, reason
 from veritable.tables.reading.stream import BLOCK_BYTES, TextStream, each_line

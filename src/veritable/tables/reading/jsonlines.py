@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import Reading, Source, kept_names, preview, quoted
 from veritable.tables.reading.stream import BLOCK_BYTES, TextStream, each_line
 

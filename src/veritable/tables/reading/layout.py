@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import Reading, quoted, reason
 from veritable.tables.reading.stream import BLOCK_BYTES, TextStream
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from veritable.errors import TableError
 from veritable.params import MachineParams
-from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.columnar import open_arrow, open_parquet
 from veritable.tables.reading.delimited import open_delimited

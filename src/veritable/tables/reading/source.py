@@ -8,8 +8,8 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
+from veritable.errors import TableError
 from veritable.params import MachineParams
-from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 
 THREADS = 2  # per table; Arrow and numpy release the interpreter lock

@@ -10,7 +10,7 @@ from typing import IO, Any, NoReturn, TextIO
 
 import pyarrow as pa
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import Reading, reason
 
 MAX_LINE = 2**26

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.splitting import split
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID, Keys, Repeats
+from veritable.tables.splitting.split import EXCLUDED, PARTS, TEST, TRAIN, VALID, Keys, Repeats
 from veritable.tables.typing.survey import ColumnSurvey
 
 _PART_NAMES = {"train": TRAIN, "training": TRAIN, "valid": VALID, "validation": VALID, "val": VALID, "test": TEST}
 
 
 @dataclass(frozen=True)
-class Assigned:
+class Assignment:
     """Part of every row, and the counts that the findings need.
 
     Attributes
     ----------
     parts
-        TRAIN, VALID, TEST or LEFT_OUT. Shape: (rows,) uint8
+        TRAIN, VALID, TEST or EXCLUDED. Shape: (rows,) uint8
     counts
         Number of rows of each class in each part. Shape: (3, classes)
     duplicates
@@ -63,7 +63,7 @@ def assign(
     first_test_row: int | None = None,
     times: np.ndarray | None = None,
     given: np.ndarray | None = None,
-) -> Assigned:
+) -> Assignment:
     """Split the table as section `data` asks.
 
     Parameters
@@ -83,7 +83,7 @@ def assign(
     times
         Values of data.time, NaN where missing. Shape: (rows,) float64
     given
-        Parts that the column data.part names, LEFT_OUT where missing. Shape: (rows,) uint8
+        Parts that the column data.part names, EXCLUDED where missing. Shape: (rows,) uint8
 
     Raises
     ------
@@ -115,19 +115,19 @@ def assign(
     own, frequent = _deal(table, dealt, shares, params)
     parts[dealt] = own[dealt]
     without_target = int((y < 0).sum())
-    parts[y < 0] = LEFT_OUT
-    unplaced = int((parts == LEFT_OUT).sum()) - without_target
-    dropped = int((parts[~kept] != LEFT_OUT).sum())
-    parts[~kept] = LEFT_OUT
+    parts[y < 0] = EXCLUDED
+    unplaced = int((parts == EXCLUDED).sum()) - without_target
+    dropped = int((parts[~kept] != EXCLUDED).sum())
+    parts[~kept] = EXCLUDED
     counts = split.count_parts(parts, y, labels, how)
-    placed = parts != LEFT_OUT
+    placed = parts != EXCLUDED
     if (placed & ~dealt).any():  # the split is given, so frequent units are found in all parts
         equal_rows = table.ungrouped.among(placed)
         frequent = equal_rows.of(split.find_frequent(equal_rows, y, placed, counts.sum(axis=1).min()))
     is_frequent = np.zeros(rows, dtype=bool)
     is_frequent[frequent.rows] = is_frequent[frequent.firsts] = True
     across = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts] & ~is_frequent[equal.rows]
-    return Assigned(
+    return Assignment(
         parts,
         counts,
         len(equal.rows),
@@ -222,5 +222,5 @@ def read_parts(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray
         raise TableError(
             f"the part column '{survey.name}' must hold {', '.join(PARTS)}, but has '{unknown[0]}'. Correct the table."
         )
-    table = np.array([*codes.values(), LEFT_OUT], dtype=np.uint8)
+    table = np.array([*codes.values(), EXCLUDED], dtype=np.uint8)
     return np.asarray(table[np.nan_to_num(np.concatenate(list(column)), nan=-1).astype(np.int64)])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.typing import parse
 from veritable.tables.typing.parse import Storage
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.reading.source import preview
 from veritable.tables.typing import parse
