@@ -218,9 +218,9 @@ MISTAKES = {
     "a wrong type": (
         "train.mlp.max_epochs",
         "ten",
-        "'train.mlp.max_epochs' in params.yaml must be a valid integer, however it is 'ten'.",
+        "'train.mlp.max_epochs' in params.yaml must be a valid integer, but is 'ten'.",
     ),
-    "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, however it is 1.5."),
+    "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, but is 1.5."),
     "a searched key that is none": (
         "tune.space",
         "\n    mlp.droput: [0.1]",
@@ -229,7 +229,7 @@ MISTAKES = {
     "a missing file": (
         "data.path",
         "data/nowhere.csv",
-        "'data.path' in params.yaml must be a table that exists, however there is no 'data/nowhere.csv'.",
+        "'data.path' in params.yaml must be a table, but 'data/nowhere.csv' does not exist. Correct the path.",
     ),
     "a missing target": ("data.target", "churn", "data.target names the column 'churn'"),
 }

@@ -27,14 +27,14 @@ _REPR.maxlevel, _REPR.maxstring, _REPR.maxlong, _REPR.maxother = 3, 120, 40, 120
 
 
 class ParamsError(UserError):
-    """An invalid param in params.yaml. The message is one line, whatever the keys contain."""
+    """Invalid param in params.yaml. The message is one line, whatever the keys contain."""
 
     def __init__(self, sentence: str):
         super().__init__(one_line(sentence))
 
 
 class Section(BaseModel):
-    """A section of params.yaml."""
+    """Section of params.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -46,7 +46,7 @@ class Section(BaseModel):
         ------
         ParamsError
             A value is invalid, missing or unknown. The message names the key, the rule, the value and, for an unknown key, the
-            most similar known one.
+            most similar known key.
         """
         try:
             return cls.model_validate(_with_text_keys(values) if isinstance(values, Mapping) else {})

@@ -1,8 +1,8 @@
 """Read params.yaml and dvc.yaml as DVC does (YAML 1.2), and change values in place.
 
 Values are replaced in the text, at the positions that ruamel.yaml reports. Its round trip would change other lines too: it
-deletes the comments below a replaced block list (the form in which `dvc exp run -S` writes lists), joins lists that span several
-lines, and mixes LF into files with CRLF.
+deletes the comments below a replaced block list (the form in which `dvc exp run -S` writes lists), joins lists that span
+several lines, and mixes LF into files with CRLF.
 """
 
 import io
@@ -41,6 +41,7 @@ def change_values(path: Path, changes: Mapping[str, Any]) -> None:
         A key does not exist, or another key shares its value by an alias. The file stays as it is.
     """
     text, wanted = path.read_bytes().decode(), _without_aliases(read_yaml(path))
+    top, edits = YAML(typ="safe", pure=True).compose(text), []
     unchangeable = UserError(
         f"{path} must have a separate value for {' and '.join(changes)}, but does not. Change it by hand, without aliases."
     )
@@ -49,10 +50,13 @@ def change_values(path: Path, changes: Mapping[str, Any]) -> None:
         inner = wanted
         for name in above:
             inner = inner.get(name) if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or last not in inner:
+        edit = _find_edit(text, top, [*above, last], value)
+        if not isinstance(inner, dict) or edit is None:
             raise unchangeable
         inner[last] = value
-        text = _replace(text, [*above, last], value)
+        edits.append(edit)
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
     if not _is_yaml_of(text, wanted):
         raise unchangeable
     partial = path.with_name(f".{path.name}.partial")
@@ -77,28 +81,27 @@ def _is_yaml_of(text: str, content: Any) -> bool:
         return False
 
 
-def _replace(text: str, keys: list[str], value: Any) -> str:
-    """Replace the value at a path of keys; return the text as it is if there is no such path."""
-    node = YAML(typ="safe", pure=True).compose(text)
-    name = None
+def _find_edit(text: str, top: Any, keys: list[str], value: Any) -> tuple[int, int, str] | None:
+    """Return the start and the end of the text to replace, and the new text; None if there is no such key."""
+    name, node = None, top
     for key in keys:
         pairs = node.value if isinstance(node, MappingNode) else []
         name, node = next(((name, each) for name, each in pairs if name.value == key), (None, None))
     if name is None or node is None:
-        return text
-    start, end, new = node.start_mark.index, _end(node), _format(value)
-    comment = None
+        return None
+    start, end, new, comment = node.start_mark.index, _end(node), _format(value), None
     if end <= start or _is_block(node):  # an empty value, or one that starts below its key: replace all that follows the colon
         start = text.index(":", name.end_mark.index) + 1
         end = end if _is_block(node) else start
-        comment, new = re.match(r" *#[^\r\n]*", text[start:end]), f" {new}"
-    old, rest = text[start:end], text[end:]
-    if comment:  # beside the key
-        old, rest = "", comment[0] + rest
-    if spaces := re.match(r" +(?=#)", rest):  # keep the column of a comment if there is room
+        comment, new = re.match(r"( *)#[^\r\n]*", text[start:end]), f" {new}"
+    old = text[start:end]
+    if comment:  # beside the key: it stays there
+        width = len(comment[1]) - len(new)
+        return start, end, new + " " * max(2, width) + comment[0].lstrip()
+    if spaces := re.match(r" +(?=#)", text[end:]):  # a comment beside the value keeps its column if there is room
         width = len(spaces[0]) + (0 if "\n" in old else len(old) - len(new))
-        rest = " " * max(2, width) + rest[spaces.end() :]
-    return text[:start] + new + rest
+        return start, end + len(spaces[0]), new + " " * max(2, width)
+    return start, end, new
 
 
 def _is_block(node: Any) -> bool:
@@ -116,8 +119,10 @@ def _format(value: Any) -> str:
     """Format a value as YAML on one line."""
     yaml, stream = YAML(typ="safe", pure=True), io.StringIO()
     yaml.default_flow_style, yaml.width = True, 10**6
-    yaml.dump([value], stream)
-    return stream.getvalue().strip().removeprefix("[").removesuffix("]")
+    is_collection = isinstance(value, (list, dict))
+    yaml.dump(value if is_collection else [value], stream)  # a text in a list is quoted if it holds a comma or a bracket
+    text = stream.getvalue().strip()
+    return text if is_collection else text[1:-1]
 
 
 def _reason(error: Exception) -> str:
@@ -127,7 +132,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"is not in UTF-8: byte {error.start + 1:,} is {error.object[error.start : error.start + 1].hex()}"
     if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
-        return f"line {error.problem_mark.line + 1:,} is not: {_first_line(error.problem)}"
+        context = f"{error.context} " if error.context and error.problem.startswith("but ") else ""
+        return f"line {error.problem_mark.line + 1:,} is not: {_first_line(context + error.problem)}"
     return f"is not: {_first_line(str(error))}"
 
 
