@@ -1,4 +1,4 @@
-"""Tables that are bad or odd, and what a person must be told, or must get, for each (tests/test_bad_input.py)."""
+"""Invalid and unusual tables, each with the expected message or result (tests/test_bad_input.py)."""
 
 import datetime
 import gzip
@@ -24,12 +24,18 @@ def label(i: int) -> str:
 
 
 def column(value: Callable[[int], str], header: str = "x", rows: int = 60) -> str:
-    """A CSV file: the column, a plain number y and the target t."""
+    """Return a CSV file with the column, a number y and the target t."""
     return f"{header},y,t\n" + lines(rows, lambda i: f"{value(i)},{i * 5 % 7},{label(i)}")
 
 
 def parquet(values: Any, name: str = "t.parquet", keep: float = 1.0) -> Callable[[Path], Path]:
-    """A Parquet file of a column x, a plain number y and the target t, perhaps cut off."""
+    """Return a function that writes a Parquet file with a column x, a number y and the target t.
+
+    Parameters
+    ----------
+    keep
+        Share of the bytes that are kept: below 1 the file is truncated.
+    """
 
     def make(folder: Path) -> Path:
         rows = range(len(values))
@@ -338,7 +344,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Handled:
-    """What comes of a table that is odd, but fine."""
+    """Expected result for an unusual table that is accepted."""
 
     content: Content
     type: str = "number"

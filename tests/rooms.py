@@ -1,4 +1,4 @@
-"""Small tables, params and fitted things that the tests of several rooms use."""
+"""Small tables, params and encoders for the tests of several rooms."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,17 +52,17 @@ def _template() -> dict[str, dict[str, Any]]:
 
 
 def section(name: str, **changes: Any) -> dict[str, Any]:
-    """A section of the template's params.yaml, changed."""
+    """Return a section of params.yaml with changes."""
     return _template()[name] | changes
 
 
 def params(model: type[S], name: str, **changes: Any) -> S:
-    """A section of the template's params.yaml, changed and parsed."""
+    """Return a section of params.yaml with changes, parsed."""
     return model.parse(name, section(name, **changes))
 
 
 def mixed_table(rows: int = 300, classes: int = 2, seed: int = 0) -> pd.DataFrame:
-    """A number with gaps, a category with gaps, a boolean, a plain number, and a target that depends on all of them."""
+    """Return a table of numbers, a category and a boolean, two of them with missing values; the target depends on all."""
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -106,12 +106,12 @@ class InMemory:
 
 
 def data_params(**changes: Any) -> DataParams:
-    """Section `data` of the template, changed."""
+    """Return section `data` of params.yaml with changes, parsed."""
     return params(DataParams, "data", **changes)
 
 
 def prepare_file(path: Path, folder: Path, **changes: Any) -> InMemory:
-    """Prepare a table on disk; the parts go into a new folder."""
+    """Prepare a table on disk, and write the parts into a new folder."""
     machine = params(MachineParams, "machine", **{name: changes.pop(name) for name in LIMITS & changes.keys()})
     given = data_params(**{"path": str(path), "allow_outside": True, **changes})
     source, test_source = open_tables(path, given, machine, top=path.parent)
@@ -123,7 +123,7 @@ def prepare_file(path: Path, folder: Path, **changes: Any) -> InMemory:
 
 
 def prepare_frame(frame: pd.DataFrame, *, as_csv: bool = False, **changes: Any) -> InMemory:
-    """Prepare a frame by way of a Parquet or CSV file in a temporary folder."""
+    """Write a frame into a Parquet or CSV file in a temporary folder, and prepare it."""
     with TemporaryDirectory() as name:
         path = Path(name) / ("table.csv" if as_csv else "table.parquet")
         if as_csv:
@@ -134,7 +134,7 @@ def prepare_frame(frame: pd.DataFrame, *, as_csv: bool = False, **changes: Any) 
 
 
 def batched(frame: pd.DataFrame | pa.Table, rows: int) -> Source:
-    """A table in memory as a source whose batches have so many rows."""
+    """Return a table in memory as a source with batches of `rows` rows."""
     table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
 
     def pieces() -> Iterator[pa.RecordBatch]:
@@ -145,7 +145,7 @@ def batched(frame: pd.DataFrame | pa.Table, rows: int) -> Source:
 
 @cache
 def prepared(rows: int = 300, classes: int = 2) -> InMemory:
-    """`mixed_table`, split and encoded."""
+    """Return `mixed_table`, split and encoded."""
     return prepare_frame(mixed_table(rows, classes))
 
 
@@ -172,7 +172,7 @@ def fitted(frame: pd.DataFrame, rows: int = 10**6, max_categories: int = 100, **
 
 
 def encoded(frame: pd.DataFrame, encoder: Encoder, contract: Contract, rows: int = 10**6) -> np.ndarray:
-    """Return a frame encoded as `predict` does, in batches of so many rows."""
+    """Return a frame encoded as `predict` encodes it, in batches of `rows` rows."""
     names = [column.name for column in encoder.columns]
     batches = [frame.iloc[start : start + rows] for start in range(0, max(1, len(frame)), rows)]
     return np.concatenate(
@@ -185,7 +185,7 @@ def finite(size: float = 1e12) -> st.SearchStrategy[float]:
 
 
 def numbers_part(rows: int, seed: int, classes: int = 2, width: int = 4) -> Part:
-    """Rows of plain numbers whose sum, noisily, says the class."""
+    """Return rows of numbers whose sum, with noise, determines the class."""
     draw = np.random.default_rng(seed)
     X = draw.normal(size=(rows, width)).astype(np.float32)
     y = np.clip(np.floor(X.sum(axis=1) + draw.normal(0, 0.7, rows) + classes / 2), 0, classes - 1).astype(np.int64)

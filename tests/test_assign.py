@@ -368,6 +368,15 @@ def test_frequent_rows_beside_given_parts() -> None:
         assert 0 == found.across
 
 
+def test_frequent_rows_beside_a_large_test_part() -> None:
+    """Rows that were dealt one by one are not duplicates across parts, however rare they are beside a large test file."""
+    frame = with_frequent_rows(3000, (12,))
+    test = pd.concat([with_frequent_rows(30_000, (), seed=1)] * 3)  # repeated rows are usual there
+    found = assigned(frame, test=test.assign(x=test["x"] + 10_000), test_file="t")
+    assert 12 == (found.frequent & (np.arange(93_000) < 3000)).sum()
+    assert 0 == found.across
+
+
 def test_frequent_rows_in_time() -> None:
     """In a split by time no row is dealt, and frequent rows are not duplicates across parts."""
     frame = with_frequent_rows().drop(columns="y").assign(when=np.arange(3000.0))

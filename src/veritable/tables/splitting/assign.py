@@ -123,7 +123,9 @@ def assign(
     placed = parts != EXCLUDED
     if (placed & ~dealt).any():  # the split is given, so frequent units are found in all parts
         equal_rows = table.ungrouped.among(placed)
-        frequent = equal_rows.of(split.find_frequent(equal_rows, y, placed, counts.sum(axis=1).min()))
+        firsts = split.find_frequent(equal_rows, y, placed, counts.sum(axis=1).min())
+        dealt_firsts = equal_rows.firsts[np.isin(equal_rows.rows, frequent.rows)]
+        frequent = equal_rows.of(np.union1d(firsts, dealt_firsts))
     is_frequent = np.zeros(rows, dtype=bool)
     is_frequent[frequent.rows] = is_frequent[frequent.firsts] = True
     across = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts] & ~is_frequent[equal.rows]
