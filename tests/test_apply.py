@@ -39,9 +39,13 @@ def write_tuning(folder: Path, best: Mapping[str, Any] = BEST, *, better: bool =
     before = {key: getattr(getattr(train, key.split(".")[0]), key.split(".")[1]) for key in best}
     trials = (Trial(1, "complete", 0.4, 9, before), Trial(2, "complete", 0.39 if better else 0.41, 9, dict(best)))
     (folder / "models").mkdir(exist_ok=True)
-    path = section("data")["path"]
-    folder = folder / "models/tuning"
-    Tuning(train, tuple(best), (), trials).write(folder, base={"data": {"path": path}, "train": train.model_dump()})
+    start: dict[str, Any] = {
+        "data.path": section("data")["path"],
+        "train.network": train.network,
+        **{f"train.tabm.{key}": value for key, value in train.tabm.model_dump().items()},
+        **{f"train.{key}": value for key, value in before.items()},
+    }
+    Tuning(trials, start, searched=tuple(best)).write(folder / "models/tuning")
 
 
 def new_lines(before: str, after: str) -> list[str]:
@@ -102,7 +106,7 @@ class TestApply:
         """Without the result of a search, the message tells how to get one."""
         if there:
             (folder / "models").mkdir()
-            Tuning(TrainParams.parse("train", section("train"))).write(folder / "models/tuning", base={})
+            Tuning().write(folder / "models/tuning")
         assert 1 == main(["apply"])
         assert "models/tuning must hold the result of a search, but holds none. Set tune.n_trials" in capsys.readouterr().err
 

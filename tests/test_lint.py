@@ -15,8 +15,8 @@ FAULTS = {
         "    - models/baselines",
     ),
     "a param that is in the key and not in it": (
-        "      - data.time\n      - threshold\n      - train\n",
-        "      - data.time\n      - machine.threads\n      - threshold\n      - train\n",
+        "    params:\n      - threshold\n    outs:\n      - models/classifier\n",
+        "    params:\n      - machine.threads\n      - threshold\n    outs:\n      - models/classifier\n",
         "remove from stages.train.meta.unkeyed in dvc.yaml:\n    - machine",
     ),
     "a param that the lock has not": ("      - evaluate\n    outs", "      - evaluate\n      - train\n    outs", "    + train"),

@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import compute_metrics
-from veritable.metrics.weights import check_weight
 from veritable.progress import progress
 
 MAX_GROUPS = 20  # per column; a numeric column with more values is split at its quartiles
@@ -90,9 +90,9 @@ def _compute(predictions: PartPredictions, rows: NDArray[np.intp], params: Evalu
         predictions.y_prob[rows],
         y_pred,
         weight=weight,
-        resamples=params.n_resamples,
+        n_resamples=params.n_resamples,
         seed=params.seed,
-        confidence=params.confidence_level,
+        confidence_level=params.confidence_level,
     )
     facts: dict[str, Any] = {"metrics": {name: asdict(interval) for name, interval in intervals.items()}}
     if predictions.y_prob.shape[1] == 2:

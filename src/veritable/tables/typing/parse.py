@@ -37,7 +37,7 @@ _DAYS = (
 )
 ISO, ISO_ZONED = "ISO 8601", "ISO 8601 with zone"  # 2026-11-24, 2026-11-24 10:00:00, also followed by Z or +02:00
 DATE_FORMATS = (ISO, ISO_ZONED, *(day + clock for day in _DAYS for clock in _CLOCKS))
-_EARLIEST = -62135596800.0 + 365.2425 * 86400 * 999  # year 1000: "01/02/20" is not a date in the year 20
+_EARLIEST = -30610224000.0  # year 1000: "01/02/20" is not a date in the year 20
 _HEAD = 16
 _MICROSECONDS = 1_000_000
 
