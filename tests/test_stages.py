@@ -291,3 +291,10 @@ def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
         for library, names in owners.items():
             assert (stage in names) == (f"package {library} " in text), (stage, library)
         assert (stage in ("train", "tune", "evaluate", "explain")) == ("package torch " in text), stage
+
+
+def test_sensitive_columns_do_not_train_again(demo: Toy) -> None:
+    """Naming sensitive columns runs only the stages that judge and report them."""
+    change(demo, "data.sensitive", "[feature_0]")
+    assert ["preprocess", "evaluate", "report"] == ran(demo.dvc("repro").text)
+    assert (demo.root / "reports/evaluation/groups.json").is_file()
