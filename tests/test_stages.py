@@ -189,7 +189,7 @@ def test_warm_start(demo: Toy) -> None:
     change(demo, "train.init", "models/v2")
     missing = demo.run(*REPRO)
     assert 1 == missing.status
-    assert "'train.init' in params.yaml must be a folder with a classifier, however there is no 'models/v2'." in missing
+    assert "'train.init' in params.yaml must be the folder of a classifier, but 'models/v2' does not exist." in missing
 
 
 @pytest.mark.slow

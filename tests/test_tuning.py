@@ -333,8 +333,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.", [1], "must name a parameter of train"),
     ("tabm.d_block.x", [1], "must name a parameter of train"),
     ("", [1], "must name a parameter of train"),
-    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, however it is 1.5."),
-    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a list that is not empty, however it is []."),
+    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, but is 1.5."),
+    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a non-empty list, but is []."),
     ("tabm.dropout", 0.3, "must be a range {low, high, log} or a list of choices, but is 0.3."),
     ("tabm.dropout", None, "must be a range {low, high, log} or a list of choices, but is None."),
     ("tabm.dropout", {"low": 0.1, "high": 1.5, "log": False}, "'tune.space.tabm.dropout.high' in params.yaml must be less"),
@@ -346,17 +346,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.dropout", {"low": "a", "high": 0.1, "log": True}, "'tune.space.tabm.dropout.low' in params.yaml must be a valid"),
     ("tabm.d_block", {"low": 8, "high": 20, "log": True},
      "'tune.space.tabm.d_block.high' in params.yaml must be a multiple of 8"),
-    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, however it is 12."),
+    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, but is 12."),
     ("tabm.max_epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.max_epochs.low' in params.yaml must be a "),
     ("tabm.lr_schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.lr_schedule.low' in params.yaml must be "),
-    ("tabm.lr_schedule", ["cosin"], "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', however "
-     "it is 'cosin'."),
+    ("tabm.lr_schedule", ["cosin"],
+     "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', but is 'cosin'."),
     ("mlp.hidden_layer_sizes", [64, 64],
-     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, however it is 64."),
+     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, but is 64."),
     ("mlp.hidden_layer_sizes", [[64, 0]],
      "'tune.space.mlp.hidden_layer_sizes.0.1' in params.yaml must be greater than or equal to 1,"),
     ("trees.num_leaves", [1],
-     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, however it is 1."),
+     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, but is 1."),
 ]  # fmt: skip
 
 
