@@ -18,7 +18,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW_LIBRARIES = {"pytorch_lightning", "shap"}
-SLOW_FIXTURES = {"template", "finished", "postgres", "browser"}
+SLOW_FIXTURES = {"template", "finished", "repository", "postgres", "browser"}
 SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
 IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+))", re.MULTILINE)
