@@ -76,7 +76,7 @@ class Toy:
         """What `dvc repro code` would do, without its second of overhead."""
         code._parse.cache_clear()
         for script in (self.root / "stages").glob("*.py"):
-            self.write(f"code/{script.stem}.txt", code.describe(script, self.root / "src"))
+            self.write(f"code/{script.stem}.txt", code.list_code(script, self.root / "src"))
 
     def run(self, *command: str, cwd: str = ".", timeout: float = 60, **environment: str) -> Ran:
         done = subprocess.run(

@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_modules_are_found_through_imports_of_imports(project: Path) -> None:
     """Absolute, relative, inside functions, with every package above; nobody's module is not among them."""
-    found, foreign = code.trace(project / "stages/x.py", project / "src")
+    found, foreign = code.trace_imports(project / "stages/x.py", project / "src")
     expected = ["late", "room/__init__", "room/deep/__init__", "room/deep/down", "room/encode", "room/table"]
     assert [project / f"src/{name}.py" for name in expected] == found
     assert {"pandas", "numpy"} == foreign
@@ -42,7 +42,7 @@ def test_modules_are_found_through_imports_of_imports(project: Path) -> None:
 def test_the_contract_itself_is_in_no_stages_key(project: Path) -> None:
     """veritable.stage decides what a stage may touch, never what it computes."""
     (project / "stages/x.py").write_text("from veritable.stage.contract import Stage, run\n")
-    assert ([], set()) == code.trace(project / "stages/x.py", project / "src")
+    assert ([], set()) == code.trace_imports(project / "stages/x.py", project / "src")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_packages_bring_what_they_require(project: Path) -> None:
 
 def test_the_text_states_python_packages_and_modules(project: Path) -> None:
     """Sorted lines of key and value, paths relative to the repository's top."""
-    lines = code.describe(project / "stages/x.py", project / "src").splitlines()
+    lines = code.list_code(project / "stages/x.py", project / "src").splitlines()
     assert "# What `stages/x.py` runs. Written by `dvc repro code`." == lines[0]
     assert f"python {sys.version_info.major}.{sys.version_info.minor}" == lines[1]
     packages, modules = ([line for line in lines if line.startswith(kind)] for kind in ("package", "module"))

@@ -1,4 +1,4 @@
-"""params.yaml as a whole: which model checks which section."""
+"""Check params.yaml as a whole: each section with the model of its room."""
 
 import difflib
 import json
@@ -30,23 +30,23 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def check_params(params: Any, pipeline: Any) -> None:
-    """Check every section, and that the table is there and lies in the repository.
+    """Check every section, and that the table exists in the repository.
 
     Parameters
     ----------
     params, pipeline
-        What params.yaml and dvc.yaml hold.
+        Contents of params.yaml and dvc.yaml.
 
     Raises
     ------
     UserError
-        The first mistake.
+        Describes the first mistake.
     """
     if not isinstance(params, Mapping):
-        raise ParamsError("params.yaml must hold sections of keys, however it holds none. Take it over from git.")
+        raise ParamsError("params.yaml must hold sections, but holds none. Restore it from git.")
     stages = pipeline.get("stages") if isinstance(pipeline, Mapping) else None
     if not isinstance(stages, Mapping) or not all(isinstance(stage, Mapping) for stage in stages.values()):
-        raise ParamsError("dvc.yaml must hold stages, each of them keys, however it does not. Take it over from git.")
+        raise ParamsError("dvc.yaml must hold stages, each with keys, but does not. Restore it from git.")
     named = [key for stage in stages.values() for key in stage.get("params") or [] if isinstance(key, str)]
     metas = [stage["meta"] for stage in stages.values() if isinstance(stage.get("meta"), Mapping)]
     named += [key for meta in metas for key in meta.get("unkeyed") or [] if isinstance(key, str)]
@@ -56,7 +56,7 @@ def check_params(params: Any, pipeline: Any) -> None:
             SECTIONS[name].parse(name, params.get(name, {}))
         elif name not in declared and not re.search(rf"\$\{{{re.escape(str(name))}\b", json.dumps(stages, default=str)):
             near = difflib.get_close_matches(str(name), SECTIONS, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(SECTIONS)}."
+            hint = f"Did you mean '{near[0]}'?" if near else f"The sections are: {', '.join(SECTIONS)}."
             raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
     if "train" in params:
         _check_init(TrainParams.parse("train", params["train"]).init)
@@ -68,18 +68,18 @@ def check_params(params: Any, pipeline: Any) -> None:
 
 
 def _check_init(init: str) -> None:
-    """Before DVC looks for it."""
-    if init != FROM_NOTHING and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
+    """Check the folder before DVC does, because DVC's message does not name the key."""
+    if init != FROM_NOTHING and not os.path.isdir(init):  # noqa: PTH112  os.path accepts a name that is too long
         raise ParamsError(
-            f"'train.init' in params.yaml must be a folder with a classifier, however there is no '{init}'. Set it to "
-            f"{FROM_NOTHING} to start anew."
+            f"'train.init' in params.yaml must be the folder of a classifier, but '{init}' does not exist. Set it to "
+            f"{FROM_NOTHING} to start with random weights."
         )
 
 
 def _check_table(data: DataParams, made: list[str]) -> None:
-    """Before DVC looks at it, whose words for such a table are its own."""
+    """Check the table before DVC does, because DVC's message does not name the key."""
     table = Path(data.path)
     if not data.allow_outside:
         check_inside(table, Path.cwd())
-    if not any(table.is_relative_to(out) for out in made) and not os.path.exists(table):  # noqa: PTH110  a name too long is no error
-        raise ParamsError(f"'data.path' in params.yaml must be a table that exists, however there is no '{table}'.")
+    if not any(table.is_relative_to(out) for out in made) and not os.path.exists(table):  # noqa: PTH110  os.path accepts a name that is too long
+        raise ParamsError(f"'data.path' in params.yaml must be a table, but '{table}' does not exist.")
