@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import Toy
-from veritable.stage.lint import findings
+from veritable.stage.lint import find_faults
 
 TRAIN = "      - code/train.txt\n      - data/prepared/contract.json\n"
 FAULTS = {
@@ -29,10 +29,10 @@ def test_a_fault_is_named_with_its_line(demo: Toy, fault: str) -> None:
     old, new, line = FAULTS[fault]
     assert old in demo.read("dvc.yaml")
     demo.write("dvc.yaml", demo.read("dvc.yaml").replace(old, new, 1))
-    assert any(line in finding for finding in findings(demo.root)), findings(demo.root)
+    assert any(line in finding for finding in find_faults(demo.root)), find_faults(demo.root)
 
 
 def test_a_section_that_no_stage_declares_is_named(demo: Toy) -> None:
     """A section of params.yaml that no stage declares has no effect, and is named."""
     demo.write("params.yaml", demo.read("params.yaml") + "\nspare:\n  a: 1\n")
-    assert any("'spare'" in finding for finding in findings(demo.root))
+    assert any("'spare'" in finding for finding in find_faults(demo.root))

@@ -9,6 +9,7 @@ Neither of them covers whether a file exists, environment variables, the clock, 
 import json
 import os
 import re
+import shlex
 import sys
 import traceback
 from dataclasses import asdict, dataclass
@@ -103,7 +104,9 @@ class Seal:
         """Return a message for an SQLite database with a write-ahead log or a rollback journal that DVC does not track."""
         shown, beside = (os.path.relpath(path, self.root) for path in (database, journal))
         rule = f"{beside} has changes of it that DVC does not track"
-        remedy = f"Write them into the database before the run:\n      sqlite3 {shown} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+        remedy = (
+            f"Write them into the database before the run:\n      sqlite3 {shlex.quote(shown)} 'PRAGMA journal_mode=DELETE'"
+        )
         return self._message(f"read {shown}", rule, where, remedy)
 
     def _message(self, what: str, rule: str, where: str, remedy: str) -> str:
