@@ -1,4 +1,4 @@
-"""`python -m veritable apply`: what the search found stands in params.yaml, and nothing else in it is another."""
+"""`python -m veritable apply` writes the best params of the search into params.yaml, and changes nothing else."""
 
 import difflib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rooms import ROOT, section
-from veritable.__main__ import main
+from veritable.cli.main import main
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
 from veritable.training.params import TrainParams
@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def search(place: Path, best: Mapping[str, Any] = BEST, *, better: bool = True, **base: Any) -> None:
-    """Write the result of one that started from the template's params, or from others."""
+    """Write the result of a search that started from the template's params, changed by `base`."""
     train = TrainParams.parse("train", section("train", **base))
     before = {key: getattr(getattr(train, key.split(".")[0]), key.split(".")[1]) for key in best}
     trials = (Trial(1, "complete", 0.4, 9, before), Trial(2, "complete", 0.39 if better else 0.41, 9, dict(best)))
@@ -50,13 +50,13 @@ def differing(before: str, after: str) -> list[str]:
 
 class TestApply:
     def test_only_the_best_knobs_change(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Of the template's params.yaml the changed values are other ones, their comments where they were, and each is told."""
+        """Only the changed values of the template's params.yaml differ, their comments stay, and each change is printed."""
         search(place)
         before = (place / "params.yaml").read_text()
         assert 0 == main(["apply"])
         after = (place / "params.yaml").read_text()
         assert [
-            "     hidden_layer_sizes: [128, 128]  # units of each hidden layer; [] is a linear model",
+            "     hidden_layer_sizes: [128, 128] # units of each hidden layer; [] is a linear model",
             "     d_block: 256               # units of a block, a multiple of 8",
             "     dropout: 0.23",
             "     weight_decay: 1e-05",
@@ -72,7 +72,7 @@ class TestApply:
         assert ["params.yaml"] == [path.name for path in place.iterdir() if path.is_file()]
 
     def test_the_search_is_over(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """tune.n_trials goes back to 0, so that `dvc repro` does not search on from what was found."""
+        """tune.n_trials becomes 0, so that `dvc repro` does not search again."""
         change_values(place / "params.yaml", {"tune.n_trials": 40})
         search(place)
         assert 0 == main(["apply"])
@@ -80,48 +80,45 @@ class TestApply:
         assert "tune.n_trials 40 -> 0" in capsys.readouterr().out.splitlines()
 
     def test_again(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Applied twice, it is applied once."""
+        """A second application changes nothing."""
         search(place)
         assert 0 == main(["apply"])
         once = (place / "params.yaml").read_text()
         capsys.readouterr()
         assert 0 == main(["apply"])
         assert once == (place / "params.yaml").read_text()
-        assert capsys.readouterr().out.startswith("params.yaml has them already.")
+        assert capsys.readouterr().out.startswith("params.yaml already has the best params.")
 
     def test_nothing_better(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Where the present params were the best, that is said and nothing changes."""
+        """If the current params were the best, a message says so and nothing changes."""
         search(place, better=False)
         before = (place / "params.yaml").read_text()
         assert 0 == main(["apply"])
         assert before == (place / "params.yaml").read_text()
-        assert "Nothing to apply: of 2 sets of params none was better" in capsys.readouterr().out
+        assert "Nothing to apply: none of 2 parameter sets was better" in capsys.readouterr().out
 
     @pytest.mark.parametrize("there", [None, "empty"])
     def test_no_result(self, place: Path, capsys: pytest.CaptureFixture[str], there: str | None) -> None:
-        """Without a result, or with that of no search, it says how to get one."""
+        """Without the result of a search, the message says how to get one."""
         if there:
             (place / "models").mkdir()
             Tuning(TrainParams.parse("train", section("train"))).write(place / "models/tuning", base={})
         assert 1 == main(["apply"])
-        assert (
-            "models/tuning must hold the result of a search, however it holds none. Set tune.n_trials"
-            in capsys.readouterr().err
-        )
+        assert "models/tuning must hold the result of a search, but holds none. Set tune.n_trials" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"train.tabm.max_epochs": 20}, "train.tabm.max_epochs was 40 then and is 20 now"),
-            ({"train.tabm.dropout": 0.3}, "train.tabm.dropout was 0.1 then and is 0.3 now"),
-            ({"train.network": "resnet"}, "train.network was auto then and is resnet now"),
-            ({"data.path": "data/mine.csv"}, "data.path was data/raw/demo.csv then and is data/mine.csv now"),
+            ({"train.tabm.max_epochs": 20}, "train.tabm.max_epochs was 40 in the search and is now 20"),
+            ({"train.tabm.dropout": 0.3}, "train.tabm.dropout was 0.1 in the search and is now 0.3"),
+            ({"train.network": "resnet"}, "train.network was auto in the search and is now resnet"),
+            ({"data.path": "data/mine.csv"}, "data.path was data/raw/demo.csv in the search and is now data/mine.csv"),
         ],
     )
     def test_of_other_params(
         self, place: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
     ) -> None:
-        """A result that started from other params than stand there now is refused, with the first that differs."""
+        """The result of a search from other params is refused; the message names the first that differs."""
         search(place)
         change_values(place / "params.yaml", changes)
         before = (place / "params.yaml").read_text()
@@ -130,16 +127,16 @@ class TestApply:
         assert before == (place / "params.yaml").read_text()
 
     def test_in_another_place(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Another folder may be named; a working directory without params.yaml is one sentence."""
+        """Another folder can be given; a missing params.yaml is one sentence."""
         search(place)
         (place / "models/tuning").rename(place / "elsewhere")
         assert 0 == main(["apply", "elsewhere"])
         (place / "params.yaml").unlink()
         assert 1 == main(["apply", "elsewhere"])
-        assert "params.yaml must stand in this folder" in capsys.readouterr().err
+        assert "params.yaml does not exist in this folder" in capsys.readouterr().err
 
     def test_params_that_cannot_be(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A params.yaml with a mistake is refused as everywhere."""
+        """An invalid params.yaml is refused without a traceback."""
         search(place)
         for text in (
             "[]\n",
@@ -149,9 +146,9 @@ class TestApply:
         ):
             (place / "params.yaml").write_text(text)
             assert 1 == main(["apply"])
-            said = capsys.readouterr().err
-            assert "params.yaml" in said
-            assert "Traceback" not in said
+            message = capsys.readouterr().err
+            assert "params.yaml" in message
+            assert "Traceback" not in message
 
 
 KEYS = [
@@ -165,7 +162,7 @@ KEYS = [
 class TestChangeValues:
     @pytest.mark.parametrize("value", [0.5, 10**6, [1, 2], None, True, "none", "a b # c: 'd'"], ids=str)
     def test_every_knob_of_the_template(self, tmp_path: Path, value: Any) -> None:
-        """Each knob can be given any value, and only its line is another one, whose comment stays."""
+        """Each param can be set to any value; only its line changes, and the comment stays."""
         file, text = tmp_path / "params.yaml", (ROOT / "params.yaml").read_text()
         file.write_text(text)
         wanted = read_yaml(file)
@@ -192,18 +189,18 @@ class TestChangeValues:
             ("a:\n  x: 1      # why\n", "a:\n  x: 7      # why\n"),
             ("a:\n  x: 12345  # why\n", "a:\n  x: 7      # why\n"),
             ("a:\n  x:\n  # why\n  y: 2\n", "a:\n  x: 7\n  # why\n  y: 2\n"),
-            ("a:\n  x:  # why\n", "a:\n  x: 7  # why\n"),
+            ("a:\n  x:  # why\n", "a:\n  x: 7 # why\n"),
             ("a:\n  x: '1' # why\r\n  y: |\n    t\n", "a:\n  x: 7   # why\r\n  y: |\n    t\n"),
-            ("a:\n  x:\n    - 1\n    - 2  # two\n  # why\n  y: 2\n", "a:\n  x: 7  # two\n  # why\n  y: 2\n"),
-            ("a:\n  x:   # why\n  - 1\n  - [2]\n  y: 2\n", "a:\n  x: 7  # why\n  y: 2\n"),
-            ("a:\n  x:\n  - 1", "a:\n  x: 7"),
-            ("# é😀\na:\n  x: [1,\n      2]  # why\n", "# é😀\na:\n  x: 7  # why\n"),
+            ("a:\n  x:   # why\n  - 1\n  - [2]\n  y: 2\n", "a:\n  x: 7 # why\n  y: 2\n"),
+            ("# é😀\na:\n  x: [1,\n      2]  # why\n", "# é😀\na:\n  x: 7    # why\n"),
+            ("b: &z {x: 1}\na: {<<: *z}\n", "b: &z {x: 1}\na: {<<: *z, x: 7}\n"),
+            ("b: &z 1\na: {x: *z}\n", "b: &z 1\na: {x: 7}\n"),
             ('"a": {"x": 1}\n', '"a": {"x": 7}\n'),
-            ("a:\n  x: 1", "a:\n  x: 7"),
+            ("a:\n  x: 1", "a:\n  x: 7\n"),
         ],
     )
     def test_any_form(self, tmp_path: Path, before: str, after: str) -> None:
-        """Whatever form a value has, it is replaced where it stands."""
+        """A value is replaced whatever its form, and comments stay."""
         file = tmp_path / "p.yaml"
         file.write_bytes(before.encode())
         change_values(file, {"a.x": 7})
@@ -211,19 +208,35 @@ class TestChangeValues:
 
     @pytest.mark.parametrize(
         "text",
-        ["a: &z {x: 1}\nb: *z\n", "b: &z {x: 1}\na: {<<: *z}\n", "b: &z 1\na: {x: *z}\n", "a: 3\n", "a: {y: 1}\n", "{}\n"],
+        ["a: &z {x: 1}\nb: *z\n", "a: 3\n", "a: {y: 1}\n", "{}\n"],
     )
     def test_cannot(self, tmp_path: Path, text: str) -> None:
-        """A value that is shared, or is not there, is refused, and the file stays as it is."""
+        """A value that does not exist or is shared by an alias is refused, and the file stays as it is."""
         file = tmp_path / "p.yaml"
         file.write_text(text)
-        with pytest.raises(UserError, match=r"p.yaml must hold a.x as a value of its own"):
+        with pytest.raises(UserError, match=r"p.yaml must hold a separate value for a.x"):
             change_values(file, {"a.x": 7})
         assert text == file.read_text()
         assert ["p.yaml"] == [path.name for path in tmp_path.iterdir()]
 
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("a:\n  x: [1, 2]  # why\n", "a:\n  x: [8, 16] # why\n"),
+            ("a:\n  x:\n    - 1\n    - 2  # two\n  # why\n  y: 2\n", "a:\n  x:\n    - 8\n    - 16 # two\n  # why\n  y: 2\n"),
+            ("a:\n  x:\n    - 1\n  # why\n  y: 2\n", "a:\n  x:\n    - 8\n    - 16\n  # why\n  y: 2\n"),
+            ("a:\n  x: null  # why\n", "a:\n  x: [8, 16] # why\n"),
+        ],
+    )
+    def test_lists(self, tmp_path: Path, before: str, after: str) -> None:
+        """A list keeps its layout, and the comments around it stay."""
+        file = tmp_path / "p.yaml"
+        file.write_text(before)
+        change_values(file, {"a.x": [8, 16]})
+        assert after == file.read_text()
+
     def test_several(self, tmp_path: Path) -> None:
-        """Several values change at once."""
+        """Several values can be changed at once."""
         file = tmp_path / "p.yaml"
         file.write_text("a: {x: 1, y: 2}\nb:\n  - 3\nc: last\n")
         change_values(file, {"c": "first", "a.y": 1e-07, "b": [], "a.x": 22222})

@@ -331,7 +331,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.d_block.x", [1], "must name a knob of train"),
     ("", [1], "must name a knob of train"),
     ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, however it is 1.5."),
-    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a list that is not empty, however it is []."),
+    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a non-empty list, however it is []."),
     ("tabm.dropout", 0.3, "must be a range {low, high, log} or a list of choices, however it is 0.3."),
     ("tabm.dropout", None, "must be a range {low, high, log} or a list of choices, however it is None."),
     ("tabm.dropout", {"low": 0.1, "high": 1.5, "log": False}, "'tune.space.tabm.dropout.high' in params.yaml must be less"),

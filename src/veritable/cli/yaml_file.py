@@ -45,7 +45,10 @@ def change_values(path: Path, changes: Mapping[str, Any]) -> None:
                 inner = inner.get(name) if isinstance(inner, dict) else None
             if not isinstance(inner, dict) or last not in inner:
                 raise _unchangeable(path, key)
-            inner[last] = value if top is wanted else _in_one_line(value)
+            if top is wanted:
+                inner[last] = value
+            else:
+                _replace(inner, last, value)
     partial = path.with_name(f".{path.name}.partial")
     try:
         text = io.StringIO()
@@ -68,6 +71,20 @@ def _round_trip() -> YAML:
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     return yaml
+
+
+def _replace(section: dict[str, Any], key: str, value: Any) -> None:
+    """Change a value. A list keeps its layout, and the comment after its last item, which belongs to the next key."""
+    old = section[key]
+    if not (isinstance(old, CommentedSeq) and isinstance(value, list) and old and value):
+        section[key] = _in_one_line(value)
+        return
+    trailing = old.ca.items.pop(len(old) - 1, None)
+    while old:
+        del old[-1]
+    old.extend(_in_one_line(each) for each in value)
+    if trailing:
+        old.ca.items[len(old) - 1] = trailing
 
 
 def _in_one_line(value: Any) -> Any:
