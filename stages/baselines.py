@@ -9,7 +9,7 @@ from veritable.evaluation.params import BaselineParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json, write_json
 from veritable.metrics.params import ThresholdParams
-from veritable.metrics.thresholds import choose_threshold, predict_labels
+from veritable.metrics.thresholds import choose_threshold, predict_classes
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import read_part
 
@@ -32,10 +32,8 @@ def baselines(stage: Stage) -> None:
     folder = stage.outputs["baselines"]
     folder.mkdir()
     for name in fitted.models:
-        threshold = None
-        if len(classes) == 2:
-            threshold = choose_threshold(valid.y, fitted.predict(name, valid.X)[:, 1], metric, weight=valid.weight)
+        threshold = choose_threshold(valid.y, fitted.predict(name, valid.X), metric, weight=valid.weight)
         y_prob = fitted.predict(name, test.X)
-        PartPredictions.from_part(test, predict_labels(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
+        PartPredictions.from_part(test, predict_classes(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
     write_json(folder / "fitted.json", {"rows": fitted.rows, "total_rows": fitted.total_rows})
     print(f"Fitted {', '.join(fitted.models)} on {fitted.rows:,} of {fitted.total_rows:,} train rows.")

@@ -23,7 +23,7 @@ def preprocess(stage: Stage) -> None:
     prepared = prepare(source, params, folder, test_source=test_source)
     write_json(folder / "contract.json", prepared.contract.to_json())
     write_json(folder / "encoder.json", prepared.encoder.to_json())
-    write_json(folder / "table.json", prepared.facts)
+    write_json(folder / "table.json", prepared.facts | {"width": len(prepared.encoder.names)})
     write_json(stage.outputs["findings.json"], {"findings": [each.to_json() for each in prepared.findings]})
     print(format_findings(prepared.findings))
     sizes = ", ".join(f"{name} {rows:,}" for name, rows in prepared.facts["parts"].items())

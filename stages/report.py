@@ -25,7 +25,7 @@ def report(stage: Stage) -> None:
         explanation=read_json(explanation / "explanation.json"),
         importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
         figures={path.stem: path.read_bytes() for path in sorted(explanation.glob("*.png"))},
-        params={section: stage.params[section] for section in stage.params},
+        params={section: stage.params[section] for section in stage.params} | {"train": read_json(stage.inputs["train.json"])},
         findings=read_json(stage.inputs["findings.json"])["findings"],
         findings_file="reports/findings.json",
         groups=read_json(groups) if groups.exists() else {},

@@ -1,4 +1,4 @@
-"""Tables that are bad or odd, and what a person must be told, or must get, for each (tests/test_bad_input.py)."""
+"""Invalid and unusual tables, each with the expected message or result (tests/test_bad_input.py)."""
 
 import datetime
 import gzip
@@ -24,12 +24,18 @@ def label(i: int) -> str:
 
 
 def column(value: Callable[[int], str], header: str = "x", rows: int = 60) -> str:
-    """A CSV file: the column, a plain number y and the target t."""
+    """Return a CSV file with the column, a number y and the target t."""
     return f"{header},y,t\n" + lines(rows, lambda i: f"{value(i)},{i * 5 % 7},{label(i)}")
 
 
 def parquet(values: Any, name: str = "t.parquet", keep: float = 1.0) -> Callable[[Path], Path]:
-    """A Parquet file of a column x, a plain number y and the target t, perhaps cut off."""
+    """Return a function that writes a Parquet file with a column x, a number y and the target t.
+
+    Parameters
+    ----------
+    keep
+        Share of the bytes that are kept: below 1 the file is truncated.
+    """
 
     def make(folder: Path) -> Path:
         rows = range(len(values))
@@ -78,42 +84,42 @@ def day(i: int, form: str) -> str:
 BASE = column(lambda i: str(i * 7 % 13))
 REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     # the file
-    "missing file": (lambda top: top / "none.csv", {}, ("none.csv'", "there is none", "Check data.path")),
+    "missing file": (lambda top: top / "none.csv", {}, ("none.csv'", "does not exist", "Check data.path")),
     "empty file": ("", {}, ("table.csv' must not be empty", "Check data.path")),
     "blank lines": ("\n\n \n", {}, ("must not be empty",)),
-    "header only": ("x,t\n", {}, ("must have rows, however it has none", "Check data.path")),
+    "header only": ("x,t\n", {}, ("must have rows, but has none", "Check data.path")),
     "one row": ("x,t\n1,a\n", {}, ("'t' must have at least two classes, but has one: 'a'", "Check data.target")),
     "two rows": ("x,t\n1,a\n2,b\n", {}, ("must leave rows for every part", "Add rows")),
-    "a pipe": (pipe, {}, ("pipe.csv' must be a file, however it is a pipe",)),
+    "a pipe": (pipe, {}, ("pipe.csv' must be a file, but is a pipe",)),
     "a device": (lambda top: Path("/dev/zero"), {"allow_outside": True}, ("'/dev/zero' must be a file",)),
     "an empty folder": (
         lambda top: [top.joinpath("d").mkdir(), top / "d"][1],
         {},
-        ("must be a folder with files, however it has none",),
+        ("must be a folder with files, but has none",),
     ),
-    "a link out": (link_out, {}, ("link.csv' must lie in the repository", "data.allow_outside: true")),
+    "a link out": (link_out, {}, ("link.csv' must be inside the repository", "data.allow_outside: true")),
     "a path out": (
         lambda top: top / "../../../etc/passwd",
         {},
-        ("etc/passwd' must lie in the repository", "Copy the file into data/"),
+        ("etc/passwd' must be inside the repository", "Copy the file into data/"),
     ),
     "a path out, allowed": (
         lambda top: [(top.parent / "passwd").write_text("root:x:0\nbin:x:1\n"), top / "../passwd"][1],
         {"allow_outside": True},
-        ("has one column: 'root:x:0'", "Set data.delimiter in params.yaml, to ':' perhaps"),
+        ("has one column: 'root:x:0'", "Set data.delimiter in params.yaml, for example to ':'"),
     ),
     "a database out": (
         BASE,
         {"database": "sqlite:///../shop.db", "query": "select 1"},
-        ("shop.db' must lie in the repository",),
+        ("shop.db' must be inside the repository",),
     ),
     "an absolute database": (
         BASE,
         {"database": "sqlite:////etc/shop.db", "query": "select 1"},
-        ("'/etc/shop.db' must lie in the repository",),
+        ("'/etc/shop.db' must be inside the repository",),
     ),
     # the text
-    "too short a row": (BASE + "1,a\n" + BASE[6:], {}, ("line 62 has 2 and its first line names 3", "Mend that line")),
+    "too short a row": (BASE + "1,a\n" + BASE[6:], {}, ("line 62 has 2 and its first line names 3", "Correct that line")),
     "too long a row": (
         BASE + "1,2,a,4\n",
         {},
@@ -129,31 +135,35 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
         {},
         ("line 2 has 4 and its first line names 3", "needs quotes"),
     ),
-    "a name twice": ("x,x,t\n1,2,a\n", {}, ("must name each column once, however 'x' stands twice", "Rename one")),
-    "a blank name": ("x, ,t\n1,2,a\n", {}, ("must name each column, however column 2 of 3 has no name", "Give it one")),
+    "a name twice": ("x,x,t\n1,2,a\n", {}, ("must have a different name for each column, but two are named 'x'", "Rename one")),
+    "a blank name": ("x, ,t\n1,2,a\n", {}, ("must have a name for each column, but column 2 of 3 has none", "Name it")),
     "a blank name in Parquet": (
         lambda top: [pq.write_table(pa.table({"x": [1], " ": [1], "t": ["a"]}), top / "t.parquet"), top / "t.parquet"][1],
         {},
-        ("column 2 of 3 has no name",),
+        ("column 2 of 3 has none",),
     ),
     "another delimiter": (
         "x#y#t\n1#2#a\n2#3#b\n",
         {},
-        ("has one column: 'x#y#t'", "Set data.delimiter in params.yaml, to '#' perhaps"),
+        ("has one column: 'x#y#t'", "Set data.delimiter in params.yaml, for example to '#'"),
     ),
     "a wrong delimiter": (
         BASE,
         {"delimiter": ";"},
-        ("data.delimiter ';'", "however its first line has none, but ','", "set it to null"),
+        ("data.delimiter ';'", "but its first line has ',' instead", "set it to null"),
     ),
     "one column": ("t\n" + "a\nb\n" * 9, {}, ("must have a feature column beside its target",)),
-    "latin-1": (BASE.encode() + "ü,1,a\n".encode("latin-1"), {}, ("line 62 has the bytes fc", "Set data.encoding, to latin-1")),
+    "latin-1": (
+        BASE.encode() + "ü,1,a\n".encode("latin-1"),
+        {},
+        ("line 62 has the bytes fc", "Set data.encoding, for example to latin-1"),
+    ),
     "UTF-16": (BASE.encode("utf-16"), {}, ("is in UTF-16", "Set data.encoding: utf-16")),
-    "no UTF-16": (BASE, {"encoding": "utf-16"}, ("not in data.encoding 'utf-16'", "to utf-8")),
+    "no UTF-16": (BASE, {"encoding": "utf-16"}, ("is invalid in data.encoding 'utf-16'", "to utf-8")),
     "no such encoding": (BASE, {"encoding": "klingon"}, ("data.encoding must be an encoding", "'klingon'")),
-    "an odd encoding": (BASE, {"encoding": "punycode"}, ("not in data.encoding 'punycode'",)),
+    "an odd encoding": (BASE, {"encoding": "punycode"}, ("is invalid in data.encoding 'punycode'",)),
     "a NUL byte": (BASE + "1,\0,a\n", {}, ("line 62 has a NUL byte",)),
-    "a quote that is not closed": (BASE + '1,2,"a\n', {}, ("must close each quote", "line 62", "double a quote")),
+    "a quote that is not closed": (BASE + '1,2,"a\n', {}, ("must close each quote", "line 62", "or double it")),
     "the same as the last byte": (BASE + '1,2,"', {}, ("must close each quote", "line 62")),
     "the same without a line end": (BASE + '1,2,"b', {}, ("must close each quote", "line 62")),
     "the same with quotes": (BASE + '1,2,"b""', {}, ("must close each quote", "line 62")),
@@ -173,26 +183,34 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "CSV called Parquet": (
         lambda top: [(top / "t.parquet").write_text(BASE), top / "t.parquet"][1],
         {},
-        ("must be a whole Parquet file", "check data.path"),
+        ("must be a complete Parquet file", "check data.path"),
     ),
-    "Parquet, cut off": (parquet(list(range(60)), keep=0.6), {}, ("must be a whole Parquet file", "Copy it again")),
-    "Parquet, without an end": (parquet(list(range(60)), keep=0.99), {}, ("must be a whole Parquet file", "Copy it again")),
-    "nested": (parquet([[1]] * 60), {}, ("column 'x'", "must hold single values, however it holds list", "data.drop")),
-    "bytes": (parquet([b"1"] * 60), {}, ("column 'x'", "must hold single values, however it holds binary", "data.drop")),
+    "Parquet, cut off": (parquet(list(range(60)), keep=0.6), {}, ("must be a complete Parquet file", "Copy it again")),
+    "Parquet, without an end": (parquet(list(range(60)), keep=0.99), {}, ("must be a complete Parquet file", "Copy it again")),
+    "nested": (parquet([[1]] * 60), {}, ("column 'x'", "must hold single values, but holds values of type list", "data.drop")),
+    "bytes": (
+        parquet([b"1"] * 60),
+        {},
+        ("column 'x'", "must hold single values, but holds values of type binary", "data.drop"),
+    ),
     # numbers
     "1e999": (
         column(lambda i: "1e999" if i == 7 else str(i)),
         {},
-        ("column 'x' must hold numbers of at most 1e+150", "infinite", "data.missing_codes"),
+        ("column 'x' must hold numbers of an absolute value of at most 1e+150", "infinite", "data.missing_codes"),
     ),
-    "-inf": (column(lambda i: "-inf" if i == 7 else str(i)), {}, ("column 'x' must hold numbers of at most", "infinite")),
+    "-inf": (
+        column(lambda i: "-inf" if i == 7 else str(i)),
+        {},
+        ("column 'x' must hold numbers of an absolute value of at most", "infinite"),
+    ),
     "infinity in Parquet": (parquet([float("inf"), *range(59)]), {}, ("column 'x' must hold numbers", "infinite")),
-    "1e200": (column(lambda i: "1e200" if i == 7 else str(i)), {}, ("column 'x'", "however it has 1e+200")),
+    "1e200": (column(lambda i: "1e200" if i == 7 else str(i)), {}, ("column 'x'", "but has 1e+200")),
     "4,000 digits": (column(lambda i: "9" * 4000 if i == 7 else str(i)), {}, ("column 'x' must hold numbers", "infinite")),
     "no number as declared": (
         column(lambda i: "oops" if i == 50 else str(i)),
         {"types": {"x": "number"}},
-        ("column 'x' must hold numbers, however row 51 has 'oops'", "data.missing", "data.types"),
+        ("column 'x' must hold numbers, but row 51 has 'oops'", "data.missing", "data.types"),
     ),
     "no date as declared": (
         column(lambda i: "soon" if i == 40 else day(i, "%Y-%m-%d")),
@@ -202,13 +220,13 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "no boolean as declared": (
         column(lambda i: "abc"[i % 3]),
         {"types": {"x": "boolean"}},
-        ("column 'x' must have two values to be a boolean, however it has 3",),
+        ("column 'x' must have two values to be a boolean, but has 3",),
     ),
     # the target
     "no such target": (
         BASE,
         {"target": "z"},
-        ("data.target names the column 'z', however the table has: 'x', 'y', 't'", "Check params.yaml"),
+        ("data.target must name a column of the table, but names 'z'. The columns are: 'x', 'y', 't'", "Check params.yaml"),
     ),
     "no target in any row": (
         target(lambda i: ""),
@@ -252,7 +270,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
         {"group": "g"},
         ("the split by 'g' must leave rows for every part", "valid has none"),
     ),
-    "no such group": (BASE, {"group": "g"}, ("data.group names the column 'g'", "Check params.yaml")),
+    "no such group": (BASE, {"group": "g"}, ("data.group must name a column of the table, but names 'g'", "Check params.yaml")),
     "a time that is none": (
         role("d", lambda i: "soon" if i % 2 else "2020-01-01"),
         {"time": "d"},
@@ -273,13 +291,13 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "a weight that is missing": (
         role("w", lambda i: "1" if i else ""),
         {"weight": "w"},
-        ("weight column 'w'", "1 rows lack one"),
+        ("weight column 'w'", "is missing in 1 rows"),
     ),
-    "no weight at all": (role("w", lambda i: "0"), {"weight": "w"}, ("weight column 'w'", "not always 0")),
+    "no weight at all": (role("w", lambda i: "0"), {"weight": "w"}, ("weight column 'w'", "above 0 in one")),
     "a word as a weight": (
         role("w", lambda i: "many"),
         {"weight": "w"},
-        ("column 'w' must hold numbers, however row 1 has 'many'",),
+        ("column 'w' must hold numbers, but row 1 has 'many'",),
     ),
     "no such part": (
         role("p", lambda i: "dev" if i == 3 else "train"),
@@ -314,7 +332,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "two columns that are encoded alike": (
         "x,x (missing),t\n" + lines(60, lambda i: f"{i * 7 % 13 if i % 5 else ''},{i % 7},{label(i)}"),
         {},
-        ("must have different names, however 'x (missing)' stands twice",),
+        ("must have different names, but two are named 'x (missing)'",),
     ),
     "a column that gives the target away": (
         column(label),
@@ -326,7 +344,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Handled:
-    """What comes of a table that is odd, but fine."""
+    """Expected result for an unusual table that is accepted."""
 
     content: Content
     type: str = "number"

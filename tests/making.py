@@ -1,4 +1,4 @@
-"""Tables that hypothesis makes up: as texts of a CSV file, and in Arrow's types."""
+"""Hypothesis strategies for tables: texts as in a CSV file, and columns of Arrow's types."""
 
 import datetime
 from decimal import Decimal
@@ -45,7 +45,7 @@ KINDS: list[st.SearchStrategy[str]] = [
 
 @st.composite
 def text_tables(draw: st.DrawFn) -> dict[str, list[str]]:
-    """Columns of texts, some of two kinds, with gaps, under odd names; the last one is the target."""
+    """Draw columns of texts, some of two kinds, with missing values and unusual names; the last column is the target."""
     rows = draw(st.integers(1, 30))
     table: dict[str, list[str]] = {}
     for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):
@@ -92,7 +92,7 @@ NATIVE: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
 
 @st.composite
 def native_tables(draw: st.DrawFn) -> pa.Table:
-    """Columns of Arrow's types, with gaps, under odd names; the last one is the target."""
+    """Draw columns of Arrow's types, with missing values and unusual names; the last column is the target."""
     rows = draw(st.integers(1, 30))
     columns: dict[str, pa.Array] = {}
     for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):

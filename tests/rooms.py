@@ -1,4 +1,4 @@
-"""Small tables, params and fitted things that the tests of several rooms use."""
+"""Small tables, params and encoders for the tests of several rooms."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,12 @@ from ruamel.yaml import YAML
 from veritable.params import MachineParams, Section
 from veritable.progress import progress
 from veritable.tables.encoding.encoder import Encoder, columns_of
-from veritable.tables.encoding.learner import Learner, look_up, places, truth_tables
-from veritable.tables.encoding.parts import Part, read_part
+from veritable.tables.encoding.parts import Part, read_part, read_sensitive
 from veritable.tables.params import DataParams
-from veritable.tables.prepare import Prepared, prepare
+from veritable.tables.prepare import SENSITIVE_FILE, Prepared, learn_encoder, prepare
 from veritable.tables.reading.open import open_tables
-from veritable.tables.reading.table import Reading, Source
-from veritable.tables.scan import scan
+from veritable.tables.reading.source import Reading, Source
+from veritable.tables.scan import Scan, scan
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference
 from veritable.tables.typing.contract import Contract
@@ -53,17 +52,17 @@ def _template() -> dict[str, dict[str, Any]]:
 
 
 def section(name: str, **changes: Any) -> dict[str, Any]:
-    """A section of the template's params.yaml, changed."""
+    """Return a section of params.yaml with changes."""
     return _template()[name] | changes
 
 
 def params(model: type[S], name: str, **changes: Any) -> S:
-    """A section of the template's params.yaml, changed and parsed."""
+    """Return a section of params.yaml with changes, parsed."""
     return model.parse(name, section(name, **changes))
 
 
 def mixed_table(rows: int = 300, classes: int = 2, seed: int = 0) -> pd.DataFrame:
-    """A number with gaps, a category with gaps, a boolean, a plain number, and a target that depends on all of them."""
+    """Return a table of numbers, a category and a boolean, two of them with missing values; the target depends on all."""
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -82,10 +81,11 @@ def mixed_table(rows: int = 300, classes: int = 2, seed: int = 0) -> pd.DataFram
 
 @dataclass(frozen=True)
 class InMemory:
-    """What `prepare` made of a table, its parts read; `folder` may be gone."""
+    """What `prepare` made of a table, with its parts and their sensitive columns. `folder` may be gone."""
 
     prepared: Prepared
     parts: dict[str, Part]
+    sensitive: dict[str, dict[str, np.ndarray]]
     folder: Path
 
     @property
@@ -106,22 +106,24 @@ class InMemory:
 
 
 def data_params(**changes: Any) -> DataParams:
-    """Section `data` of the template, changed."""
+    """Return section `data` of params.yaml with changes, parsed."""
     return params(DataParams, "data", **changes)
 
 
 def prepare_file(path: Path, folder: Path, **changes: Any) -> InMemory:
-    """Prepare a table on disk; the parts go into a new folder."""
+    """Prepare a table on disk, and write the parts into a new folder."""
     machine = params(MachineParams, "machine", **{name: changes.pop(name) for name in LIMITS & changes.keys()})
     given = data_params(**{"path": str(path), "allow_outside": True, **changes})
     source, test_source = open_tables(path, given, machine, top=path.parent)
     folder.mkdir(parents=True)
     done = prepare(source, given, folder, test_source=test_source)
-    return InMemory(done, {name: read_part(folder / name) for name in ("train", "valid", "test")}, folder)
+    parts = {name: read_part(folder / name) for name in ("train", "valid", "test")}
+    sensitive = {name: read_sensitive(folder / SENSITIVE_FILE, part.row) for name, part in parts.items()}
+    return InMemory(done, parts, sensitive, folder)
 
 
 def prepare_frame(frame: pd.DataFrame, *, as_csv: bool = False, **changes: Any) -> InMemory:
-    """Prepare a frame by way of a Parquet or CSV file in a temporary folder."""
+    """Write a frame into a Parquet or CSV file in a temporary folder, and prepare it."""
     with TemporaryDirectory() as name:
         path = Path(name) / ("table.csv" if as_csv else "table.parquet")
         if as_csv:
@@ -132,7 +134,7 @@ def prepare_frame(frame: pd.DataFrame, *, as_csv: bool = False, **changes: Any) 
 
 
 def batched(frame: pd.DataFrame | pa.Table, rows: int) -> Source:
-    """A table in memory as a source whose batches have so many rows."""
+    """Return a table in memory as a source with batches of `rows` rows."""
     table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
 
     def pieces() -> Iterator[pa.RecordBatch]:
@@ -143,39 +145,39 @@ def batched(frame: pd.DataFrame | pa.Table, rows: int) -> Source:
 
 @cache
 def prepared(rows: int = 300, classes: int = 2) -> InMemory:
-    """`mixed_table`, split and encoded."""
+    """Return `mixed_table`, split and encoded."""
     return prepare_frame(mixed_table(rows, classes))
 
 
 Fitted = tuple[Encoder, Contract, np.ndarray]
 
 
+def scanned(source: Source, params: DataParams, spool: Spool) -> Scan:
+    """Return the scan of a table that may have no target."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("veritable.tables.scan._check_names", lambda *_: None)
+        return scan(source, None, params, spool, progress())
+
+
 def fitted(frame: pd.DataFrame, rows: int = 10**6, max_categories: int = 100, **changes: Any) -> Fitted:
-    """An encoder that has a frame as its train part, its contract, and the frame encoded on the way that `prepare` goes."""
+    """Return an encoder with a frame as its train part, its contract, and the frame encoded."""
     params = data_params(target="(none)", max_categories=max_categories, **changes)
-    with Spool(columns=len(frame.columns), keys=2) as spool:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("veritable.tables.scan._check_names", lambda *_: None)  # there is no target
-            surveys = scan(batched(frame, rows), None, params, spool, progress()).surveys
-        columns = [inference.describe(each, params, categories=max_categories) for each in surveys.values()]
+    with Spool() as spool:
+        done = scanned(batched(frame, rows), params, spool)
+        columns = [inference.describe(each, params, categories=max_categories) for each in done.surveys.values()]
         contract = Contract(tuple(columns), "(none)", ("a", "b"), Reading.of(params))
-        levels = {each.name: list(surveys[each.name].levels) for each in contract.features if each.type == "category"}
-        chosen = [list(surveys).index(each.name) for each in contract.features]
-        tables = truth_tables(contract.features, surveys)
-        learner = Learner(contract.features, levels)
-        batches = [[look_up(table, batch[i]) for i, table in zip(chosen, tables, strict=True)] for _, batch in spool.batches()]
-    for batch in batches:
-        learner.update(batch)
-    encoder = learner.fit(max_categories)
-    codes = [places(levels[c.name], c) if c.kind == "category" else None for c in encoder.columns]
-    X = [encoder.encode([look_up(table, each) for table, each in zip(codes, batch, strict=True)]) for batch in batches]
-    return encoder, contract, np.concatenate(X)
+        everything = np.zeros(len(frame), dtype=np.uint8)  # all rows are in train and of the first class
+        encoder, *_ = learn_encoder(contract, done, everything, everything, params, progress())
+    return encoder, contract, encoded(frame, encoder, contract, rows)
 
 
-def encoded(frame: pd.DataFrame, encoder: Encoder, contract: Contract) -> np.ndarray:
-    """A frame as later rows are encoded."""
+def encoded(frame: pd.DataFrame, encoder: Encoder, contract: Contract, rows: int = 10**6) -> np.ndarray:
+    """Return a frame encoded as `predict` encodes it, in batches of `rows` rows."""
     names = [column.name for column in encoder.columns]
-    return encoder.encode(encoder.read(columns_of(frame, names), contract, rows=len(frame)).values)
+    batches = [frame.iloc[start : start + rows] for start in range(0, max(1, len(frame)), rows)]
+    return np.concatenate(
+        [encoder.encode(encoder.read(columns_of(each, names), contract, rows=len(each)).values) for each in batches]
+    )
 
 
 def finite(size: float = 1e12) -> st.SearchStrategy[float]:
@@ -183,7 +185,7 @@ def finite(size: float = 1e12) -> st.SearchStrategy[float]:
 
 
 def numbers_part(rows: int, seed: int, classes: int = 2, width: int = 4) -> Part:
-    """Rows of plain numbers whose sum, noisily, says the class."""
+    """Return rows of numbers whose sum, with noise, determines the class."""
     draw = np.random.default_rng(seed)
     X = draw.normal(size=(rows, width)).astype(np.float32)
     y = np.clip(np.floor(X.sum(axis=1) + draw.normal(0, 0.7, rows) + classes / 2), 0, classes - 1).astype(np.int64)

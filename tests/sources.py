@@ -1,4 +1,4 @@
-"""Reading tables in tests: all rows of a source, and the words of a refusal."""
+"""Read all rows of a table, or return the message with which it is refused."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from veritable.tables.errors import TableError
-from veritable.tables.reading.table import Reading, open_table
+from veritable.errors import TableError
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 
 def rows(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> dict[str, list[Any]]:
-    """Each column's values; the table is read twice, as it must give the same."""
+    """Return the values of each column. The table is read twice, and must give the same values twice."""
     source = open_table(path, Reading(**how), skip=skip)
     columns = [{name: [] for name in source.names} for _ in range(2)]
     for each in columns:
@@ -19,12 +20,12 @@ def rows(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> dict[str
             assert list(source.names) == batch.schema.names
             for name in source.names:
                 each[name] += batch.column(name).to_pylist()
-    assert str(columns[0]) == str(columns[1])  # NaN is no NaN
+    assert str(columns[0]) == str(columns[1])  # as texts, because NaN does not equal NaN
     return columns[0]
 
 
 def refusal(act: Callable[[], object]) -> str:
-    """The one or two sentences of a refused table."""
+    """Return the message of the error, which must be one line of whole sentences without a cause."""
     with pytest.raises(TableError) as caught:
         act()
     said = str(caught.value)
@@ -35,7 +36,7 @@ def refusal(act: Callable[[], object]) -> str:
 
 
 def refused(path: Path, skip: frozenset[str] = frozenset(), **how: Any) -> str:
-    """The refusal of a file, when it is opened or when it is read."""
+    """Return the message with which a file is refused, when it is opened or when it is read."""
     return refusal(lambda: rows(path, skip, **how))
 
 
@@ -46,5 +47,5 @@ def write(folder: Path, content: bytes | str, name: str = "table.csv") -> Path:
 
 
 def texts(columns: Mapping[str, list[Any]]) -> list[tuple[Any, ...]]:
-    """Rows instead of columns."""
+    """Return the rows of a table that is given by its columns."""
     return list(zip(*columns.values(), strict=True))

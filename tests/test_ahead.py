@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from veritable.tables.reading.ahead import ahead
+from veritable.tables.reading.source import prefetch
 
 
 def test_same_batches() -> None:
     """What comes out is what went in, in order."""
-    assert [3, 1, 2] == list(ahead(iter([3, 1, 2])))
-    assert [] == list(ahead([]))
+    assert [3, 1, 2] == list(prefetch(iter([3, 1, 2])))
+    assert [] == list(prefetch([]))
 
 
 def test_an_error_comes_in_its_turn() -> None:
@@ -21,7 +21,7 @@ def test_an_error_comes_in_its_turn() -> None:
         yield 1
         raise ValueError("torn")
 
-    batches = ahead(torn())
+    batches = prefetch(torn())
     assert 1 == next(batches)
     with pytest.raises(ValueError, match="torn"):
         next(batches)
@@ -36,7 +36,7 @@ def test_given_up_without_waiting() -> None:
         arrived.wait(60)
         yield 2
 
-    batches = ahead(slow())
+    batches = prefetch(slow())
     assert 1 == next(batches)
     closer = threading.Thread(target=batches.close)  # type: ignore[attr-defined]
     closer.start()

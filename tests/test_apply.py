@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rooms import ROOT, section
+from veritable.cli.apply import _flat
 from veritable.cli.main import main
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
@@ -39,9 +40,8 @@ def search(place: Path, best: Mapping[str, Any] = BEST, *, better: bool = True, 
     before = {key: getattr(getattr(train, key.split(".")[0]), key.split(".")[1]) for key in best}
     trials = (Trial(1, "complete", 0.4, 9, before), Trial(2, "complete", 0.39 if better else 0.41, 9, dict(best)))
     (place / "models").mkdir(exist_ok=True)
-    path = section("data")["path"]
-    folder = place / "models/tuning"
-    Tuning(train, tuple(best), (), trials).write(folder, base={"data": {"path": path}, "train": train.model_dump()})
+    start = dict(_flat({"data": {"path": section("data")["path"]}, "train": train.model_dump()}))
+    Tuning(trials, start, searched=tuple(best)).write(place / "models/tuning")
 
 
 def differing(before: str, after: str) -> list[str]:
@@ -102,7 +102,7 @@ class TestApply:
         """Without the result of a search, the message says how to get one."""
         if there:
             (place / "models").mkdir()
-            Tuning(TrainParams.parse("train", section("train"))).write(place / "models/tuning", base={})
+            Tuning().write(place / "models/tuning")
         assert 1 == main(["apply"])
         assert "models/tuning must hold the result of a search, but holds none. Set tune.n_trials" in capsys.readouterr().err
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from tests.rooms import InMemory, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
-from veritable.tables.splitting.assign import Assigned, assign
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID
+from veritable.tables.splitting.assign import Assignment, assign
+from veritable.tables.splitting.split import EXCLUDED, PARTS, TEST, TRAIN, VALID
 
 ROLES = ("target", "id", "group", "time", "part")
 
 
-def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assigned:
+def assigned(frame: pd.DataFrame, rows: int = 10**6, test: pd.DataFrame | None = None, **changes: Any) -> Assignment:
     """Split a frame. Its columns are features unless they have a role, and its keys come in batches of `rows` rows."""
     params = data_params(**changes)
     table = frame if test is None else pd.concat([frame, test], ignore_index=True)
@@ -49,7 +49,7 @@ def hashes(frame: pd.DataFrame) -> np.ndarray:
 
 def split_frame(frame: pd.DataFrame, **changes: Any) -> np.ndarray:
     """Return the part of every row that `prepare` makes. Shape: (rows,)"""
-    parts = np.full(len(frame), LEFT_OUT)
+    parts = np.full(len(frame), EXCLUDED)
     for code, part in enumerate(prepare_frame(frame, **changes).parts.values()):
         parts[part.row] = code
     return parts
@@ -151,10 +151,10 @@ def test_drop_duplicates() -> None:
     frame.loc[::9, "target"] = None
     found = assigned(frame, duplicates="drop")
     with_target = frame["target"].notna()
-    np.testing.assert_array_equal(~frame.duplicated() & with_target, found.parts != LEFT_OUT)
+    np.testing.assert_array_equal(~frame.duplicated() & with_target, found.parts != EXCLUDED)
     assert (int((frame.duplicated() & with_target).sum()), int((~with_target).sum())) == (found.dropped, found.without_target)
     assert 400 == found.counts.sum() + found.dropped + found.without_target
-    placed = found.parts != LEFT_OUT
+    placed = found.parts != EXCLUDED
     assert 1 == pd.Series(found.parts[placed]).groupby(frame["x"].to_numpy()[placed]).nunique().max()
 
 
@@ -186,7 +186,7 @@ def test_given_parts() -> None:
     frame.loc[10, "part"] = None
     done = prepare_frame(frame, part="part")
     own = {"train": TRAIN, "training": TRAIN, "val": VALID, "validation": VALID, "valid": VALID, "test": TEST}
-    assert [own.get(str(each).lower(), LEFT_OUT) for each in frame["part"]] == split_frame(frame, part="part").tolist()
+    assert [own.get(str(each).lower(), EXCLUDED) for each in frame["part"]] == split_frame(frame, part="part").tolist()
     assert 1 == done.facts["left_out"]["unplaced"]
 
 
@@ -237,7 +237,7 @@ def test_test_file_with_other_columns(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "a.csv", index=False)
     table().drop(columns="x").to_csv(tmp_path / "test.csv", index=False)
     message = refusal(lambda: prepare_file(tmp_path, tmp_path / ".prepared", test_file="test.csv"))
-    assert "data.test_file 'test.csv' must have the columns of the table, however only one of them has 'x'." in message
+    assert "data.test_file 'test.csv' must have the columns of the table, but only one of them has 'x'." in message
 
 
 def test_three_rows_of_a_class_reach_all_parts() -> None:
@@ -368,11 +368,20 @@ def test_frequent_rows_beside_given_parts() -> None:
         assert 0 == found.across
 
 
+def test_frequent_rows_beside_a_large_test_part() -> None:
+    """Rows that were dealt one by one are not duplicates across parts, however rare they are beside a large test file."""
+    frame = with_frequent_rows(3000, (12,))
+    test = pd.concat([with_frequent_rows(30_000, (), seed=1)] * 3)  # repeated rows are usual there
+    found = assigned(frame, test=test.assign(x=test["x"] + 10_000), test_file="t")
+    assert 12 == (found.frequent & (np.arange(93_000) < 3000)).sum()
+    assert 0 == found.across
+
+
 def test_frequent_rows_in_time() -> None:
     """In a split by time no row is dealt, and frequent rows are not duplicates across parts."""
     frame = with_frequent_rows().drop(columns="y").assign(when=np.arange(3000.0))
     found = assigned(frame, time="when")
-    assert (0, 0) == (found.across, found.frequent.sum())
+    assert (0, 300) == (found.across, found.frequent.sum())
 
 
 def test_dropped_rows_are_not_frequent() -> None:
@@ -380,7 +389,7 @@ def test_dropped_rows_are_not_frequent() -> None:
     frame = with_frequent_rows()
     found = assigned(frame, duplicates="drop")
     own = found.parts[frame["x"] < 0]
-    assert (3, 1) == ((own != LEFT_OUT).sum(), len(set(own[own != LEFT_OUT])))
+    assert (3, 1) == ((own != EXCLUDED).sum(), len(set(own[own != EXCLUDED])))
     assert not found.frequent.any()
 
 
@@ -417,13 +426,13 @@ def test_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "has"), [([1, None], "50 rows lack one"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
+    ("weight", "has"), [([1, None], "is missing in 50 rows"), ([1, -1], "from -1 to 1"), ([0, 0], "from 0 to 0")]
 )
 def test_bad_weights(weight: list[float | None], has: str) -> None:
     """Weights that are missing, negative, all 0, infinite or texts are refused."""
     frame = mixed_table(100).assign(w=np.resize(np.array(weight, dtype=float), 100))
     assert has in refusal(lambda: prepare_frame(frame, weight="w"))
     assert "row 1 has 'heavy'" in refusal(lambda: prepare_frame(frame.assign(w="heavy"), weight="w"))
-    assert "at most 1e+150 in size, however it has 100 infinite values" in refusal(
+    assert "of at most 1e+150, but has 100 infinite values" in refusal(
         lambda: prepare_frame(frame.assign(w=np.inf), weight="w")
     )

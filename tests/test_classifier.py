@@ -11,13 +11,12 @@ import pytest
 import torch
 
 from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
-from tests.training import MLP_SPEC, NETWORKS, spec_of, train_params, trees_of, untrained
-from veritable.errors import UserError
+from tests.training import MLP_SPEC, NETWORKS, spec_of, train_plan, trees_of, untrained
+from veritable.errors import TableError, UserError
 from veritable.files import read_json
-from veritable.models.classifier import NETWORKS as KNOWN
+from veritable.models.classifier import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import Classifier
-from veritable.models.members import Members
-from veritable.tables.errors import TableError
+from veritable.models.ensemble import Ensemble
 
 KINDS = [*NETWORKS, "blend"]
 
@@ -27,7 +26,7 @@ def classifier(classes: int = 2, threshold: float | None = 0.4, kind: str = "mlp
     done = prepared(300, classes)
     if kind == "blend":
         return untrained(done, MLP_SPEC, threshold, networks=2, trees=trees_of(done, n_models=2))
-    spec = MLP_SPEC if kind == "mlp" else spec_of(train_params(kind), done.encoder.cardinalities, done.parts["train"])
+    spec = MLP_SPEC if kind == "mlp" else spec_of(train_plan(kind), done.encoder.cardinalities, done.parts["train"])
     return untrained(done, spec, threshold)
 
 
@@ -46,17 +45,17 @@ def test_raw_rows_as_encoded_rows(classes: int, kind: str) -> None:
     assert (len(test.y), classes) == raw.shape
     assert np.float64 == raw.dtype
     np.testing.assert_allclose(1, raw.sum(axis=1), rtol=1e-12)
-    np.testing.assert_array_equal(one.predict_encoded(test.X), raw)
+    np.testing.assert_array_equal(one.predict_proba(test.X), raw)
 
 
 def test_is_the_networks_softmax() -> None:
     """Probabilities are the softmax of the network's logits, without dropout, though it was left in training mode."""
     one, X = classifier(), prepared().parts["test"].X
-    (network,) = one.members.networks
+    (network,) = one.ensemble.networks
     network.eval()
     expected = network(torch.from_numpy(X)).double().softmax(dim=1).detach().numpy()
     network.train()
-    np.testing.assert_allclose(expected, one.predict_encoded(X), rtol=1e-12)
+    np.testing.assert_allclose(expected, one.predict_proba(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,7 +98,7 @@ def test_any_company(kind: str, classes: int) -> None:
 def test_many_rows() -> None:
     """More rows than one batch holds come in their order."""
     one, X = classifier(), np.tile(prepared().parts["test"].X, (100, 1))
-    probabilities = one.predict_encoded(X)
+    probabilities = one.predict_proba(X)
     np.testing.assert_array_equal(probabilities[:60], probabilities[-60:])
 
 
@@ -114,7 +113,7 @@ def test_new_values(kind: str) -> None:
 
 def test_absent_column() -> None:
     """A column that no row of train lacked is needed, and named; another one counts as missing where it is absent."""
-    with pytest.raises(TableError, match="needs the column 'score', which no row of its train part lacked"):
+    with pytest.raises(TableError, match="must have the column 'score', because no row of the train part lacks it"):
         classifier().predict_proba(mixed_table(5).drop(columns="score"))
     rows = mixed_table(5)
     np.testing.assert_array_equal(
@@ -124,7 +123,7 @@ def test_absent_column() -> None:
 
 def test_hostile_names(tmp_path: Path) -> None:
     """Names, levels and classes of any text survive saving."""
-    frame = pd.DataFrame({name: np.arange(66.0) for name in HOSTILE} | {"levels": HOSTILE * 6})
+    frame = pd.DataFrame({name: np.sqrt(np.arange(66)) for name in HOSTILE} | {"levels": HOSTILE * 6})
     done = prepare_frame(frame.assign(target=[text.strip() for text in HOSTILE * 6]))
     untrained(done, trees=trees_of(done)).save(tmp_path)
     again = Classifier.load(tmp_path)
@@ -132,23 +131,14 @@ def test_hostile_names(tmp_path: Path) -> None:
     assert (66, len(HOSTILE)) == again.predict_proba(frame).shape
 
 
-@pytest.mark.parametrize(
-    ("absent", "command"),
-    [
-        ("classifier.json", "first"),
-        ("network-1.safetensors", "again"),
-        ("network-2.safetensors", "again"),
-        ("trees-2.txt", "again"),
-    ],
-)
-def test_no_classifier(tmp_path: Path, absent: str, command: str) -> None:
-    """A folder that is missing or lacks a file is answered in one sentence that names the file and says what to do."""
-    with pytest.raises(UserError, match=r"must hold a classifier, however it has no classifier\.json"):
+@pytest.mark.parametrize("absent", ["classifier.json", "network-1.safetensors", "network-2.safetensors", "trees-2.txt"])
+def test_no_classifier(tmp_path: Path, absent: str) -> None:
+    """A folder that does not exist, or lacks a file, is refused with the name of the file."""
+    with pytest.raises(UserError, match=r"must hold a classifier, but '.*/none/classifier\.json' does not exist"):
         Classifier.load(tmp_path / "none")
     classifier(kind="blend").save(tmp_path)
     (tmp_path / absent).unlink()
-    words = f"must hold a classifier, however it has no {absent}. Run `dvc repro train` {command}."
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=f"must hold a classifier, but '.*/{absent}' does not exist"):
         Classifier.load(tmp_path)
 
 
@@ -160,7 +150,7 @@ def test_json_is_plain(tmp_path: Path) -> None:
     assert {"contract", "encoder", "network", "networks", "trees", "shares", "temperature", "threshold"} == set(content)
     assert (["class 0", "class 1"], 0.4) == (content["contract"]["classes"], content["threshold"])
     assert (MLP_SPEC, 2, 2) == (content["network"], content["networks"], content["trees"])
-    assert (list(one.members.shares), one.members.temperature) == (content["shares"], content["temperature"])
+    assert (list(one.ensemble.shares), one.ensemble.temperature) == (content["shares"], content["temperature"])
 
 
 def test_facts() -> None:
@@ -180,10 +170,10 @@ def test_bins_survive(tmp_path: Path) -> None:
 def test_the_blend_predicts() -> None:
     """A classifier gives the blend's probabilities, not those of its networks or its trees alone."""
     one, X = classifier(kind="blend"), prepared().parts["test"].X
-    np.testing.assert_array_equal(one.members.probabilities(X), one.predict_encoded(X))
+    np.testing.assert_array_equal(one.ensemble.predict_proba(X), one.predict_proba(X))
     for shares in ((0.0, 0.5, 0.5), (1.0, 0.0, 0.0)):
-        alone = replace(one, members=replace(one.members, shares=shares))
-        assert not np.allclose(alone.predict_encoded(X), one.predict_encoded(X))
+        alone = replace(one, ensemble=replace(one.ensemble, shares=shares))
+        assert not np.allclose(alone.predict_proba(X), one.predict_proba(X))
 
 
 @pytest.mark.parametrize("dropped", ["networks", "trees"])
@@ -192,13 +182,13 @@ def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
     one = classifier(kind="blend")
     one.save(tmp_path)
     members = {
-        "networks": Members(one.members.networks[:1], one.members.trees, (0.3, 0.5, 0.2)),
-        "trees": Members(one.members.networks),
+        "networks": Ensemble(one.ensemble.networks[:1], one.ensemble.trees, (0.3, 0.5, 0.2)),
+        "trees": Ensemble(one.ensemble.networks),
     }
-    other = replace(one, members=members[dropped])
+    other = replace(one, ensemble=members[dropped])
     other.save(tmp_path)
     X = prepared().parts["test"].X
-    np.testing.assert_array_equal(other.predict_encoded(X), Classifier.load(tmp_path).predict_encoded(X))
+    np.testing.assert_array_equal(other.predict_proba(X), Classifier.load(tmp_path).predict_proba(X))
 
 
 def test_needs_no_trainer() -> None:

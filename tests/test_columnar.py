@@ -13,8 +13,9 @@ import pytest
 
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, write
-from veritable.tables.errors import TableError
-from veritable.tables.reading.table import Reading, open_table
+from veritable.errors import TableError
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 
 def write_stream(table: pa.Table, path: Path) -> None:
@@ -77,7 +78,7 @@ def test_names(tmp_path: Path, name: str) -> None:
         (pa.array([[1], [2]]), "list<"),
         (pa.array([{"a": 1}, {"a": 2}]), "struct<"),
         (pa.array([[("k", 1)], []], pa.map_(pa.string(), pa.int64())), "map<"),
-        (pa.array([b"1", b"2"]), "holds binary"),
+        (pa.array([b"1", b"2"]), "holds values of type binary"),
         (pa.array([b"1", b"2"], pa.binary(1)), "fixed_size_binary"),
     ],
     ids=["list", "struct", "map", "bytes", "fixed bytes"],
@@ -88,7 +89,7 @@ def test_nested(tmp_path: Path, name: str, values: pa.Array, kind: str) -> None:
     said = refused(tmp_path / name)
     assert said.startswith("column 'x' of")
     assert kind in said
-    assert said.endswith("Name it in data.drop, or take it apart before.")
+    assert said.endswith("Name it in data.drop, or split it into several columns.")
     assert {"t": ["a", "b"]} == rows(tmp_path / name, frozenset("x"))
 
 
@@ -101,9 +102,9 @@ def test_damaged(tmp_path: Path, name: str) -> None:
     whole = path.read_bytes()
     for end in (len(whole) - 1, len(whole) // 2, 20, 6):
         if not (name == "t.arrows" and end == len(whole) - 1):  # only the mark of the stream's end is cut off
-            assert "must be a whole" in refused(write(tmp_path, whole[:end], name))
+            assert "must be a complete" in refused(write(tmp_path, whole[:end], name))
     assert "must not be empty" in refused(write(tmp_path, b"", name))
-    assert "must be a whole" in refused(write(tmp_path, "x,t\n1,a\n", name))
+    assert "must be a complete" in refused(write(tmp_path, "x,t\n1,a\n", name))
 
 
 @every_format
@@ -131,7 +132,7 @@ def test_caps(tmp_path: Path, name: str) -> None:
     assert "must have rows" in refused(tmp_path / name)
     if name != "t.feather":  # which refuses to write it
         WRITERS[name](pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / name)
-        assert "'a' stands twice" in refused(tmp_path / name)
+        assert "two are named 'a'" in refused(tmp_path / name)
 
 
 def test_feather_of_version_1(tmp_path: Path) -> None:

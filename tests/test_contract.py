@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.rooms import mixed_table, prepare_frame
-from veritable.tables.typing.contract import Column, Contract, conform
+from veritable.tables.typing.contract import Column, Contract, read_column
 
 MISSING = frozenset({"", "?"})
 NUMBER = Column("x", "number", "feature", True, form="plain", missing_codes=("-9",), minimum=0.0, maximum=10.0)
@@ -19,7 +19,7 @@ DATE = Column("x", "date", "feature", True, form="%d/%m/%Y")
 
 def read(column: Column, values: Any, kind: pa.DataType | None = None) -> tuple[list[float], list[bool], list[bool]]:
     """Numbers, with -1 for NaN, and what is wrong and outside."""
-    found = conform(pa.array(values, kind), column, MISSING)
+    found = read_column(pa.array(values, kind), column, MISSING)
     return np.nan_to_num(found.numbers, nan=-1).tolist(), found.wrong.tolist(), found.outside.tolist()
 
 
@@ -89,11 +89,11 @@ def test_booleans() -> None:
 def test_categories() -> None:
     """A category is read as text without blanks, whatever its type; tokens and codes are null."""
     column = Column("x", "category", "feature", True, missing_codes=("-9",))
-    found = conform(pa.array([" a", "?", "-9", None, "b "]), column, MISSING)
+    found = read_column(pa.array([" a", "?", "-9", None, "b "]), column, MISSING)
     assert found.texts is not None
     assert ["a", None, None, None, "b"] == found.texts.to_pylist()
     for values in ([1.0, -9.0, None], pa.array([1, -9, None], pa.int8())):
-        found = conform(pa.array(values), column, MISSING)
+        found = read_column(pa.array(values), column, MISSING)
         assert found.texts is not None
         assert ["1", None, None] == found.texts.to_pylist()
 

@@ -165,9 +165,9 @@ def test_the_threshold_frame_says_what_each_threshold_would_give():
 
 def test_wrong_arguments_are_refused():
     """Names that do not fit the columns and thresholds of three classes are errors that say so."""
-    with pytest.raises(ValueError, match="classes must name the 3 columns of y_prob, however: 2 classes"):
+    with pytest.raises(ValueError, match="classes must have 3 names, one per column of y_prob, but has 2"):
         roc_curve_frame(*drawn(10, 3), names(2))
-    with pytest.raises(ValueError, match="a threshold is for two classes"):
+    with pytest.raises(ValueError, match="y_prob must have 2 columns"):
         threshold_frame(*drawn(10, 3))
     with pytest.raises(ValueError, match="y_pred must be codes from 0 to 1"):
         confusion_frame(np.array([0, 1]), np.array([0, 2]), names(2))

@@ -14,7 +14,6 @@ import pytest
 
 from tests.sources import refused, rows, write
 from veritable.tables.reading import database
-from veritable.tables.reading.table import Reading, open_table
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SECRET = "p%40ss w:rd/secret"
@@ -48,58 +47,63 @@ def test_query_in_a_file(tmp_path: Path, lite: Path) -> None:
     assert {"y": [0.5, None, 2.0]} == rows(path, database=url)
     assert "data.database must name the database" in refused(path)
     assert "must be a text file" in refused(tmp_path / "none.sql", database=url)
-    assert "the query must be SQL, however it is empty" in refused(write(tmp_path, ";\n", "ask.sql"), database=url)
+    assert "the query must be SQL, but is empty" in refused(write(tmp_path, ";\n", "ask.sql"), database=url)
 
 
 def test_mixed_types(tmp_path: Path, lite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A column whose values in a batch are of several types becomes texts there; integers beyond 64 bits cannot be."""
     query = "select 1 as m, 2.5 as n, 9223372036854775807 as b union all select 'one', 3, 1"
     assert {"m": ["1", "one"], "n": [2.5, 3.0], "b": [2**63 - 1, 1]} == rows(lite, query=query)
-    monkeypatch.setattr(database, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(database, "_MIN_ROWS", 1)
     monkeypatch.setattr(database, "_BATCH_CELLS", 3)
     assert {"m": [1, "one"], "n": [2.5, 3], "b": [2**63 - 1, 1]} == rows(lite, query=query)
 
 
-def test_read_once(lite: Path) -> None:
-    """The query runs once: what changes in the database afterwards does not change the table."""
-    source = open_table(lite, Reading(query="select x from t"))
-    first = [batch.to_pydict() for batch in source.batches()]
-    with sqlite3.connect(lite) as base:
-        base.execute("delete from t")
+def test_write_ahead_log(lite: Path) -> None:
+    """An SQLite file in WAL mode is read alone, and refused with the way out while rows are still in its log."""
+    base = sqlite3.connect(lite, isolation_level=None)
+    base.execute("pragma journal_mode = wal")
+    base.execute("insert into t (x) values (4)")
+    said = refused(lite, query="select x from t")
+    assert f"must hold all of its rows, but some are still in '{lite.name}-wal'. Close the programs that use it" in said
+    base.execute("pragma wal_checkpoint(truncate)")
+    assert 4 in rows(lite, query="select x from t")["x"]
     base.close()
-    assert first == [batch.to_pydict() for batch in source.batches()]
+    before = sorted(lite.parent.iterdir())
+    assert 4 in rows(lite, query="select x from t")["x"]
+    assert before == sorted(lite.parent.iterdir())
 
 
 def test_never_written(tmp_path: Path, lite: Path) -> None:
     """A query that changes something is refused, and a database that does not exist is not made."""
     before = lite.read_bytes()
     assert "readonly database" in refused(lite, query="delete from t")
-    assert "must give rows, however it is no select" in refused(lite, query="pragma foreign_keys = on")
+    assert "must return rows, but is not a select statement" in refused(lite, query="pragma foreign_keys = on")
     assert before == lite.read_bytes()
     missing = tmp_path / "missing.db"
-    assert "there is no" in refused(tmp_path / "t", database=f"sqlite:///{missing}", query="select 1")
+    assert "does not exist" in refused(tmp_path / "t", database=f"sqlite:///{missing}", query="select 1")
     assert not missing.exists()
 
 
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({}, "data.query must be SQL where the table is in a database, however it is null."),
-        ({"query": " ;"}, "the query must be SQL, however it is empty."),
-        ({"query": "select"}, "the database must answer the query, however: incomplete input."),
+        ({}, "data.query must be SQL if the table is in a database, but is null."),
+        ({"query": " ;"}, "the query must be SQL, but is empty."),
+        ({"query": "select"}, "the database cannot answer the query: incomplete input."),
         ({"query": "select * from nowhere"}, "no such table: nowhere."),
-        ({"query": "select x from t where x > 10"}, "must have rows, however it has none."),
-        ({"query": "select x, x from t"}, "'x' stands twice"),
-        ({"query": "select * from t"}, "column 'blob' of the query must hold single values, however it holds bytes"),
+        ({"query": "select x from t where x > 10"}, "must have rows, but has none."),
+        ({"query": "select x, x from t"}, "two are named 'x'"),
+        ({"query": "select * from t"}, "column 'blob' of the query must hold single values, but holds values of type bytes"),
         ({"query": "select x from t", "max_rows": 2}, "at most 2 rows"),
         ({"query": "select 1", "database": "nonsense"}, "data.database must be an SQLAlchemy URL"),
         ({"query": "select 1", "database": "postgresql://h:port/x"}, "data.database must be an SQLAlchemy URL"),
-        ({"query": "select 1", "database": "oracle://h/x"}, "must name a database that a driver is installed for, however:"),
-        ({"query": "select 1", "database": "klingon://h/x"}, "must name a database that a driver is installed for, however:"),
-        ({"query": "select 1", "database": "sqlite://"}, "data.database must name an SQLite file"),
+        ({"query": "select 1", "database": "oracle://h/x"}, "must name a database with an installed driver, but:"),
+        ({"query": "select 1", "database": "klingon://h/x"}, "must name a database with an installed driver, but:"),
+        ({"query": "select 1", "database": "sqlite://"}, "the SQLite file '.' of data.database does not exist"),
         (
             {"query": "select 1", "database": "postgresql+psycopg://u@127.0.0.1:1/x"},
-            "the database must answer the query, however: ",
+            "the database cannot answer the query: ",
         ),
     ],
     ids=lambda value: str(value)[:50],
@@ -115,7 +119,7 @@ def test_refused(lite: Path, how: dict[str, str], words: str) -> None:
 def test_password_in_the_url(tmp_path: Path, url: str) -> None:
     """A password belongs into the environment: in the URL it is refused, and not repeated."""
     said = refused(tmp_path, database=url.format("geheim", "geheim"), query="select 1")
-    assert "data.database must not hold a password, however it does." in said
+    assert "data.database must not contain a password, but does." in said
     assert "geheim" not in said
     assert "VERITABLE_DATABASE_PASSWORD" in said
 
@@ -180,8 +184,8 @@ def test_postgresql_refused(postgres: str, tmp_path: Path, monkeypatch: pytest.M
 
     assert "password authentication failed" in said("select 1", "wrong-one")
     assert 'relation "nothing" does not exist' in said("select * from nothing", SECRET)
-    assert "must hold single values, however it holds bytes" in said("select 'a'::bytea as b", SECRET)
-    assert "must hold single values, however it holds list" in said("select array[1, 2] as b", SECRET)
+    assert "must hold single values, but holds values of type bytes" in said("select 'a'::bytea as b", SECRET)
+    assert "must hold single values, but holds values of type list" in said("select array[1, 2] as b", SECRET)
     assert "syntax error" in said("create table made (x int)", SECRET)
     assert "***" in said(f"select '{SECRET}'::int", SECRET)
 
@@ -201,7 +205,9 @@ def test_no_password_from_elsewhere(postgres: str, tmp_path: Path, monkeypatch: 
 def test_query_is_no_pipe(tmp_path: Path, lite: Path) -> None:
     """A query file that is a pipe is refused, and nothing waits for it."""
     os.mkfifo(tmp_path / "ask.sql")
-    assert "must be a text file, however: it is no file" in refused(tmp_path / "ask.sql", database=f"sqlite:///{lite}")
+    assert "must be a text file, but is not: it is not a regular file" in refused(
+        tmp_path / "ask.sql", database=f"sqlite:///{lite}"
+    )
 
 
 def test_sqlite_file_of_a_url() -> None:

@@ -33,7 +33,7 @@ def test_long_form(classes: int) -> None:
     assert ["age", "colour", "member", "score"] == frame["column"].unique().tolist()
     sums = frame.groupby(["class", "row"])["attribution"].sum().unstack(0).add(done.facts["base_values"])
     X = test.X[[test.row.tolist().index(row) for row in sums.index]]
-    np.testing.assert_allclose(classifier(classes).predict_encoded(X), sums, atol=1e-6)
+    np.testing.assert_allclose(classifier(classes).predict_proba(X), sums, atol=1e-6)
 
 
 def test_values_shown() -> None:
@@ -71,7 +71,7 @@ def test_facts() -> None:
     assert 0 <= facts["additivity_error"] < 1e-6
     assert 1 == pytest.approx(sum(facts["base_values"].values()))
     rows = [test.row.tolist().index(row) for row in explained().attributions["row"].unique()]
-    probabilities = classifier().predict_encoded(test.X[rows])
+    probabilities = classifier().predict_proba(test.X[rows])
     worst = rows[probabilities[np.arange(12), test.y[rows]].argmin()]
     assert test.row[worst] == facts["shown_row"]
     assert classifier().classes[test.y[worst]] == facts["shown_actual"]

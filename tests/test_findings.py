@@ -41,6 +41,9 @@ COMMAS = with_column([f"{i * 7919 % 10007:,}" for i in range(ROWS)])
 TWICE = pd.concat([CLEAN, CLEAN.head(50)]).assign(t=["train"] * 300 + ["valid"] * 300 + ["test"] * 50)
 OFTEN = pd.concat([CLEAN, CLEAN.head(1).assign(target="class 1"), *[CLEAN.head(1)] * 60])
 OFTEN_2 = pd.concat([OFTEN, *[CLEAN.tail(1)] * 50])
+THIRDS = np.resize(["train", "valid", "test"], len(OFTEN))
+OFTEN_GIVEN = OFTEN.sample(frac=1, random_state=0).assign(t=THIRDS)
+OFTEN_IN_VALID = OFTEN.assign(t=np.where(OFTEN.index == 0, "valid", THIRDS))
 SEVEN = pd.concat([CLEAN, *[CLEAN.head(1)] * 6])
 GROUPED = CLEAN.assign(t=np.arange(ROWS).astype(str)).assign(t=lambda own: own["t"].where(own.index > 300, "unknown"))
 PART = np.repeat(["train", "valid", "test"], ROWS // 3)
@@ -77,6 +80,8 @@ CASES: list[tuple[str, str, str | None, pd.DataFrame, dict[str, Any], pd.DataFra
     ("duplicates", "warning", None, pd.concat([CLEAN, CLEAN.head(30)]), {"duplicates": "drop"}, CLEAN),
     ("frequent_rows", "warning", None, OFTEN, {}, SEVEN),
     ("frequent_rows", "warning", None, OFTEN_2, {}, SEVEN),
+    ("frequent_rows", "note", None, OFTEN_GIVEN, {"part": "t"}, SEVEN),
+    ("frequent_rows", "warning", None, OFTEN_IN_VALID, {"part": "t"}, SEVEN),
     ("uneven_parts", "warning", "t", GROUPED, {"group": "t"}, CLEAN),
     ("class_rare", "warning", None, pd.concat([CLEAN, HEAD, HEAD.assign(age=1.0)]), {}, CLEAN),
     ("imbalance", "note", None, CLEAN.assign(target=np.where(UNIFORM < 0.05, "a", "b")), {}, CLEAN),

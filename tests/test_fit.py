@@ -20,16 +20,16 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.rooms import ROOT, numbers_part, prepared
-from tests.training import LITTLE, NETWORKS, spec_of, train_params
+from tests.training import NETWORKS, SMALL, spec_of, train_plan
 from veritable.errors import UserError
-from veritable.models.classifier import NETWORKS as KNOWN
+from veritable.models.classifier import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import build_network
-from veritable.models.members import Members
+from veritable.models.ensemble import Ensemble
 from veritable.tables.encoding.parts import Part
 from veritable.training import fit as room
 from veritable.training.fit import TrainingError, fit
 from veritable.training.module import ClassifierModule
-from veritable.training.params import TrainParams
+from veritable.training.plan import TrainPlan
 
 TRAIN, VALID = numbers_part(96, 1), numbers_part(64, 2)
 OVERFITS = {
@@ -38,10 +38,10 @@ OVERFITS = {
     "learning_rate": 0.05,
     "dropout": 0.1,
 }  # the best epoch is no late one
-knobs = train_params
+knobs = train_plan
 
 
-def network_of(knobs: TrainParams, part: Part = TRAIN, classes: int = 2) -> nn.Module:
+def network_of(knobs: TrainPlan, part: Part = TRAIN, classes: int = 2) -> nn.Module:
     torch.manual_seed(knobs.seed)
     numbers = np.zeros(part.X.shape[1], dtype=np.int64)
     spec = spec_of(knobs, numbers, part)
@@ -49,7 +49,7 @@ def network_of(knobs: TrainParams, part: Part = TRAIN, classes: int = 2) -> nn.M
 
 
 def fitted(
-    scratch: Path, knobs: TrainParams, train: Part = TRAIN, valid: Part = VALID, classes: int = 2
+    scratch: Path, knobs: TrainPlan, train: Part = TRAIN, valid: Part = VALID, classes: int = 2
 ) -> tuple[nn.Module, pd.DataFrame]:
     scratch.mkdir(exist_ok=True)
     network = network_of(knobs, train, classes)
@@ -132,7 +132,7 @@ def length(optimizer: torch.optim.Optimizer) -> float:
     return float(torch.stack(squares).sum().sqrt())
 
 
-def killed(scratch: Path, knobs: TrainParams, epoch: int, hook: str, **parts: Any) -> None:
+def killed(scratch: Path, knobs: TrainPlan, epoch: int, hook: str, **parts: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         kill_in(epoch, patch, hook)
         with pytest.raises(Killed):
@@ -173,7 +173,7 @@ class TestBest:
         """It learns what there is to learn: far better than the class shares, about as good as the truth allows."""
         network, _ = fitted(tmp_path / "a", knobs(name, max_epochs=15))
         assert loss_by_hand(network, VALID) < 0.47
-        right = Members((network,)).probabilities(VALID.X).argmax(1) == VALID.y
+        right = Ensemble((network,)).predict_proba(VALID.X).argmax(1) == VALID.y
         assert right.mean() > 0.75
 
     @pytest.mark.parametrize("name", NETWORKS)
@@ -194,7 +194,15 @@ class TestTold:
         heard: list[tuple[int, float]] = []
         network = network_of(knobs())
         tmp_path.joinpath("a").mkdir()
-        history = fit(network, knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", told=lambda *row: heard.append(row))
+        history = fit(
+            network,
+            knobs(),
+            TRAIN,
+            VALID,
+            n_classes=2,
+            scratch=tmp_path / "a",
+            callback=lambda *row: heard.append(row),
+        )
         assert list(zip(history["epoch"], history["valid_loss"], strict=True)) == heard
         assert same((network, history), fitted(tmp_path / "b", knobs()))
 
@@ -207,7 +215,13 @@ class TestTold:
             killed(tmp_path / "a", knobs(), dies, "training_step")
         heard: list[tuple[int, float]] = []
         again = fit(
-            network_of(knobs()), knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", told=lambda *row: heard.append(row)
+            network_of(knobs()),
+            knobs(),
+            TRAIN,
+            VALID,
+            n_classes=2,
+            scratch=tmp_path / "a",
+            callback=lambda *row: heard.append(row),
         )
         assert list(zip(again["epoch"], again["valid_loss"], strict=True)) == heard
         assert [1, 2, 3, 4] == [epoch for epoch, _ in heard]
@@ -221,7 +235,7 @@ class TestTold:
 
         tmp_path.joinpath("a").mkdir()
         with pytest.raises(LookupError, match="2"):
-            fit(network_of(knobs()), knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", told=enough)
+            fit(network_of(knobs()), knobs(), TRAIN, VALID, n_classes=2, scratch=tmp_path / "a", callback=enough)
 
 
 class TestSame:
@@ -246,7 +260,7 @@ class TestSame:
     def test_every_knob_is_moved(self) -> None:
         """A new knob of a network must be added to the test above."""
         for name in NETWORKS:
-            assert set(LITTLE[name]) == {key for each, change in KNOBS if each == name for key in change} - FOR_ALL
+            assert set(SMALL[name]) == {key for each, change in KNOBS if each == name for key in change} - FOR_ALL
 
     def test_seed_orders_the_rows(self, tmp_path: Path) -> None:
         """The seed matters beside the initial weights: also from the same weights, without dropout, another order of rows."""
@@ -268,7 +282,7 @@ class TestSame:
     def test_l1_spares_biases(self) -> None:
         """L1 is of the weights, not of the biases."""
         module = ClassifierModule(network_of(knobs()), knobs(l1=0.1), TRAIN, VALID, 2)
-        assert {(8, 4), (2, 8)} == {tuple(weight.shape) for weight in module.penalised}
+        assert {(8, 4), (2, 8)} == {tuple(weight.shape) for weight in module.penalized}
 
     def test_clip_shortens_gradients(self, tmp_path: Path) -> None:
         """Without `clip` some gradient is longer than it; with it none is, and none that was shorter is changed."""
@@ -288,7 +302,7 @@ class TestSame:
         """How many optimiser steps Lightning takes for one of its own changes no weight."""
         whole = fitted(tmp_path / "a", knobs(batch_size=16, **change))
         for module in ("feeding", "module"):
-            monkeypatch.setattr(f"veritable.training.{module}.STEPS", steps)
+            monkeypatch.setattr(f"veritable.training.{module}.CHUNK_BATCHES", steps)
         pieces = fitted(tmp_path / "b", knobs(batch_size=16, **change))
         assert state(whole[0]) == state(pieces[0])
         np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-12)
@@ -307,7 +321,7 @@ class TestSame:
 
 
 class TestSchedule:
-    def rates(self, scratch: Path, chosen: TrainParams) -> list[float]:
+    def rates(self, scratch: Path, chosen: TrainPlan) -> list[float]:
         """The learning rate of each step."""
         found: list[float] = []
         with watched(lambda optimizer: found.append(optimizer.param_groups[0]["lr"])):
@@ -350,17 +364,21 @@ class TestSchedule:
 
     @pytest.mark.parametrize("steps", [1, 2, 64])
     def test_steps_are_counted(self, tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Lightning's global_step counts the optimiser's steps, also in a resumed run, however many make a block."""
+        """The module counts optimizer steps and Lightning counts chunks, also in a resumed run."""
         for module in ("feeding", "module"):
-            monkeypatch.setattr(f"veritable.training.{module}.STEPS", steps)
+            monkeypatch.setattr(f"veritable.training.{module}.CHUNK_BATCHES", steps)
         ends, taken = [], []
-        monkeypatch.setattr(room.EpochProgress, "teardown", lambda self, trainer, *_, **__: ends.append(trainer.global_step))
+
+        def teardown(self: Any, trainer: Any, pl_module: Any, stage: str) -> None:
+            ends.append((pl_module.step, trainer.global_step))
+
+        monkeypatch.setattr(room.EpochProgress, "teardown", teardown)
         chosen = knobs(batch_size=20, max_epochs=4)
         with watched(taken.append):
             fitted(tmp_path / "a", chosen)
             killed(tmp_path / "b", chosen, 2, "on_train_epoch_start")
             fitted(tmp_path / "b", chosen)
-        assert [4 * 5, 4 * 5] == ends
+        assert [(4 * 5, 4 * math.ceil(5 / steps))] * 2 == ends
         assert 8 * 5 == len(taken)
 
 
@@ -379,23 +397,19 @@ class TestStop:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_huge_learning_rate(self, tmp_path: Path, name: str) -> None:
         """A loss that is not finite is an error that names the epoch and the knob."""
-        with pytest.raises(
-            TrainingError, match=rf"must stay finite, however in epoch \d+ .* Lower train\.{name}\.learning_rate"
-        ):
+        with pytest.raises(TrainingError, match=rf"must be finite, but in epoch \d+ .* Decrease train\.{name}\.learning_rate"):
             fitted(tmp_path / "a", knobs(name, learning_rate=1e38))
 
     def test_not_finite_again_after_a_restart(self, tmp_path: Path) -> None:
         """Started again, it fails again: no checkpoint of it passes for a good one."""
         for _ in range(2):
-            with pytest.raises(TrainingError, match="must stay finite"):
+            with pytest.raises(TrainingError, match="must be finite"):
                 fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_layer_sizes=[8, 8]))
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
     def test_no_gpu(self, tmp_path: Path) -> None:
         """A GPU that is asked for and absent is one sentence."""
-        with pytest.raises(
-            TrainingError, match=r"'train\.accelerator' in params\.yaml is 'gpu', however torch finds none here"
-        ):
+        with pytest.raises(TrainingError, match=r"train\.accelerator is 'gpu', but torch finds no GPU"):
             fitted(tmp_path / "a", knobs(accelerator="gpu"))
 
 
@@ -434,7 +448,7 @@ class TestResume:
     def test_killed_between_blocks(self, tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """Killed in any block of an epoch, the run begins that epoch anew, and ends with the same bytes."""
         for module in ("feeding", "module"):
-            monkeypatch.setattr(f"veritable.training.{module}.STEPS", 1)
+            monkeypatch.setattr(f"veritable.training.{module}.CHUNK_BATCHES", 1)
         undisturbed = fitted(tmp_path / "a", knobs())
         before = ClassifierModule.training_step
 
@@ -483,8 +497,8 @@ class TestResume:
         assert same(undisturbed, fitted(tmp_path / "b", chosen))
         said = capsys.readouterr()
         assert "" == said.out
-        assert f"is torn: set aside as {tmp_path / 'b/resume.torn'}; training starts from the first epoch." in said.err
-        assert (tmp_path / "b/resume.torn").exists()
+        assert f"is damaged: moved to {tmp_path / 'b/resume.damaged'}; training starts from the first epoch." in said.err
+        assert (tmp_path / "b/resume.damaged").exists()
 
     def test_rotten_checkpoint(self, tmp_path: Path) -> None:
         """A checkpoint with a byte gone wrong anywhere is set aside, or resumed from to the same end; never to another."""
@@ -650,7 +664,7 @@ class TestWeights:
 
     def test_no_weight_at_all(self, tmp_path: Path) -> None:
         """Weights that are all 0 are one sentence."""
-        with pytest.raises(UserError, match=r"must have a weight above 0, however all 96 weigh 0"):
+        with pytest.raises(UserError, match=r"must have a weight above 0, but the weights of all 96 rows are 0"):
             fitted(tmp_path / "a", knobs(), self.weighted(np.zeros(len(TRAIN))))
 
 

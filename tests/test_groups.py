@@ -74,7 +74,7 @@ def test_each_group_is_measured_on_its_own_rows():
     for each in measured["groups"]:
         rows = np.flatnonzero(predictions.sensitive["s"] == each["group"])
         y_true, y_pred = predictions.y_true[rows], predictions.y_pred[rows]
-        expected = compute_metrics(y_true, predictions.y_prob[rows], y_pred, resamples=100, seed=3, confidence=0.9)
+        expected = compute_metrics(y_true, predictions.y_prob[rows], y_pred, n_resamples=100, seed=3, confidence_level=0.9)
         assert set(METRICS) == set(each["metrics"])
         assert {name: vars(interval) for name, interval in expected.items()} == each["metrics"]
         assert (y_true.mean(), y_pred.mean()) == pytest.approx((each["positive"], each["predicted_positive"]))

@@ -21,10 +21,9 @@ def described(values: list[Any], kind: pa.DataType | None = None, *, name: str =
     """The contract's line of a column, read in batches of so many rows."""
     table = pa.table({name: pa.array(values, kind), "target": [["a", "b"][i % 2] for i in range(len(values))]})
     params = data_params(**changes)
-    with Spool(columns=2, keys=2) as spool:
-        return inference.describe(
-            scan(batched(table, rows), None, params, spool, progress()).surveys[name], params, categories=100
-        )
+    with Spool() as spool:
+        surveys = scan(batched(table, rows), None, params, spool, progress()).surveys
+    return inference.describe(surveys[name], params, categories=100)
 
 
 NUMBERS = [str(i % 7 + i % 3 / 2) for i in range(LONG)]
@@ -158,11 +157,11 @@ def test_integer_codes_declared_a_category() -> None:
 @pytest.mark.parametrize(
     ("declared", "values", "words"),
     [
-        ("number", [*["1"] * 23, "abc"], "column 'x' must hold numbers, however row 24 has 'abc'. Correct the table"),
-        ("number", ["1", "1.5", "1.234,5"], "column 'x' must hold numbers of one form, however there are several"),
-        ("date", [*["2020-01-01"] * 23, "gestern"], "must hold dates of the format 'ISO 8601', however row 24 has 'gestern'"),
-        ("%d.%m.%Y", ["1.2.2020", " 2020-01-01"], "must hold dates of the format '%d.%m.%Y', however row 2 has '2020-01-01'"),
-        ("%Q", ["1.2.2020"], "must hold dates of the format '%Q', however row 1 has '1.2.2020'"),
+        ("number", [*["1"] * 23, "abc"], "column 'x' must hold numbers, but row 24 has 'abc'. Correct the table"),
+        ("number", ["1", "1.5", "1.234,5"], "column 'x' must hold numbers of one form, but holds several forms"),
+        ("date", [*["2020-01-01"] * 23, "gestern"], "must hold dates of the format 'ISO 8601', but row 24 has 'gestern'"),
+        ("%d.%m.%Y", ["1.2.2020", " 2020-01-01"], "must hold dates of the format '%d.%m.%Y', but row 2 has '2020-01-01'"),
+        ("%Q", ["1.2.2020"], "must hold dates of the format '%Q', but row 1 has '1.2.2020'"),
     ],
 )
 def test_declared_in_vain(declared: str, values: list[str], words: str) -> None:
@@ -202,7 +201,7 @@ def test_sensitive() -> None:
     """A sensitive column is fed to the classifier unless it is withheld."""
     for withheld in (False, True):
         found = described(["f", "m", "d"] * 9, sensitive=["x"], withhold_sensitive=withheld)
-        assert ("sensitive", not withheld) == (found.role, found.used)
+        assert ("feature", not withheld) == (found.role, found.used)
 
 
 @pytest.mark.parametrize(
@@ -226,4 +225,4 @@ def test_names_that_no_column_has() -> None:
     """A role, type or code for a column that is not there is refused with the names that are."""
     for changes in ({"id": "y"}, {"types": {"y": "number"}}, {"missing_codes": {"y": [1]}}, {"sensitive": ["y"]}):
         said = refusal(lambda: described(["1", "2"], **changes))  # noqa: B023
-        assert "names the column 'y', however the table has: 'x', 'target'." in said
+        assert "must name a column of the table, but names 'y'. The columns are: 'x', 'target'." in said

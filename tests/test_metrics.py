@@ -13,7 +13,8 @@ from sklearn import metrics as sk
 from tests.memory import growth_bytes
 from veritable.errors import UserError
 from veritable.metrics.intervals import paired_difference, percentile_interval, resample_weights
-from veritable.metrics.metrics import METRICS, Interval, Predictions, compute_metrics, row_losses
+from veritable.metrics.losses import brier_losses, log_losses
+from veritable.metrics.metrics import METRICS, Interval, Predictions, compute_metrics
 
 
 @st.composite
@@ -84,7 +85,7 @@ def test_weighted_metrics_are_those_of_scikit_learn(rows):
     """With row weights, every metric's value equals scikit-learn's with sample_weight; n is still the rows."""
     y_true, y_prob, y_pred, weights = rows
     expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
-    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, resamples=60, seed=0)  # else none may be defined
+    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, n_resamples=60, seed=0)  # else none may be defined
     for name in METRICS:
         value = np.nan if computed[name].value is None else computed[name].value
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
@@ -96,7 +97,7 @@ def test_equal_weights_are_no_weights():
     y_true, y_prob = drawn(80, n_classes=3, seed=8)
     y_pred = y_prob.argmax(axis=1)
     plain, ones, eights = (
-        compute_metrics(y_true, y_prob, y_pred, weight=weight, resamples=40, seed=0)
+        compute_metrics(y_true, y_prob, y_pred, weight=weight, n_resamples=40, seed=0)
         for weight in (None, np.ones(80), np.full(80, 8.0))
     )
     assert plain == ones
@@ -108,12 +109,12 @@ def test_the_interval_of_a_weighted_mean_is_the_sandwich():
     """The interval of weighted accuracy is that of a ratio of means, wider than that of as many rows of equal weight."""
     y_true, y_prob = drawn(3000, n_classes=2, seed=9)
     y_pred, weight = y_prob.argmax(axis=1), np.random.default_rng(0).exponential(size=3000) ** 2
-    weighted = compute_metrics(y_true, y_prob, y_pred, weight=weight, resamples=2000, seed=0)["accuracy"]
+    weighted = compute_metrics(y_true, y_prob, y_pred, weight=weight, n_resamples=2000, seed=0)["accuracy"]
     right = y_true == y_pred
     assert np.average(right, weights=weight) == pytest.approx(weighted.value)
     error = 1.96 * np.sqrt(np.square(weight * (right - weighted.value)).sum()) / weight.sum()
     assert (weighted.value - error, weighted.value + error) == pytest.approx((weighted.low, weighted.high), abs=0.006)
-    plain = compute_metrics(y_true, y_prob, y_pred, resamples=2000, seed=0)["accuracy"]
+    plain = compute_metrics(y_true, y_prob, y_pred, n_resamples=2000, seed=0)["accuracy"]
     assert weighted.high - weighted.low > 1.5 * (plain.high - plain.low)
 
 
@@ -121,7 +122,7 @@ def test_a_resample_without_any_weight_is_left_out():
     """Where one row of three has all the weight, resamples without it leave no NaN in an interval."""
     y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
     weight = np.array([0.0, 0.0, 2.0])
-    computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), weight=weight, resamples=50, seed=0)
+    computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), weight=weight, n_resamples=50, seed=0)
     assert computed["accuracy"] == Interval(1.0, 1.0, 1.0, 3)
     assert -np.log(0.5) == pytest.approx(computed["log_loss"].low) == pytest.approx(computed["log_loss"].high)
 
@@ -129,7 +130,7 @@ def test_a_resample_without_any_weight_is_left_out():
 @pytest.mark.parametrize("weight", [[0.0, 0.0], [1.0, -1.0], [1.0, np.nan], [np.inf, 1.0]])
 def test_weights_that_are_none_are_refused(weight):
     """Weights below 0, not finite or all 0 are an error that a person can mend."""
-    with pytest.raises(UserError, match=r"weights of a part must be .* Check the column that data\.weight names"):
+    with pytest.raises(UserError, match=r"weights of a part must be .* Check the column data\.weight"):
         compute_metrics(np.array([0, 1]), np.full((2, 2), 0.5), np.array([0, 1]), weight=np.array(weight), seed=0)
 
 
@@ -142,19 +143,19 @@ def test_weights_of_other_rows_are_refused():
 def test_chunks_change_nothing(monkeypatch):
     """However many resamples are made at once, they are the same."""
     y_true, y_prob = drawn(37, n_classes=3, seed=10)
-    at_once = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=30, seed=0)
-    monkeypatch.setattr("veritable.metrics.intervals._CELLS_PER_CHUNK", 37 * 9)
+    at_once = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=30, seed=0)
+    monkeypatch.setattr("veritable.metrics.intervals._CHUNK_CELLS", 37 * 9)
     done = []
-    assert at_once == compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=30, seed=0, advance=done.append)
+    assert at_once == compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=30, seed=0, advance=done.append)
     assert [9, 9, 9, 3] == done
 
 
 def test_losses_in_blocks_are_those_at_once(monkeypatch):
     """However few rows fit into a block, each row's Brier score is the same."""
     y_true, y_prob = drawn(50, n_classes=4, seed=11)
-    at_once = row_losses(y_true, y_prob)["brier"]
-    monkeypatch.setattr("veritable.metrics.metrics._CELLS_PER_BLOCK", 12)
-    assert at_once.tolist() == row_losses(y_true, y_prob)["brier"].tolist()
+    at_once = brier_losses(y_true, y_prob)
+    monkeypatch.setattr("veritable.metrics.losses._CHUNK_CELLS", 12)
+    assert at_once.tolist() == brier_losses(y_true, y_prob).tolist()
 
 
 def test_a_thousand_classes_take_seconds():
@@ -162,7 +163,7 @@ def test_a_thousand_classes_take_seconds():
     draw = np.random.default_rng(0)
     y_true = draw.integers(0, 300, size=2000)
     y_prob = draw.dirichlet(np.ones(1000), size=2000)
-    computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=100, seed=0)
+    computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=100, seed=0)
     assert np.isfinite([[each.value, each.low, each.high] for each in computed.values()]).all()
     expected = np.mean([sk.roc_auc_score(y_true == code, y_prob[:, code]) for code in np.unique(y_true)])
     assert expected == pytest.approx(computed["roc_auc"].value)
@@ -172,7 +173,7 @@ def test_macro_averages_are_scikit_learns_where_every_class_is_present():
     """With every class present, macro metrics equal scikit-learn's own macro and one-vs-rest averages."""
     y_true, y_prob = drawn(400, n_classes=4, seed=0)
     y_pred = y_prob.argmax(axis=1)
-    computed = compute_metrics(y_true, y_prob, y_pred, resamples=2, seed=0)
+    computed = compute_metrics(y_true, y_prob, y_pred, n_resamples=2, seed=0)
     assert sk.f1_score(y_true, y_pred, average="macro") == pytest.approx(computed["f1"].value)
     assert sk.balanced_accuracy_score(y_true, y_pred) == pytest.approx(computed["balanced_accuracy"].value)
     assert sk.roc_auc_score(y_true, y_prob, multi_class="ovr") == pytest.approx(computed["roc_auc"].value)
@@ -184,21 +185,20 @@ def test_macro_averages_are_scikit_learns_where_every_class_is_present():
 def test_the_mean_of_row_losses_is_the_metric(n_classes):
     """The mean of the rows' losses is the log loss and the Brier score."""
     y_true, y_prob = drawn(50, n_classes=n_classes, seed=1)
-    computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=2, seed=0)
-    losses = row_losses(y_true, y_prob)
-    assert {"log_loss", "brier"} == set(losses)
+    computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=2, seed=0)
+    losses = {"log_loss": log_losses(y_true, y_prob), "brier": brier_losses(y_true, y_prob)}
     for name, of_rows in losses.items():
         assert computed[name].value == pytest.approx(of_rows.mean())
 
 
 def test_a_probability_of_zero_costs_a_finite_loss():
     """A row whose class was given no probability at all costs 36 nats, not infinity."""
-    assert row_losses(np.array([1]), np.array([[1.0, 0.0]]))["log_loss"][0] == pytest.approx(-np.log(np.finfo(float).eps))
+    assert log_losses(np.array([1]), np.array([[1.0, 0.0]]))[0] == pytest.approx(-np.log(np.finfo(float).eps))
 
 
 def test_one_class_alone_leaves_undefined_metrics_none():
     """With negative rows only, what needs a positive row is None, keeps its n, and the rest has its value."""
-    computed = compute_metrics(np.zeros(5, int), np.full((5, 2), 0.5), np.zeros(5, int), resamples=10, seed=0)
+    computed = compute_metrics(np.zeros(5, int), np.full((5, 2), 0.5), np.zeros(5, int), n_resamples=10, seed=0)
     undefined = {name for name, interval in computed.items() if interval == Interval(None, None, None, 5)}
     assert undefined == {"precision", "recall", "f1", "roc_auc", "average_precision", "mcc"}
     assert computed["accuracy"] == Interval(1.0, 1.0, 1.0, 5)
@@ -207,7 +207,7 @@ def test_one_class_alone_leaves_undefined_metrics_none():
 def test_resamples_without_the_class_are_left_out_of_the_interval():
     """With one positive row of three, resamples without it leave no NaN in any interval."""
     y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
-    computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), resamples=50, seed=0)
+    computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), n_resamples=50, seed=0)
     assert computed["recall"] == Interval(1.0, 1.0, 1.0, 3)
     assert all(np.isfinite([i.value, i.low, i.high]).all() for i in computed.values())
 
@@ -215,7 +215,7 @@ def test_resamples_without_the_class_are_left_out_of_the_interval():
 def test_the_interval_of_accuracy_is_the_binomial_one():
     """The bootstrap interval of accuracy has the width and place of the binomial one."""
     y_true, y_prob = drawn(2000, n_classes=2, seed=2)
-    accuracy = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=2000, seed=0)["accuracy"]
+    accuracy = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=2000, seed=0)["accuracy"]
     low, high = stats.binom.interval(0.95, 2000, accuracy.value)
     assert (low / 2000, high / 2000) == pytest.approx((accuracy.low, accuracy.high), abs=0.002)
 
@@ -223,7 +223,7 @@ def test_the_interval_of_accuracy_is_the_binomial_one():
 def test_the_interval_of_roc_auc_is_delongs():
     """The bootstrap interval of ROC AUC has the width and place of DeLong's (1988)."""
     y_true, y_prob = drawn(1000, n_classes=2, seed=3)
-    roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=2000, seed=0)["roc_auc"]
+    roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=2000, seed=0)["roc_auc"]
     value, error = delong(y_prob[y_true == 1, 1], y_prob[y_true == 0, 1])
     assert value == pytest.approx(roc_auc.value)
     assert (value - 1.96 * error, value + 1.96 * error) == pytest.approx((roc_auc.low, roc_auc.high), abs=0.003)
@@ -239,7 +239,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         y_true = (np.arange(300) < 150).astype(int)
         score = stats.norm.cdf(generator.normal(size=300) + shift * y_true - shift / 2)
         y_prob = np.stack([1 - score, score], axis=1)
-        computed = compute_metrics(y_true, y_prob, (score >= 0.5).astype(int), resamples=300, seed=int(generator.integers(1e9)))
+        computed = compute_metrics(
+            y_true, y_prob, (score >= 0.5).astype(int), n_resamples=300, seed=int(generator.integers(1e9))
+        )
         truths = {"roc_auc": true_auc, "accuracy": true_accuracy}
         covered.append([computed[name].low <= truth <= computed[name].high for name, truth in truths.items()])
     assert np.mean(covered, axis=0) == pytest.approx([0.95, 0.95], abs=0.03)
@@ -249,8 +251,8 @@ def test_a_higher_confidence_gives_a_wider_interval():
     """The 99 % interval contains the 80 % interval."""
     y_true, y_prob = drawn(100, n_classes=2, seed=5)
     wide, narrow = (
-        compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=200, seed=0, confidence=confidence)["log_loss"]
-        for confidence in (0.99, 0.8)
+        compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=200, seed=0, confidence_level=level)["log_loss"]
+        for level in (0.99, 0.8)
     )
     assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
 
@@ -259,7 +261,7 @@ def test_the_same_seed_gives_the_same_intervals():
     """The same rows and seed give the same intervals, another seed gives others."""
     y_true, y_prob = drawn(100, n_classes=3, seed=6)
     y_pred = y_prob.argmax(axis=1)
-    first, again, other = (compute_metrics(y_true, y_prob, y_pred, resamples=50, seed=seed) for seed in (7, 7, 8))
+    first, again, other = (compute_metrics(y_true, y_prob, y_pred, n_resamples=50, seed=seed) for seed in (7, 7, 8))
     assert first == again
     assert first != other
 
@@ -286,7 +288,7 @@ def test_memory_stays_small_with_many_rows():
 
 def metrics_of_many_rows():
     y_true, y_prob = drawn(100_000, n_classes=2, seed=7)
-    compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=10, seed=0)
+    compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=10, seed=0)
 
 
 def test_a_paired_difference_knows_that_the_rows_are_the_same():
@@ -300,7 +302,7 @@ def test_the_paired_interval_is_that_of_a_mean():
     """The interval of a difference of many rows is its mean with 1.96 standard errors."""
     generator = np.random.default_rng(1)
     losses, others = generator.exponential(size=(2, 2000))
-    difference = paired_difference(losses, others, resamples=2000, seed=0)
+    difference = paired_difference(losses, others, n_resamples=2000, seed=0)
     gain = others - losses
     error = 1.96 * gain.std() / np.sqrt(2000)
     assert (gain.mean() - error, gain.mean() + error) == pytest.approx((difference.low, difference.high), abs=0.005)
@@ -309,23 +311,23 @@ def test_the_paired_interval_is_that_of_a_mean():
 def test_a_weighted_paired_difference_is_a_weighted_mean():
     """With weights, the difference is the weighted mean of the rows' differences; all weight on one row leaves no spread."""
     losses, others, weight = np.random.default_rng(2).random((3, 50))
-    difference = paired_difference(losses, others, weight=weight, resamples=200, seed=0)
+    difference = paired_difference(losses, others, weight=weight, n_resamples=200, seed=0)
     assert np.average(others - losses, weights=weight) == pytest.approx(difference.value)
     assert difference.low < difference.value < difference.high
-    alone = paired_difference(losses, others, weight=(np.arange(50) == 7).astype(float), resamples=200, seed=0)
+    alone = paired_difference(losses, others, weight=(np.arange(50) == 7).astype(float), n_resamples=200, seed=0)
     assert [others[7] - losses[7]] * 3 == pytest.approx([alone.value, alone.low, alone.high])
 
 
 def test_an_undefined_value_has_no_interval():
     """A value that is undefined is None with its ends, not NaN."""
-    assert Interval(None, None, None, 4) == percentile_interval(np.nan, np.array([np.nan, 1.0]), n=4, confidence=0.95)
+    assert Interval(None, None, None, 4) == percentile_interval(np.nan, np.array([np.nan, 1.0]), n=4, confidence_level=0.95)
 
 
 @pytest.mark.parametrize(
     ("y_true", "y_prob", "y_pred", "complaint"),
     [
         ([0, 1], [[0.5, 0.5]], [0], r"y_true must be integers of Shape \(1,\)"),
-        ([2], [[0.5, 0.5]], [0], "y_true must be codes from 0 to 1, however: 2 to 2"),
+        ([2], [[0.5, 0.5]], [0], "y_true must be codes from 0 to 1, but is 2 to 2"),
         ([0], [[0.5, 0.5]], [-1], "y_pred must be codes from 0 to 1"),
         ([0.0], [[0.5, 0.5]], [0], "y_true must be integers"),
         ([0], [[np.nan, 0.5]], [0], "y_prob must hold probabilities"),
@@ -338,7 +340,7 @@ def test_an_undefined_value_has_no_interval():
 def test_wrong_rows_are_refused(y_true, y_prob, y_pred, complaint):
     """Codes out of range, wrong shapes and numbers that are no probabilities are errors that say so."""
     with pytest.raises(ValueError, match=complaint):
-        compute_metrics(np.array(y_true), np.array(y_prob), np.array(y_pred), resamples=2, seed=0)
+        compute_metrics(np.array(y_true), np.array(y_prob), np.array(y_pred), n_resamples=2, seed=0)
 
 
 def test_losses_of_other_rows_cannot_be_paired():
@@ -349,10 +351,10 @@ def test_losses_of_other_rows_cannot_be_paired():
 
 def test_the_metrics_cost_no_import_of_scikit_learn_or_torch():
     """Metrics, curves, groups, thresholds and the verdict import neither scikit-learn nor torch; thresholds not even SciPy."""
-    rooms = ("metrics", "curves", "groups", "verdict")
+    modules = ("metrics.metrics", "metrics.curves", "evaluation.groups", "evaluation.verdict")
     program = (
         "import sys, veritable.metrics.thresholds; print('scipy' in sys.modules); import "
-        + ", ".join(f"veritable.evaluation.{room}" for room in rooms)
+        + ", ".join(f"veritable.{module}" for module in modules)
         + "; print([name for name in ('sklearn', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

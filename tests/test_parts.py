@@ -1,16 +1,19 @@
 """Parts on disk: what is written is read, in shards, the same bytes each time."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE
-from veritable.tables.encoding import parts
-from veritable.tables.encoding.parts import Part, ShardWriter, read_part
+from veritable.tables.encoding import shards as shards_module
+from veritable.tables.encoding.parts import Part, read_part, read_sensitive
+from veritable.tables.encoding.shards import SensitiveWriter, ShardWriter
 
 
 def some_part(rows: int, width: int, extra: bool = True) -> Part:
@@ -19,14 +22,13 @@ def some_part(rows: int, width: int, extra: bool = True) -> Part:
     X[:, 0] = draw.integers(0, 4, rows)
     if not extra:
         return Part(draw.permutation(rows), draw.integers(0, 3, rows), X)
-    texts = {name: draw.choice(np.array(["a", "ß", None], dtype=object), rows) for name in ("sex", "a b")}
-    return Part(draw.permutation(rows), draw.integers(0, 3, rows), X, draw.random(rows), texts)
+    return Part(draw.permutation(rows), draw.integers(0, 3, rows), X, draw.random(rows))
 
 
 def write(folder: Path, part: Part, names: tuple[str, ...], shards: int = 1, piece: int = 10**6) -> Path:
     """Write in pieces; row i goes to shard i % shards."""
     folder.mkdir()
-    held = parts.group_rows(len(names), shards)
+    held = shards_module.rows_per_group(len(names), shards)
     for shard in range(shards):
         writer = ShardWriter(folder / f"{shard:05d}.parquet", names, coded=np.arange(len(names)) == 0, group_rows=held)
         for start in range(0, len(part), piece):
@@ -43,9 +45,6 @@ def assert_equal(one: Part, other: Part) -> None:
     assert (one.weight is None) == (other.weight is None)
     if one.weight is not None:
         np.testing.assert_array_equal(one.weight, other.weight)
-    assert list(one.sensitive) == list(other.sensitive)
-    for name, texts in one.sensitive.items():
-        assert texts.tolist() == other.sensitive[name].tolist()
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,7 +63,7 @@ def test_round_trip(
 
 def test_more_than_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than a row group is held back, and a file has several of them."""
-    monkeypatch.setattr(parts, "_HELD_CELLS", 1)
+    monkeypatch.setattr(shards_module, "_BUFFERED_CELLS", 1)
     part = some_part(5000, 2)
     folder = write(tmp_path / "train", part, ("a", "b"), piece=100)
     assert 5 == pq.read_metadata(folder / "00000.parquet").num_row_groups
@@ -103,3 +102,25 @@ def test_take() -> None:
     assert 2 == len(taken)
     assert part.row[[7, 2]].tolist() == taken.row.tolist()
     assert_equal(taken, part.take(np.array([2, 7])).take(np.array([1, 0])))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True), st.integers(1, 30), st.integers(0, 100))
+def test_sensitive_round_trip(row: list[int], batch: int, seed: int) -> None:
+    """The sensitive values of any rows, in any order, are those that were written."""
+    texts = np.random.default_rng(seed).choice(np.array(["a", "ß", None], dtype=object), (2, 201))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "sensitive.parquet"
+        with SensitiveWriter(path, ["sex", "(row)"]) as writer:
+            for start in range(0, 201, batch):
+                rows = np.arange(start, min(start + batch, 201))
+                writer.write(rows, {"sex": pa.array(texts[0, rows]), "(row)": pa.array(texts[1, rows]).dictionary_encode()})
+        found = read_sensitive(path, np.array(row))
+    assert {"sex": texts[0, row].tolist(), "(row)": texts[1, row].tolist()} == {k: v.tolist() for k, v in found.items()}
+
+
+def test_no_sensitive_columns(tmp_path: Path) -> None:
+    """A table without sensitive columns has a file without them."""
+    with SensitiveWriter(tmp_path / "sensitive.parquet", []) as writer:
+        writer.write(np.arange(3), {})
+    assert {} == read_sensitive(tmp_path / "sensitive.parquet", np.arange(3))

@@ -20,7 +20,7 @@ def test_the_run_ends_with_the_headline(finished: Path) -> None:
     """The first run runs every stage, and ends with metrics and intervals, what ran and where the report is."""
     *_, metrics, stages, report = (finished / "first-run.txt").read_text().strip().splitlines()
     assert re.match(r"Test part, 60 rows: ROC AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]; log loss .*accuracy .*F1 ", metrics)
-    assert "Stages      ran: code, generate, preprocess, baselines, train, tune, evaluate, explain, report" == stages
+    assert "Stages      ran: code, generate, preprocess, baselines, plan, train, tune, evaluate, explain, report" == stages
     assert "Report      reports/report.html" == report
 
 
@@ -29,7 +29,7 @@ def test_the_second_run_runs_nothing(demo: Toy) -> None:
     again = demo.run(*REPRO)
     assert [] == ran(again.text)
     headline = next(line for line in demo.read("first-run.txt").splitlines() if line.startswith("Test part"))
-    assert [headline, "Stages      ran: code; up to date: 8", "Report      reports/report.html"] == again.text.splitlines()[-3:]
+    assert [headline, "Stages      ran: code; up to date: 9", "Report      reports/report.html"] == again.text.splitlines()[-3:]
 
 
 def test_a_part_of_the_pipeline_has_no_headline(demo: Toy) -> None:
@@ -39,8 +39,8 @@ def test_a_part_of_the_pipeline_has_no_headline(demo: Toy) -> None:
     assert 0 == done.status, done.text
     *_, stages, outputs, report = done.text.splitlines()
     assert "Test part" not in done.text
-    assert "Stages      ran: code, train; up to date: 2" == stages
-    assert "Outputs     code, models/classifier" == outputs
+    assert "Stages      ran: code, plan, train; up to date: 2" == stages
+    assert "Outputs     code, models/plan, models/classifier" == outputs
     assert "Report      not part of this run. Run `python -m veritable repro` to update it." == report
 
 
@@ -72,7 +72,7 @@ def test_make_repro_is_that_run(demo: Toy) -> None:
     (demo.root / ".venv").symlink_to(sys.prefix)
     made = demo.run("make", "--old-file=.venv/ready", "repro")
     assert 0 == made.status, made.text
-    assert "up to date: 8" in made.text
+    assert "up to date: 9" in made.text
 
 
 def test_the_lint_finds_nothing(demo: Toy) -> None:
@@ -260,7 +260,7 @@ MISTAKES = {
     "a searched key that is none": (
         "tune.space",
         "\n    mlp.droput: [0.1]",
-        "'tune.space.mlp.droput' in params.yaml must name a knob of train, however there is no 'train.mlp.droput'.",
+        "'tune.space.mlp.droput' in params.yaml must name a parameter of train, but there is no 'train.mlp.droput'.",
     ),
     "a missing file": (
         "data.path",
@@ -333,16 +333,16 @@ def test_another_version_runs_what_uses_it(demo: Toy, tmp_path: Path) -> None:
     assert "train" not in ran(done.text)
 
 
-@pytest.mark.slow
-def test_the_readme_does_what_it_says(demo: Toy) -> None:
-    """Every command line in the README's shell blocks that begins with dvc, python or cp runs as it stands."""
-    text = (HERE / "README.md").read_text()
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
-    commands = [line.split("  #")[0].strip() for line in lines]
-    commands = [
-        each for each in commands if each.startswith(("dvc ", "python ", "cp ")) and "remote" not in each and "URL" not in each
-    ]
-    assert len(commands) > 5
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("own-table", "cross-validation", "tune", "predict", "share"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_documentation_does_what_it_says(demo: Toy, page: str) -> None:
+    """Every line of a page's shell blocks that begins with dvc, python or cp runs as it is, except those with a URL."""
+    blocks = re.findall(r"```sh\n(.*?)```", (HERE / page).read_text(), re.DOTALL)
+    commands = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    commands = [each for each in commands if each.startswith(("dvc ", "python ", "cp ")) and "URL" not in each]
+    assert commands
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
     demo.dvc("remote", "add", "--default", "store", str(demo.root.parent / "store"))
     for command in commands:

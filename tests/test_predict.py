@@ -165,8 +165,8 @@ def test_mistakes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     """Each mistake gives one sentence: no classifier, no table, an output with another suffix, without folder, or the table."""
     table = new_rows(tmp_path / "new.csv", mixed_table(9))
     for arguments, words in (
-        ((tmp_path / "none", table, "-o", tmp_path / "x.csv"), "must hold a classifier, however it has no classifier.json"),
-        ((folder, tmp_path / "none.csv", "-o", tmp_path / "x.csv"), "must be a file, however there is none"),
+        ((tmp_path / "none", table, "-o", tmp_path / "x.csv"), "must hold a classifier, but"),
+        ((folder, tmp_path / "none.csv", "-o", tmp_path / "x.csv"), "does not exist"),
         ((folder, table, "-o", tmp_path / "x.txt"), "must end in .csv or .parquet, but is"),
         ((folder, table, "-o", tmp_path / "no/x.csv"), "of the output does not exist"),
         ((folder, table, "-o", table), "must differ from the table"),

@@ -115,12 +115,10 @@ def test_sensitive_columns_are_kept_as_text() -> None:
     for withhold in (False, True):
         done = prepare_frame(frame, sensitive=["colour", "age"], withhold_sensitive=withhold)
         assert withhold == ("colour" not in done.encoder.names)
-        for part in done.parts.values():
-            rows = frame.iloc[part.row]
-            assert (
-                rows["colour"].astype(object).where(rows["colour"].notna(), None).tolist() == part.sensitive["colour"].tolist()
-            )
-            assert [None if age != age else f"{age:g}" for age in rows["age"]] == part.sensitive["age"].tolist()
+        for name, part in done.parts.items():
+            rows, sensitive = frame.iloc[part.row], done.sensitive[name]
+            assert rows["colour"].astype(object).where(rows["colour"].notna(), None).tolist() == sensitive["colour"].tolist()
+            assert [None if age != age else f"{age:g}" for age in rows["age"]] == sensitive["age"].tolist()
 
 
 def test_shards(tmp_path: Path) -> None:
@@ -140,18 +138,18 @@ def test_shards(tmp_path: Path) -> None:
     [
         (
             mixed_table().rename(columns={"score": "age (missing)"}), {},
-            "encoded columns must have different names, however 'age (missing)' stands twice. Rename it in the table.",
+            "encoded columns must have different names, but two are named 'age (missing)'. Rename the column in the table.",
         ),
-        (mixed_table().rename(columns={"score": "(weight)"}), {}, "however '(weight)' stands twice"),
-        (mixed_table()[["target"]], {}, "must have a feature column beside its target, however none is left"),
+        (mixed_table().rename(columns={"score": "(weight)"}), {}, "but two are named '(weight)'"),
+        (mixed_table()[["target"]], {}, "must have a feature column beside its target, but none is left"),
         (mixed_table()[["age", "target"]], {"id": "age"}, "must have a feature column beside its target"),
-        (mixed_table().assign(score=[1.5] * 299 + [np.inf]), {}, "column 'score' must hold numbers of at most 1e+150 in size"),
-        (mixed_table().assign(score=[1.5] * 299 + [-1e200]), {}, "however it has -1e+200. Correct the table, name the value"),
-        (mixed_table().assign(score=["1"] * 299 + ["1e999"]), {}, "however it has an infinite value."),
-        (mixed_table(), {"types": {"colour": "boolean"}}, "must have two values to be a boolean, however it has 3."),
+        (mixed_table().assign(score=[1.5] * 299 + [np.inf]), {}, "must hold numbers of an absolute value of at most 1e+150"),
+        (mixed_table().assign(score=[1.5] * 299 + [-1e200]), {}, "but has -1e+200. Correct the table, name the value"),
+        (mixed_table().assign(score=["1"] * 299 + ["1e999"]), {}, "but has an infinite value."),
+        (mixed_table(), {"types": {"colour": "boolean"}}, "must have two values to be a boolean, but has 3."),
         (mixed_table(1, 1), {}, "must have at least two classes, but has one: 'class 0' (1 rows)."),
         (mixed_table().head(2).assign(target=["a", "b"]), {}, "must leave rows for every part"),
-        (mixed_table(), {"target": "goal"}, "data.target names the column 'goal', however the table has: 'age', 'colour'"),
+        (mixed_table(), {"target": "goal"}, "must name a column of the table, but names 'goal'. The columns are: 'age'"),
     ],
 )  # fmt: skip
 def test_refused(frame: pd.DataFrame, changes: dict[str, object], words: str) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from tests.rooms import params
 from tests.sources import refusal, refused, rows, write
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.reading.inside import check_inside
-from veritable.tables.reading.table import Reading, folder_files, open_table
+from veritable.tables.reading.open import check_inside, folder_files, open_table
+from veritable.tables.reading.source import Reading
 
 
 def test_of_params() -> None:
-    """Reading takes its fields from section `data`, and what is stored of it says nothing about where the table lies."""
+    """Reading takes its fields from section `data`. It is stored without the place and the size of the table."""
     given = params(DataParams, "data", columns=["x", "t"], missing=["?"], database="sqlite:///x", query="select 1", target="t")
     reading = Reading.of(given)
     assert (("x", "t"), ("?",), "select 1") == (reading.columns, reading.missing, reading.query)
@@ -30,15 +30,13 @@ def test_of_params() -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there, a link to nothing or to itself is named."""
-    assert refused(tmp_path / "none.csv").endswith(
-        "none.csv' must be a file, however there is none. Check data.path in params.yaml."
-    )
+    assert refused(tmp_path / "none.csv").endswith("none.csv' does not exist. Check data.path.")
     (tmp_path / "link.csv").symlink_to("gone.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
-    assert "it is a link to nothing" in refused(tmp_path / "link.csv")
-    assert "however" in refused(tmp_path / "loop.csv")
-    assert "must be a file, however: File name too long." in refused(tmp_path / ("x" * 300))
-    assert "must be a file" in refused(Path("a\0b"))
+    assert "is a link to a file that does not exist" in refused(tmp_path / "link.csv")
+    assert "cannot be read: " in refused(tmp_path / "loop.csv")
+    assert "cannot be read: File name too long." in refused(tmp_path / ("x" * 300))
+    assert "cannot be read: embedded null byte." in refused(Path("a\0b"))
     assert "must not be empty" in refused(write(tmp_path, ""))
 
 
@@ -49,7 +47,7 @@ def test_no_regular_file(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket.csv"))
         for path in (tmp_path / "pipe.csv", tmp_path / "to_pipe.csv", tmp_path / "socket.csv", Path("/dev/zero")):
-            assert "it is a pipe, a socket or a device" in refused(path)
+            assert "but is a pipe, a socket or a device" in refused(path)
 
 
 def test_unreadable(tmp_path: Path) -> None:
@@ -58,7 +56,7 @@ def test_unreadable(tmp_path: Path) -> None:
     path.chmod(0)
     if os.access(path, os.R_OK):
         pytest.skip("root may read everything")
-    assert "must be readable, however: Permission denied." in refused(path)
+    assert "must be readable, but is not: Permission denied." in refused(path)
 
 
 def test_folder(tmp_path: Path) -> None:
@@ -83,23 +81,23 @@ def test_folder_of_parquet(tmp_path: Path) -> None:
 
 def test_folder_refused(tmp_path: Path) -> None:
     """A folder that is empty, holds folders, or files of other columns or types is refused with the file's name."""
-    assert "must be a folder with files, however it has none" in refused(tmp_path)
+    assert "must be a folder with files, but has none" in refused(tmp_path)
     write(tmp_path, "x,t\n1,a\n", "a.csv")
     write(tmp_path, "x,y\n1,a\n", "b.csv")
-    assert "'b.csv' adds 'y' and lacks 't' against 'a.csv'" in refused(tmp_path)
+    assert "but compared with 'a.csv', 'b.csv' adds 'y' and lacks 't'." in refused(tmp_path)
     (tmp_path / "b.csv").unlink()
     pq.write_table(pa.table({"x": np.arange(3), "t": [1, 2, 3]}), tmp_path / "c.parquet")
     assert "must have the same types" in refused(tmp_path)
     (tmp_path / "c.parquet").unlink()
     assert "at most 1 rows" in [write(tmp_path, "x,t\n1,a\n", "d.csv"), refused(tmp_path, max_rows=1)][1]
     (tmp_path / "sub").mkdir()
-    assert "'sub' in it is a folder" in refused(tmp_path)
+    assert "but contains the folder 'sub'" in refused(tmp_path)
 
 
 def test_file_of_folder_that_is_not_there(tmp_path: Path) -> None:
     """A file that is named in a folder and is not there is a sentence."""
     write(tmp_path, "x,t\n1,a\n")
-    assert "must be a file" in refusal(lambda: open_table(tmp_path, Reading(), files=[Path("none.csv")]))
+    assert "does not exist" in refusal(lambda: open_table(tmp_path, Reading(), files=[Path("none.csv")]))
 
 
 def test_inside(tmp_path: Path) -> None:
@@ -123,5 +121,7 @@ def test_a_query_needs_a_database(tmp_path: Path) -> None:
     """A query beside a file that is no database is refused: it would have no effect."""
     path = tmp_path / "t.csv"
     path.write_text("x,t\n1,a\n2,b\n")
-    with pytest.raises(TableError, match=r"data\.query is for a database, however table '.*t\.csv' is a file of another kind"):
+    with pytest.raises(
+        TableError, match=r"data\.query must be null unless the table is in a database, but '.*t\.csv' is another kind of file"
+    ):
         open_table(path, Reading(query="SELECT 1"))

@@ -7,16 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sources import refusal
+from veritable.errors import TableError
 from veritable.tables.splitting import split
 from veritable.tables.splitting.split import (
-    LEFT_OUT,
+    EXCLUDED,
     PARTS,
     TEST,
     TRAIN,
     VALID,
+    Repeats,
     count_parts,
     deal,
+    deal_rows,
+    find_frequent,
     find_repeats,
+    separate_frequent,
     split_by_time,
 )
 
@@ -123,7 +128,7 @@ def test_repeats_are_not_counted() -> None:
     leads = np.ones(len(keys), dtype=bool)
     leads[repeats] = False
     parts = deal(np.zeros(3000, dtype=np.int64), LABELS, leads, valid=0.2, test=0.2, seed=0)
-    assert 2000 == (parts == LEFT_OUT).sum()
+    assert 2000 == (parts == EXCLUDED).sum()
     parts[repeats] = parts[firsts]
     assert (parts.reshape(-1, 3) == parts[::3, None]).all()
     assert [600, 200, 200] == np.bincount(parts[::3]).tolist()
@@ -152,13 +157,72 @@ def test_repeats_like_pandas(values: list[int], rows: int, at_once: int) -> None
     )
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=60))
+def test_repeats_among_some_rows(rows: list[tuple[int, bool]]) -> None:
+    """The repeats among a subset of the rows are those of a table that holds this subset alone."""
+    keys, chosen = np.array([key for key, _ in rows], dtype=np.uint64), np.array([each for _, each in rows], dtype=bool)
+    found = find_repeats(lambda: [keys], len(keys)).among(chosen)
+    subset = np.flatnonzero(chosen)
+    alone = find_repeats(lambda: [keys[subset]], len(subset))
+    assert set(zip(subset[alone.rows], subset[alone.firsts], strict=True)) == set(zip(found.rows, found.firsts, strict=True))
+
+
+def frequent_sizes(sizes: list[int], singles: int, smallest_part: float, y: np.ndarray | None = None) -> list[int]:
+    """Return the sizes of the frequent units in a table with units of these sizes and single rows."""
+    keys = np.repeat(np.arange(len(sizes) + singles, dtype=np.uint64), [*sizes, *[1] * singles])
+    codes = np.zeros(len(keys), dtype=np.int16) if y is None else y
+    firsts = find_frequent(find_repeats(lambda: [keys], len(keys)), codes, np.ones(len(keys), dtype=bool), smallest_part)
+    return [int((keys == keys[first]).sum()) for first in firsts]
+
+
+def test_frequent_units() -> None:
+    """A frequent unit has 1 % of the smallest part, and ten rows."""
+    assert [20, 30] == frequent_sizes([19, 20, 30], 10_000, 2000)
+    assert [12] == frequent_sizes([9, 12], 1000, 200)
+    assert [10] == frequent_sizes([9, 10], 60, 12)
+    assert [] == frequent_sizes([], 100, 20)
+
+
+def test_units_of_usual_size_are_not_frequent() -> None:
+    """A frequent unit has ten times the rows of the mean unit of its class, or a tenth of the rows of its class."""
+    assert [] == frequent_sizes([20] * 500, 0, 2000)
+    assert [400] == frequent_sizes([20] * 480 + [400], 0, 2000)
+    assert [200] * 5 == frequent_sizes([200] * 5, 0, 200)
+    oversampled = np.repeat([0, 1], [5000, 5000]).astype(np.int16)
+    assert [] == frequent_sizes([100] * 50, 5000, 2000, oversampled)
+    assert [100] * 50 == frequent_sizes([100] * 50, 5000, 2000, np.zeros(10_000, dtype=np.int16))
+
+
+def test_frequent_rows_get_keys_of_their_own() -> None:
+    """Each frequent row gets a key of its own, and the other rows keep theirs."""
+    keys = np.repeat(np.arange(301, dtype=np.uint64), [30, 5, *[1] * 299])
+    separate = separate_frequent(keys, np.zeros(len(keys), dtype=np.int16), 100)
+    assert 30 == len(np.unique(separate[:30]))
+    np.testing.assert_array_equal(keys[30:], separate[30:])
+
+
+@given(st.lists(st.integers(0, 2), min_size=10, max_size=80), st.floats(0.05, 0.45), st.floats(0, 0.45), st.integers(0, 99))
+def test_rows_of_a_unit_are_dealt(codes: list[int], valid: float, test: float, seed: int) -> None:
+    """Valid and test get their shares of each class of a unit to within two rows, and later rows move no earlier row."""
+    y = np.array(codes)
+    unit = Repeats(np.arange(1, len(y)), np.zeros(len(y) - 1, dtype=np.int64))
+    rows, parts = deal_rows(unit, y, LABELS, valid=valid, test=test, seed=seed)
+    assert list(range(len(y))) == rows.tolist()
+    for code in np.unique(y):
+        own = parts[y == code]
+        assert 2 >= abs((own == VALID).sum() - valid * len(own))
+        assert 2 >= abs((own == TEST).sum() - test * len(own))
+    shorter = Repeats(unit.rows[:5], unit.firsts[:5])
+    np.testing.assert_array_equal(parts[:6], deal_rows(shorter, y, LABELS, valid=valid, test=test, seed=seed)[1])
+
+
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=60), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
 def test_split_by_time(values: list[int], valid: float, test: float) -> None:
     """All rows of train are before those of valid, and these before those of test, so equal times are together."""
     times = np.array(values, dtype=float)
     try:
         parts = split_by_time(times, "when", valid=valid, test=test)
-    except split.TableError as error:
+    except TableError as error:
         assert "the time column 'when' must have enough different times" in str(error)
         return
     assert {TRAIN, VALID, TEST} == set(parts.tolist())
@@ -171,7 +235,7 @@ def test_split_by_time_shares() -> None:
     times = np.random.default_rng(0).permutation(np.append(np.arange(100.0), np.nan))
     parts = split_by_time(times, "when", valid=0.1, test=0.3)
     assert [60, 10, 30] == np.bincount(parts, minlength=256)[[TRAIN, VALID, TEST]].tolist()
-    assert [LEFT_OUT] == parts[np.isnan(times)].tolist()
+    assert [EXCLUDED] == parts[np.isnan(times)].tolist()
 
 
 def test_times_too_few() -> None:
@@ -183,7 +247,7 @@ def test_times_too_few() -> None:
 
 def test_counts() -> None:
     """Rows are counted by part and class; rows in no part are not counted."""
-    parts = np.array([TRAIN, TRAIN, VALID, TEST, LEFT_OUT, TRAIN], dtype=np.uint8)
+    parts = np.array([TRAIN, TRAIN, VALID, TEST, EXCLUDED, TRAIN], dtype=np.uint8)
     classes = np.array([0, 1, 1, 0, 1, 1])
     assert [[1, 2], [0, 1], [1, 0]] == count_parts(parts, classes, ["a", "b"], "x").tolist()
 

@@ -104,15 +104,15 @@ def test_every_section_of_params_is_walked() -> None:
     "section", [each for each in OTHER if each not in {"train", "machine"}]
 )  # `train`: test_train.py; `machine` changes no result
 def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> None:
-    """Each declared param matters: another value, and its stage makes something else (or says why it cannot)."""
-    stage = section if section in STAGES else {"data": "preprocess", "threshold": "train"}[section]
+    """Each declared parameter matters: with another value, its stage makes something else (or says why it cannot)."""
+    stage = {"data": "preprocess", "threshold": "train", "tune": "plan"}.get(section, section)
     if section == "data":
         _bring_a_table_with_everything(demo)
     if section == "threshold":
-        change(demo, "train.mlp.max_epochs", "1")  # a good network has one threshold for all
+        change(demo, "train.mlp.max_epochs", "1")  # a good network has the same threshold for all metrics
+        _made(demo, "plan")
     if section == "tune":
-        for key, value in {"tune.n_trials": "9", "train.mlp.max_epochs": "2"}.items():
-            change(demo, key, value)
+        change(demo, "tune.n_trials", "9")
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
     for key, value in OTHER[section].items():
@@ -124,7 +124,7 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
     assert [] == unmoved
 
 
-# What is trained little, so that the knob behind it matters.
+# A parameter, another value, and parameters of a training that is short but depends on it.
 WITHIN_TRAIN = {
     "mlp.activation": ("tanh", {"network": "mlp", "mlp.max_epochs": "1"}),
     "resnet.n_blocks": ("2", {"network": "resnet", "resnet.max_epochs": "1", "resnet.d_block": "8", "resnet.n_blocks": "1"}),
@@ -139,14 +139,26 @@ WITHIN_TRAIN = {
 @pytest.mark.slow
 @pytest.mark.parametrize("knob", WITHIN_TRAIN)
 def test_knobs_within_train_reach_it(demo: Toy, knob: str) -> None:
-    """The knobs of the network that is chosen, and of the trees, are those of their own section."""
+    """The parameters of the chosen network, and of the trees, reach the stage through its plan."""
     other, base = WITHIN_TRAIN[knob]
     for key, value in base.items():
         change(demo, f"train.{key}", value)
-    before = _made(demo, "train")
+    before = _trained(demo)
     change(demo, f"train.{knob}", other)
     assert not isinstance(before, str)
-    assert before != _made(demo, "train")
+    assert before != _trained(demo)
+
+
+def test_no_needless_run(demo: Toy) -> None:
+    """A parameter without effect runs only the plan again; one of train does not run a search that is off."""
+    unused = {"train.resnet.d_block": "64", "train.trees.n_estimators": "9", "train.memory_gib": "8.0", "tune.seed": "7"}
+    for key, value in {**unused, "train.freeze": "[output]", "tune.pruning": "false"}.items():
+        change(demo, key, value)
+    assert ["plan"] == ran(demo.dvc("repro").text)
+    change(demo, "machine.threads", "1")
+    assert [] == ran(demo.dvc("repro").text)
+    change(demo, "train.mlp.max_epochs", "2")
+    assert ["plan", "train"] == ran(demo.dvc("repro", "train", "tune").text)
 
 
 @pytest.mark.slow
@@ -163,19 +175,17 @@ def test_cross_validation(demo: Toy) -> None:
     assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
     change(demo, "data.time", "feature_0")
     refused = demo.run(*REPRO)
-    assert "'train.n_splits' in params.yaml must be 0 where data.time splits the table, however it is 3" in refused, (
-        refused.text
-    )
+    assert "'train.n_splits' in params.yaml must be 0 if data.time is set, but is 3" in refused, refused.text
 
 
 @pytest.mark.slow
 def test_warm_start(demo: Toy) -> None:
-    """Training starts from the classifier that train.init names, and runs again where another one lies there."""
+    """Training starts from the classifier train.init, and runs again if its files change."""
     shutil.copytree(demo.root / "models/classifier", demo.root / "models/v1")
     change(demo, "train.init", "models/v1")
     change(demo, "train.mlp.max_epochs", "1")
     said = demo.run(*REPRO)
-    assert "Started from models/v1: 6 weights of the network were taken over." in said
+    assert "Copied 6 parameters of the network from the earlier classifier." in said
     mutate(demo.root / "models/v1/classifier.json")
     assert ["train"] == would_run(demo, "train")
     change(demo, "train.init", "models/v2")
@@ -186,13 +196,13 @@ def test_warm_start(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_another_path_may_mean_another_network(demo: Toy) -> None:
-    """Which network `auto` means hangs on the path of the table: another one runs train again, however equal the table."""
+    """The network that `auto` chooses depends on the path of the table, even if the table is the same."""
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
     change(demo, "data.path", "data/mine.csv")
-    assert ["preprocess", "train", "tune", "report"] == would_run(demo, *STAGES)
+    assert ["preprocess", "plan", "report"] == would_run(demo, *STAGES)
     for key, value in {"tabm.max_epochs": "1", "tabm.d_block": "8", "trees.n_models": "1", "trees.n_estimators": "5"}.items():
         change(demo, f"train.{key}", value)
-    made = _made(demo, "train")
+    made = _trained(demo)
     assert isinstance(made, dict)
     assert {"classifier.json", "history.csv", "network-1.safetensors", "trees-1.txt"} == {Path(file).name for file in made}
 
@@ -205,6 +215,12 @@ def _bring_a_table_with_everything(demo: Toy) -> None:
     (demo.root.parent / "text.csv").write_text("\n".join([f"text,copy,{header}", *lines, *lines[:9]]) + "\n")
     for key, value in {"path": "../text.csv", "allow_outside": "true", "sensitive": "[text]"}.items():
         change(demo, f"data.{key}", value)
+
+
+def _trained(copy: Toy) -> dict[str, bytes] | str:
+    """Run the plan and the training by hand, and return what `_made` returns for the training."""
+    _made(copy, "plan")
+    return _made(copy, "train")
 
 
 def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
@@ -248,8 +264,8 @@ def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
     assert ["evaluate", "report"] == ran(demo.dvc("repro").text)
     change(demo, "train.precision", "'32-true'")
     assert [] == ran(demo.dvc("repro").text)  # the same value in other words
-    change(demo, "train.accelerator", "auto")  # where there is no GPU, the same classifier in the end
-    assert ["train", "tune", "report"] == ran(demo.dvc("repro").text)  # the report, since it shows the params
+    change(demo, "train.accelerator", "auto")  # without a GPU, the classifier is the same
+    assert ["plan", "train", "report"] == ran(demo.dvc("repro").text)  # the report shows the parameters
 
 
 @pytest.mark.slow

@@ -16,15 +16,20 @@ MISSING = frozenset({"", "?", "NA"})
 
 
 def surveyed(values: list[object] | pa.Array, rows: int = 10**6, **given: object) -> tuple[ColumnSurvey, np.ndarray]:
-    """A column read until nothing changes, and its stored values."""
+    """Return the survey of a column that is measured until nothing changes, and the values that it reads."""
     array = values if isinstance(values, pa.Array) else pa.array(values)
-    survey = ColumnSurvey("x", MISSING, **given)  # type: ignore[arg-type]
+    survey = ColumnSurvey("x", missing=MISSING, **given)  # type: ignore[arg-type]
+    batches = [array.slice(start, rows) for start in range(0, len(array), rows)]
     for _ in range(4):
-        parts = [survey.update(array.slice(start, rows))[0] for start in range(0, len(array), rows)]
+        measured = [survey.update(batch) for batch in batches]
         if not survey.changed:
-            return survey, np.concatenate(parts)
+            break
         survey = survey.again()
-    raise AssertionError("it never settles")
+    assert not survey.changed
+    read = np.concatenate([survey.read(batch) for batch in batches])
+    for kept in ([array for array, _ in measured], [array if parsed is None else parsed for array, parsed in measured]):
+        np.testing.assert_array_equal(read, np.concatenate([survey.read(batch) for batch in kept]))
+    return survey, read
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.integers(1, 9), st.booleans())
@@ -97,9 +102,10 @@ def test_ambiguous(values: list[str], ambiguous: bool, rows: int) -> None:
 
 def test_beyond_the_list_of_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Levels beyond the limit are stored as one, still told apart in rows' hashes and counted as different."""
-    monkeypatch.setattr(module, "MOST_LEVELS", 3)
-    survey = ColumnSurvey("x", MISSING)
-    stored, keys = survey.update(pa.array(["a", "b", "c", "d", "e", "d", "a", None]))
+    monkeypatch.setattr(module, "MAX_LEVELS", 3)
+    values = pa.array(["a", "b", "c", "d", "e", "d", "a", None])
+    survey, stored = surveyed(values)
+    keys = survey.hash(values)
     assert [0, 1, 2, OTHER, OTHER, OTHER, 0] == stored[:-1].tolist()
     assert (5, True) == (survey.distinct, survey.overflow)
     assert (keys[3], keys[0]) == (keys[5], keys[6])
@@ -137,7 +143,8 @@ def test_sketch_is_exact_for_few(keys: list[int], rows: int) -> None:
     """Below 16,384 the number of different values is exact."""
     sketch = Sketch()
     for start in range(0, len(keys), rows):
-        sketch.update(np.array(keys[start : start + rows], dtype=np.uint64))
+        batch = np.array(keys[start : start + rows], dtype=np.uint64)
+        sketch.update(batch, len(batch))
     assert len(set(keys)) == sketch.distinct
 
 
@@ -149,5 +156,5 @@ def test_sketch_is_near_for_many(distinct: int) -> None:
     sketch = Sketch()
     for _ in range(3):
         for piece in np.array_split(draw.permutation(keys), 20):
-            sketch.update(piece)
+            sketch.update(piece, len(piece))
     assert distinct == pytest.approx(sketch.distinct, rel=0.03 if distinct >= SIZE else 0)

@@ -8,7 +8,7 @@ import pytest
 from tests.rooms import batched, data_params
 from tests.sources import refusal
 from veritable.progress import progress
-from veritable.tables.reading.source import some
+from veritable.tables.reading.source import preview
 from veritable.tables.scan import scan
 from veritable.tables.spool import Spool
 from veritable.tables.typing.target import as_labels, find_classes
@@ -18,7 +18,7 @@ def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) ->
     """Return the classes, and the code of each row."""
     table = pa.table({"x": list(range(len(values))), "target": pa.array(values, kind)})
     params = data_params(**changes)
-    with Spool(columns=2, keys=2) as spool:
+    with Spool() as spool:
         scanned = scan(batched(table, 5), None, params, spool, progress())
         classes, y = find_classes(scanned.surveys["target"], scanned.column("target"), params)
     return classes, y.tolist()
@@ -108,8 +108,8 @@ def test_max_classes() -> None:
 
 def test_shown() -> None:
     """Twelve names are listed, then their number."""
-    assert "'a', 'b'" == some(["a", "b"])
-    assert some([str(i) for i in range(1013)]).endswith("'11' and 1,001 more")
+    assert "'a', 'b'" == preview(["a", "b"])
+    assert preview([str(i) for i in range(1013)]).endswith("'11' and 1,001 more")
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,15 @@ from torch import nn
 
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
 from tests.test_fit import Killed
-from tests.training import LITTLE, NETWORKS, train_params
+from tests.training import NETWORKS, SMALL, inputs_of, train_plan
 from veritable.models.classifier import Classifier
-from veritable.models.members import Members, tempered
+from veritable.models.ensemble import Ensemble, apply_temperature
 from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part
 from veritable.training import train as room
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
+from veritable.training.plan import TrainPlan
 from veritable.training.train import Trained, train_classifier
 
 TREES = {"n_models": 2}
@@ -29,7 +30,7 @@ TREES = {"n_models": 2}
 
 def trained(
     scratch: Path,
-    params: TrainParams,
+    plan: TrainPlan,
     classes: int = 2,
     *,
     done: InMemory | None = None,
@@ -39,8 +40,7 @@ def trained(
 ) -> Trained:
     done = done or prepared(300, classes)
     scratch.mkdir(exist_ok=True)
-    parts = train or done.parts["train"], valid or done.parts["valid"]
-    return train_classifier(params, done.encoder, done.contract, *parts, scratch, earlier)
+    return train_classifier(inputs_of(done, plan, scratch, train=train, valid=valid, earlier=earlier))
 
 
 def saved(made: Trained, folder: Path) -> dict[str, bytes]:
@@ -68,7 +68,7 @@ def kill_in_network(patch: pytest.MonkeyPatch, seed: int, epoch: int) -> None:
     before = ClassifierModule.training_step
 
     def dying(self: ClassifierModule, block: Any, batch_idx: int) -> None:
-        if (self.params.seed, self.current_epoch) == (seed, epoch):
+        if (self.plan.seed, self.current_epoch) == (seed, epoch):
             raise Killed
         before(self, block, batch_idx)
 
@@ -84,7 +84,7 @@ class TestSame:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_same_twice(self, tmp_path: Path, name: str, classes: int) -> None:
         """The same params and parts give the same bytes: weights, trees, share, temperature, history."""
-        params = train_params(name, n_networks=2, trees=TREES, calibrate=True)
+        params = train_plan(name, n_networks=2, trees=TREES, calibrate=True)
         one = saved(trained(tmp_path / "a", params, classes), tmp_path / "one")
         torch.rand(7)
         two = saved(trained(tmp_path / "b", params, classes), tmp_path / "two")
@@ -94,7 +94,7 @@ class TestSame:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_killed_in_the_second_network(self, tmp_path: Path, name: str) -> None:
         """Killed in the second of two networks, the run trains no step of the first again, and ends with the same bytes."""
-        params = train_params(name, n_networks=2, trees=TREES, calibrate=True)
+        params = train_plan(name, n_networks=2, trees=TREES, calibrate=True)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
             kill_in_network(patch, params.seed + 1, 2)
@@ -108,7 +108,7 @@ class TestSame:
 
     def test_killed_between_networks_and_trees(self, tmp_path: Path) -> None:
         """Killed when all networks are trained, the run goes on with the trees, and ends with the same bytes."""
-        params = train_params(n_networks=2, trees=TREES, calibrate=True)
+        params = train_plan(n_networks=2, trees=TREES, calibrate=True)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(room, "fit_trees", die)
@@ -120,7 +120,7 @@ class TestSame:
 
     def test_killed_again_and_again(self, tmp_path: Path) -> None:
         """Killed in every epoch of every network in turn, it ends with the same bytes."""
-        params = train_params(n_networks=2, trees=TREES)
+        params = train_plan(n_networks=2, trees=TREES)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         for seed in (params.seed, params.seed + 1):
             for epoch in range(4):
@@ -134,20 +134,20 @@ class TestSame:
         """Nothing is written but a checkpoint of each network in the scratch folder."""
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        trained(tmp_path / "a", train_params(n_networks=2, trees=TREES))
+        trained(tmp_path / "a", train_plan(n_networks=2, trees=TREES))
         files = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
         assert ["a/network-1/resume.ckpt", "a/network-2/resume.ckpt"] == sorted(files)
 
     def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """Where there is no terminal, training prints nothing."""
-        trained(tmp_path / "a", train_params("tabm", n_networks=2, trees=TREES, calibrate=True))
+        trained(tmp_path / "a", train_plan("tabm", n_networks=2, trees=TREES, calibrate=True))
         assert ("", "") == capfd.readouterr()
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, tmp_path: Path, seed: int) -> None:
         """Any seed that params.yaml allows can be trained with, for several networks and models too."""
-        made = trained(tmp_path / "a", train_params(n_networks=2, trees=TREES, max_epochs=2, seed=seed)).classifier
-        assert np.isfinite(made.predict_encoded(prepared(300).parts["test"].X)).all()
+        made = trained(tmp_path / "a", train_plan(n_networks=2, trees=TREES, max_epochs=2, seed=seed)).classifier
+        assert np.isfinite(made.predict_proba(prepared(300).parts["test"].X)).all()
 
 
 OTHER: dict[str, Any] = {
@@ -160,7 +160,7 @@ OTHER: dict[str, Any] = {
     "seed": 43,
     "trees": {"n_models": 1},
 }
-UNMOVED = {"accelerator", "memory_gib"}  # where the work is done: at best they change nothing
+UNMOVED = {"accelerator", "memory_gib"}  # where the work is done
 OF_AN_EARLIER = {"init", "freeze"}  # test_transfer.py
 
 
@@ -170,58 +170,34 @@ class TestKnobs:
         """Each knob of the whole section changes what is kept; test_fit.py and test_boosting.py move those within."""
         done = prepared(300)
         train = done.parts["train"].take(np.flatnonzero((done.parts["train"].y == 1) | (done.parts["train"].row % 3 == 0)))
-        base = LITTLE | {"mlp": LITTLE["mlp"] | {"max_epochs": 2}, "resnet": LITTLE["resnet"] | {"max_epochs": 2}}
-        change = {"trees": LITTLE["trees"] | OTHER["trees"]} if knob == "trees" else {knob: OTHER[knob]}
+        network = OTHER[knob] if knob == "network" else "mlp"
+        change = {} if knob == "network" else {knob: OTHER[knob]}
         one, two = (
-            saved(trained(tmp_path / name, TrainParams.parse("train", values), train=train), tmp_path / f"{name} saved")
-            for name, values in (("a", base), ("b", base | change))
+            saved(trained(tmp_path / name, plan, train=train), tmp_path / f"{name} saved")
+            for name, plan in (("a", train_plan(max_epochs=2)), ("b", train_plan(network, max_epochs=2, **change)))
         )
         assert one != two
 
     def test_every_knob_is_moved(self) -> None:
         """A new knob must be added to the test above, or stand among those that change nothing."""
         assert set(TrainParams.model_fields) == set(OTHER) | UNMOVED | OF_AN_EARLIER | {"mlp", "resnet", "tabm"}
-        assert set(LITTLE) == set(TrainParams.model_fields)
-
-    @pytest.mark.parametrize("name", NETWORKS)
-    def test_only_the_chosen_network_counts(self, tmp_path: Path, name: str) -> None:
-        """The knobs of networks that are not chosen change nothing."""
-        others = {other: LITTLE[other] | {"dropout": 0.9, "max_epochs": 1} for other in NETWORKS if other != name}
-        one, two = (
-            saved(trained(tmp_path / folder, train_params(name, max_epochs=2, **changes)), tmp_path / f"{folder} saved")
-            for folder, changes in (("a", {}), ("b", others))
-        )
-        assert one == two
-
-    @pytest.mark.parametrize("models", [0, 3, "auto"])
-    @pytest.mark.parametrize("network", ["auto", "resnet"])
-    @pytest.mark.parametrize("demo", [True, False])
-    def test_auto(self, demo: bool, network: str, models: int | str) -> None:
-        """`auto` is the perceptron alone for the demo, for others TabM (a ResNet of many classes) and trees; the rest stays."""
-        trees = LITTLE["trees"] | {"n_models": models}
-        given = TrainParams.parse("train", LITTLE | {"network": network, "trees": trees})
-        found = given.resolve(demo=demo, n_classes=2)
-        assert (network if network != "auto" else "mlp" if demo else "tabm") == found.network
-        assert (network if network != "auto" else "mlp" if demo else "resnet") == given.resolve(demo=demo, n_classes=10).network
-        assert (0 if demo and models == "auto" else models) == found.trees.n_models
-        assert found.recipe is getattr(found, found.network)
-        assert found == found.resolve(demo=demo, n_classes=2)
+        assert set(SMALL) == set(TrainParams.model_fields)
 
 
 class TestNetworks:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_each_has_the_next_seed(self, tmp_path: Path, name: str) -> None:
         """The second of two networks is the one that the next seed trains alone."""
-        both = trained(tmp_path / "a", train_params(name, n_networks=2)).classifier
+        both = trained(tmp_path / "a", train_plan(name, n_networks=2)).classifier
         for i in range(2):
-            alone = trained(tmp_path / f"alone {i}", train_params(name, seed=42 + i)).classifier
+            alone = trained(tmp_path / f"alone {i}", train_plan(name, seed=42 + i)).classifier
             X = prepared(300).parts["test"].X
-            expected = alone.members.of_networks(X)
-            np.testing.assert_array_equal(expected, Members(both.members.networks[i : i + 1]).of_networks(X))
+            expected = alone.ensemble.predict_networks(X)
+            np.testing.assert_array_equal(expected, Ensemble(both.ensemble.networks[i : i + 1]).predict_networks(X))
 
     def test_history(self, tmp_path: Path) -> None:
         """The history has a row for each epoch of each network, both from 1, with finite losses."""
-        done = trained(tmp_path / "a", train_params(n_networks=2))
+        done = trained(tmp_path / "a", train_plan(n_networks=2))
         made, history = done.classifier, done.history
         assert ["network", "epoch", "train_loss", "valid_loss"] == list(history.columns)
         assert [1] * 4 + [2] * 4 == history["network"].tolist()
@@ -229,14 +205,14 @@ class TestNetworks:
         assert list(range(8)) == history.index.tolist()
         assert np.isfinite(history).all(axis=None)
         valid = prepared(300).parts["valid"]
-        for i, network in enumerate(made.members.networks, 1):
+        for i, network in enumerate(made.ensemble.networks, 1):
             best = history.loc[history["network"] == i, "valid_loss"].min()
-            assert best == pytest.approx(loss(Members((network,)).of_networks(valid.X), valid), rel=1e-5)
+            assert best == pytest.approx(loss(Ensemble((network,)).predict_networks(valid.X), valid), rel=1e-5)
 
     def test_the_spec_builds_it(self, tmp_path: Path) -> None:
         """A classifier holds what its networks are built from, the bins included; the threshold is left open."""
         for name in NETWORKS:
-            made = trained(tmp_path / name, train_params(name, max_epochs=1)).classifier
+            made = trained(tmp_path / name, train_plan(name, max_epochs=1)).classifier
             assert name == made.spec["name"]
             assert (name != "mlp") == ("bins" in made.spec)
             assert made.threshold is None
@@ -246,7 +222,7 @@ class TestNetworks:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_save_and_load(self, tmp_path: Path, name: str, classes: int) -> None:
         """What was trained, saved and loaded predicts raw rows bit for bit alike."""
-        made = trained(tmp_path / "a", train_params(name, n_networks=2, trees=TREES, calibrate=True), classes).classifier
+        made = trained(tmp_path / "a", train_plan(name, n_networks=2, trees=TREES, calibrate=True), classes).classifier
         made.save(tmp_path / "saved")
         rows = mixed_table(300, classes)
         np.testing.assert_array_equal(made.predict_proba(rows), Classifier.load(tmp_path / "saved").predict_proba(rows))
@@ -272,9 +248,9 @@ class TestNetworks:
         frame = pd.DataFrame(columns).assign(part=["train", "train", "valid", "test"] * 30, target=list("ynyny") * 24)
         done = prepare_frame(frame, part="part", types={name: "number" for name in columns if name == "index"})
         made = trained(
-            tmp_path / "a", train_params(name, trees={"n_models": 1}, max_epochs=2, calibrate=True), done=done
+            tmp_path / "a", train_plan(name, trees={"n_models": 1}, max_epochs=2, calibrate=True), done=done
         ).classifier
-        y_prob = made.predict_encoded(done.parts["test"].X)
+        y_prob = made.predict_proba(done.parts["test"].X)
         assert np.isfinite(y_prob).all()
         np.testing.assert_allclose(1, y_prob.sum(axis=1), rtol=1e-9)
 
@@ -284,9 +260,9 @@ class TestNetworks:
         parts = {name: prepared(300, 5).parts[name] for name in ("train", "valid")}
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 3))
         for balance in ("none", "balanced"):
-            params = train_params("tabm", trees=TREES, calibrate=True, class_weight=balance, max_epochs=2)
+            params = train_plan("tabm", trees=TREES, calibrate=True, class_weight=balance, max_epochs=2)
             made = trained(tmp_path / balance, params, 5, **parts).classifier
-            y_prob = made.predict_encoded(prepared(300, 5).parts["test"].X)
+            y_prob = made.predict_proba(prepared(300, 5).parts["test"].X)
             assert 5 == y_prob.shape[1]
             assert np.isfinite(y_prob).all()
 
@@ -299,30 +275,30 @@ class TestFolds:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_an_ensemble(self, tmp_path: Path, name: str, classes: int) -> None:
         """Each fold adds its networks and its trees, and all together predict; what is saved and loaded predicts the same."""
-        made = trained(tmp_path / "a", train_params(name, n_networks=2, **FOLDS), classes).classifier
-        assert (6, 6) == (len(made.members.networks), len(made.members.trees.texts if made.members.trees else ()))
-        assert 1 == pytest.approx(sum(made.members.shares), abs=1e-12)
-        assert made.members.shares[1:3] == made.members.shares[3:5] == made.members.shares[5:7]
+        made = trained(tmp_path / "a", train_plan(name, n_networks=2, **FOLDS), classes).classifier
+        assert (6, 6) == (len(made.ensemble.networks), len(made.ensemble.trees.texts if made.ensemble.trees else ()))
+        assert 1 == pytest.approx(sum(made.ensemble.shares), abs=1e-12)
+        assert made.ensemble.shares[1:3] == made.ensemble.shares[3:5] == made.ensemble.shares[5:7]
         made.save(tmp_path / "saved")
         X = prepared(300, classes).parts["test"].X
-        np.testing.assert_array_equal(made.predict_encoded(X), Classifier.load(tmp_path / "saved").predict_encoded(X))
+        np.testing.assert_array_equal(made.predict_proba(X), Classifier.load(tmp_path / "saved").predict_proba(X))
 
     def test_judged(self, tmp_path: Path) -> None:
         """Every row of train and valid is judged once, by that fold's members alone, which a fold's own run would give too."""
-        done, params = prepared(300), train_params("tabm", **FOLDS)
+        done, params = prepared(300), train_plan("tabm", **FOLDS)
         made = trained(tmp_path / "a", params)
         everyone = [*done.parts["train"].row, *done.parts["valid"].row]
-        assert sorted(everyone) == sorted(made.judged.part.row)
-        assert [0, 1, 2] == sorted(set(made.judged.fold.tolist()))
-        members, shares = made.classifier.members, made.classifier.members.shares
+        assert sorted(everyone) == sorted(made.held_out.part.row)
+        assert [0, 1, 2] == sorted(set(made.held_out.fold.tolist()))
+        members, shares = made.classifier.ensemble, made.classifier.ensemble.shares
         assert members.trees is not None
         for i in range(3):
-            rows = np.flatnonzero(made.judged.fold == i)
+            rows = np.flatnonzero(made.held_out.fold == i)
             own = (shares[0], 3 * shares[1], 3 * shares[2])
             trees = Trees(members.trees.texts[2 * i : 2 * i + 2])
-            fold = Members(members.networks[i : i + 1], trees, own, members.temperature)
-            found = fold.probabilities(made.judged.part.take(rows).X)
-            np.testing.assert_allclose(made.judged.y_prob[rows], found, rtol=1e-12)
+            fold = Ensemble(members.networks[i : i + 1], trees, own, members.temperature)
+            found = fold.predict_proba(made.held_out.part.take(rows).X)
+            np.testing.assert_allclose(made.held_out.y_prob[rows], found, rtol=1e-12)
 
     def test_nothing_is_learned_where_there_is_nothing(self, tmp_path: Path) -> None:
         """Of classes drawn at random what is judged knows nothing, however well the same rows are known by heart."""
@@ -332,23 +308,23 @@ class TestFolds:
             for name, part in prepared(300).parts.items()
             if name != "test"
         }
-        made = trained(tmp_path / "a", train_params(n_splits=4, max_epochs=60, hidden_layer_sizes=[64], dropout=0.0), **parts)
-        part = made.judged.part
-        unseen = (made.judged.y_prob.argmax(1) == part.y).mean()
-        by_heart = (made.classifier.predict_encoded(part.X).argmax(1) == part.y).mean()
+        made = trained(tmp_path / "a", train_plan(n_splits=4, max_epochs=60, hidden_layer_sizes=[64], dropout=0.0), **parts)
+        part = made.held_out.part
+        unseen = (made.held_out.y_prob.argmax(1) == part.y).mean()
+        by_heart = (made.classifier.predict_proba(part.X).argmax(1) == part.y).mean()
         assert 0.4 < unseen < 0.58
         assert by_heart > 0.6
 
     def test_without_folds_valid_is_judged(self, tmp_path: Path) -> None:
         """Without folds the rows that are judged are those of valid, as the classifier predicts them."""
-        made = trained(tmp_path / "a", train_params(trees=TREES, calibrate=True))
+        made = trained(tmp_path / "a", train_plan(trees=TREES, calibrate=True))
         valid = prepared(300).parts["valid"]
-        assert valid.row.tolist() == made.judged.part.row.tolist()
-        np.testing.assert_array_equal(made.classifier.predict_encoded(valid.X), made.judged.y_prob)
+        assert valid.row.tolist() == made.held_out.part.row.tolist()
+        np.testing.assert_array_equal(made.classifier.predict_proba(valid.X), made.held_out.y_prob)
 
     def test_killed_in_the_second_fold(self, tmp_path: Path) -> None:
         """Killed in the second fold, the run goes on there and ends with the same bytes."""
-        params = train_params(**FOLDS)
+        params = train_plan(**FOLDS)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
             kill_in_network(patch, params.seed + 1, 2)
@@ -364,46 +340,46 @@ class TestBlend:
     @pytest.mark.parametrize("classes", [2, 5])
     def test_share(self, tmp_path: Path, name: str, classes: int) -> None:
         """The shares lie between 0 and 1; the blend does no worse on valid than equal shares, nor than its worse member."""
-        made = trained(tmp_path / "a", train_params(name, trees=TREES), classes).classifier
-        valid, members = prepared(300, classes).parts["valid"], made.members
+        made = trained(tmp_path / "a", train_plan(name, trees=TREES), classes).classifier
+        valid, members = prepared(300, classes).parts["valid"], made.ensemble
         assert all(0 < share < 1 for share in members.shares)
         assert 1.0 == members.temperature
         assert members.trees is not None
         assert 2 == len(members.trees.texts) == len(members.shares) - 1
         assert 1 == pytest.approx(sum(members.shares), abs=1e-12)
-        blend = loss(members.probabilities(valid.X), valid)
-        assert blend <= loss(replace(members, shares=(0.5, 0.25, 0.25)).probabilities(valid.X), valid) + 1e-6
-        assert blend <= max(loss(each, valid) for each in members.each(valid.X))
+        blend = loss(members.predict_proba(valid.X), valid)
+        assert blend <= loss(replace(members, shares=(0.5, 0.25, 0.25)).predict_proba(valid.X), valid) + 1e-6
+        assert blend <= max(loss(each, valid) for each in members.predict_each(valid.X))
 
     def test_the_better_one_counts_more(self, tmp_path: Path) -> None:
         """A network that learned nothing leaves the prediction to the trees, and trees that learned nothing to the network."""
         useless = {"learning_rate": 1e-9, "max_epochs": 1}
-        to_trees = trained(tmp_path / "a", train_params(trees={"n_models": 2, "n_estimators": 60}, **useless)).classifier
+        to_trees = trained(tmp_path / "a", train_plan(trees={"n_models": 2, "n_estimators": 60}, **useless)).classifier
         useless_trees = {"n_models": 2, "n_estimators": 1, "learning_rate": 1e-9}
-        to_network = trained(tmp_path / "b", train_params(trees=useless_trees, max_epochs=30)).classifier
-        assert to_trees.members.shares[0] < 0.5 < to_network.members.shares[0]
+        to_network = trained(tmp_path / "b", train_plan(trees=useless_trees, max_epochs=30)).classifier
+        assert to_trees.ensemble.shares[0] < 0.5 < to_network.ensemble.shares[0]
 
     def test_few_rows_decide_little(self, tmp_path: Path) -> None:
         """Of a handful of valid rows, shares stay near each other and the temperature near 1."""
         valid = prepared(300).parts["valid"].take(np.arange(2))
-        made = trained(tmp_path / "a", train_params(trees=TREES, calibrate=True), valid=valid).classifier
-        assert 0.3 < made.members.shares[0] < 0.7
-        assert 0.75 < made.members.temperature < 1.34
+        made = trained(tmp_path / "a", train_plan(trees=TREES, calibrate=True), valid=valid).classifier
+        assert 0.3 < made.ensemble.shares[0] < 0.7
+        assert 0.75 < made.ensemble.temperature < 1.34
 
     def test_without_trees(self, tmp_path: Path) -> None:
         """Without trees there is no blend."""
-        made = trained(tmp_path / "a", train_params(n_networks=2)).classifier
-        assert made.members.trees is None
-        assert (1.0,) == made.members.shares
-        assert 2 == len(made.members.networks)
+        made = trained(tmp_path / "a", train_plan(n_networks=2)).classifier
+        assert made.ensemble.trees is None
+        assert (1.0,) == made.ensemble.shares
+        assert 2 == len(made.ensemble.networks)
 
     def test_weights_of_valid(self, tmp_path: Path) -> None:
         """Rows of valid count by their weight; weights a thousand times as large count the same."""
         valid = prepared(300).parts["valid"]
-        params = train_params(trees=TREES, calibrate=True)
+        params = train_plan(trees=TREES, calibrate=True)
         draw = np.random.default_rng(0).exponential(size=len(valid)) * (np.arange(len(valid)) % 3 > 0)
         found = [
-            trained(tmp_path / str(i), params, valid=replace(valid, weight=weight)).classifier.members
+            trained(tmp_path / str(i), params, valid=replace(valid, weight=weight)).classifier.ensemble
             for i, weight in enumerate((draw, 1024 * draw, np.ones(len(valid)), None))
         ]
         shares = [(members.shares, members.temperature) for members in found]
@@ -432,12 +408,12 @@ class TestTemperature:
         self, tmp_path: Path, name: str, classes: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A network that is too sure of itself gets a temperature above 1, one that is not sure enough one below."""
-        params = train_params(name, calibrate=True, max_epochs=12)
+        params = train_plan(name, calibrate=True, max_epochs=12)
         found = []
         for factor in (8.0, 0.2):
             with monkeypatch.context() as patch:
                 with_logits(factor, patch)
-                found.append(trained(tmp_path / str(factor), params, classes).classifier.members.temperature)
+                found.append(trained(tmp_path / str(factor), params, classes).classifier.ensemble.temperature)
         assert found[1] < 1 < found[0]
 
     @pytest.mark.parametrize("factor", [5.0, 1.0, 0.3])
@@ -449,25 +425,25 @@ class TestTemperature:
         with_logits(factor, monkeypatch)
         valid = prepared(300).parts["valid"]
         valid = valid.take(np.tile(np.arange(len(valid)), 50))
-        params = train_params(trees=trees, calibrate=True, max_epochs=12)
-        members = trained(tmp_path / "a", params, valid=valid).classifier.members
-        plain = replace(members, temperature=1.0).probabilities(valid.X)
-        least = min(loss(tempered(plain, temperature), valid) for temperature in np.geomspace(0.2, 5, 60))
-        assert loss(members.probabilities(valid.X), valid) < least + 0.01
-        assert loss(members.probabilities(valid.X), valid) < loss(plain, valid) + 1e-6
+        params = train_plan(trees=trees, calibrate=True, max_epochs=12)
+        members = trained(tmp_path / "a", params, valid=valid).classifier.ensemble
+        plain = replace(members, temperature=1.0).predict_proba(valid.X)
+        least = min(loss(apply_temperature(plain, temperature), valid) for temperature in np.geomspace(0.2, 5, 60))
+        assert loss(members.predict_proba(valid.X), valid) < least + 0.01
+        assert loss(members.predict_proba(valid.X), valid) < loss(plain, valid) + 1e-6
 
     def test_not_asked_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without `calibrate` the temperature is 1, however sure the network is."""
         with_logits(8.0, monkeypatch)
-        assert 1.0 == trained(tmp_path / "a", train_params()).classifier.members.temperature
+        assert 1.0 == trained(tmp_path / "a", train_plan()).classifier.ensemble.temperature
 
     def test_changes_nothing_else(self, tmp_path: Path) -> None:
         """Calibrated or not, the networks, the trees and their shares are the same."""
         one, two = (
-            trained(tmp_path / str(asked), train_params(trees=TREES, calibrate=asked)).classifier.members
+            trained(tmp_path / str(asked), train_plan(trees=TREES, calibrate=asked)).classifier.ensemble
             for asked in (False, True)
         )
         assert one.shares == two.shares
         assert two.temperature != 1.0
         X = copy.deepcopy(prepared(300).parts["test"].X)
-        np.testing.assert_array_equal(one.probabilities(X), replace(two, temperature=1.0).probabilities(X))
+        np.testing.assert_array_equal(one.predict_proba(X), replace(two, temperature=1.0).predict_proba(X))

@@ -11,17 +11,17 @@ import torch
 from torch import nn
 
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
-from tests.training import NETWORKS, spec_of, train_params
+from tests.training import NETWORKS, inputs_of, spec_of, train_plan
 from veritable.models.classifier import Classifier, build_network
-from veritable.models.members import Members
-from veritable.models.transfer import adopt_bins, take_over
+from veritable.models.ensemble import Ensemble
+from veritable.models.transfer import adopt_bins, copy_weights
 from veritable.training.fit import TrainingError
 from veritable.training.train import train_classifier
 
 
 def made(done: InMemory, name: str, seed: int, *, networks: int = 1, **knobs: Any) -> Classifier:
     """An untrained classifier on a table."""
-    params = train_params(name, **knobs)
+    params = train_plan(name, **knobs)
     spec = spec_of(params, done.encoder.cardinalities, done.parts["train"])
     torch.manual_seed(seed)
     built = []
@@ -30,18 +30,18 @@ def made(done: InMemory, name: str, seed: int, *, networks: int = 1, **knobs: An
         with torch.no_grad():
             for weight in built[-1].parameters():  # some are alike at first
                 weight.add_(torch.randn_like(weight) / 9)
-    return Classifier(Members(tuple(built)), spec, done.encoder, done.contract, None)
+    return Classifier(Ensemble(tuple(built)), spec, done.encoder, done.contract, None)
 
 
 def warm(done: InMemory, earlier: Classifier, number: int = 0) -> tuple[nn.Module, list[str]]:
     """A new network of the same kind, and what it took over."""
     spec = dict(earlier.spec)
     if "bins" in spec:
-        own = spec_of(train_params(spec["name"]), done.encoder.cardinalities, done.parts["train"])["bins"]
+        own = spec_of(train_plan(spec["name"]), done.encoder.cardinalities, done.parts["train"])["bins"]
         spec["bins"] = adopt_bins(own, done.encoder, earlier)
     torch.manual_seed(1)
     network = build_network(done.encoder, len(done.classes), spec)
-    return network, take_over(network, done.encoder, done.classes, earlier, number)
+    return network, copy_weights(network, done.encoder, done.classes, earlier, number)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -53,7 +53,7 @@ def test_same_table(name: str, classes: int) -> None:
     network, taken = warm(done, earlier)
     assert [each for each, _ in network.named_parameters()] == taken
     X = done.parts["test"].X
-    np.testing.assert_array_equal(earlier.predict_encoded(X), Members((network,)).of_networks(X))
+    np.testing.assert_array_equal(earlier.predict_proba(X), Ensemble((network,)).predict_networks(X))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -67,7 +67,7 @@ def test_other_order(name: str) -> None:
     other = prepare_frame(moved, duplicates="together")
     assert done.encoder != other.encoder
     network, _ = warm(other, earlier)
-    after = Classifier(Members((network,)), earlier.spec, other.encoder, other.contract, None)
+    after = Classifier(Ensemble((network,)), earlier.spec, other.encoder, other.contract, None)
     expected, found = (each.predict_proba(frame) for each in (earlier, after))
     if name == "mlp":  # which takes numbers as they are standardised: another mean shifts them a little
         assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.9
@@ -88,7 +88,7 @@ def test_what_is_new(name: str) -> None:
     other = prepare_frame(grown)
     fresh, _ = warm(other, made(other, name, 5))
     network, taken = warm(other, earlier)
-    old, new, other_new = (dict(each.named_parameters()) for each in (earlier.members.networks[0], network, fresh))
+    old, new, other_new = (dict(each.named_parameters()) for each in (earlier.ensemble.networks[0], network, fresh))
     assert set(old) == set(taken)
     axis = 0 if new["output.bias"].ndim == 1 else -1
     both = torch.arange(2)
@@ -106,7 +106,7 @@ def test_what_is_new(name: str) -> None:
 
 
 def spec_bins(done: InMemory, earlier: Classifier) -> list[list[float]]:
-    own = spec_of(train_params(earlier.spec["name"]), done.encoder.cardinalities, done.parts["train"])["bins"]
+    own = spec_of(train_plan(earlier.spec["name"]), done.encoder.cardinalities, done.parts["train"])["bins"]
     return adopt_bins(own, done.encoder, earlier)
 
 
@@ -114,9 +114,9 @@ def test_another_width() -> None:
     """Layers of another width are not taken over; what still fits is."""
     done = prepared(300)
     earlier = made(done, "tabm", 0, d_block=16)
-    params = train_params("tabm", d_block=8)
+    params = train_plan("tabm", d_block=8)
     network = build_network(done.encoder, 2, spec_of(params, done.encoder.cardinalities, done.parts["train"]))
-    taken = take_over(network, done.encoder, done.classes, earlier, 0)
+    taken = copy_weights(network, done.encoder, done.classes, earlier, 0)
     assert taken
     assert all(each.startswith("features.") or each.endswith((".r", "output.bias")) for each in taken)
 
@@ -127,57 +127,48 @@ def test_networks_in_turn() -> None:
     earlier = made(done, "mlp", 0, networks=2)
     for number in range(4):
         network, _ = warm(done, earlier, number)
-        expected = earlier.members.networks[number % 2].state_dict()
+        expected = earlier.ensemble.networks[number % 2].state_dict()
         assert all(torch.equal(expected[name], weight) for name, weight in network.state_dict().items())
 
 
 class TestTraining:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_goes_on(self, tmp_path: Path, name: str) -> None:
-        """Started from a trained classifier, the first epoch is better than started anew."""
-        done = prepared(300)
-        parts = (done.parts["train"], done.parts["valid"])
+        """The first epoch is better with the weights of an earlier classifier than with random ones."""
         losses = []
         earlier = None
         for i, epochs in enumerate((12, 1, 1)):
             scratch = tmp_path / str(i)
             scratch.mkdir()
             start = earlier if i == 2 else None
-            trained = train_classifier(
-                train_params(name, max_epochs=epochs), done.encoder, done.contract, *parts, scratch, start
-            )
+            plan = train_plan(name, max_epochs=epochs)
+            trained = train_classifier(inputs_of(prepared(300), plan, scratch, earlier=start))
             earlier = trained.classifier if i == 0 else earlier
             losses.append(trained.history["valid_loss"].iloc[0])
         assert losses[2] < losses[1]
 
     @pytest.mark.parametrize(("name", "frozen"), [("tabm", "features"), ("resnet", "block_1"), ("mlp", "hidden_1")])
     def test_frozen(self, tmp_path: Path, name: str, frozen: str) -> None:
-        """What is frozen stays bit for bit; all else learns."""
+        """Frozen weights stay the same, bit for bit; all others change."""
         done = prepared(300)
         earlier = made(done, name, 0)
-        params = train_params(name, freeze=[frozen], weight_decay=0.1, gradient_clip_val=1.0)
-        trained = train_classifier(
-            params, done.encoder, done.contract, done.parts["train"], done.parts["valid"], tmp_path, earlier
-        )
-        before, after = (dict(each.members.networks[0].named_parameters()) for each in (earlier, trained.classifier))
+        plan = train_plan(name, freeze=[frozen], weight_decay=0.1, gradient_clip_val=1.0)
+        trained = train_classifier(inputs_of(done, plan, tmp_path, earlier=earlier))
+        before, after = (dict(each.ensemble.networks[0].named_parameters()) for each in (earlier, trained.classifier))
         assert {n for n in before if n.startswith(frozen)} == {n for n in before if torch.equal(before[n], after[n])}
 
     def test_nothing_fits(self, tmp_path: Path) -> None:
-        """Another kind of network, no weight in common, or nothing to freeze: one sentence that says what to set."""
+        """Another kind of network, weights that do not fit, and unknown weights to freeze are refused."""
         done = prepared(300)
-        parts = (done.parts["train"], done.parts["valid"])
         earlier = made(done, "mlp", 0)
         cases = [
-            (train_params("tabm"), r"the same kind of network, however it has 'mlp' and train\.network is 'tabm'"),
-            (
-                train_params("mlp", freeze=["features"]),
-                r"'train\.freeze' in params\.yaml must name weights .* begins with 'features'",
-            ),
+            (train_plan("tabm"), r"must be a classifier with the network 'tabm', but its network is 'mlp'"),
+            (train_plan("mlp", freeze=["features"]), r"train\.freeze must name parameters .* none starts with 'features'"),
         ]
-        for params, words in cases:
+        for plan, words in cases:
             with pytest.raises(TrainingError, match=words):
-                train_classifier(params, done.encoder, done.contract, *parts, tmp_path, earlier)
+                train_classifier(inputs_of(done, plan, tmp_path, earlier=earlier))
         stranger = prepare_frame(pd.DataFrame({"z": np.random.default_rng(0).normal(size=90), "target": list("ab") * 45}))
         other = replace(made(stranger, "mlp", 0, hidden_layer_sizes=[5]), contract=stranger.contract)
-        with pytest.raises(TrainingError, match=r"no weights of its network fit"):
-            train_classifier(train_params("mlp"), done.encoder, done.contract, *parts, tmp_path, other)
+        with pytest.raises(TrainingError, match=r"no weights of its network do"):
+            train_classifier(inputs_of(done, train_plan("mlp"), tmp_path, earlier=other))

@@ -40,7 +40,7 @@ def rows(classes: int) -> np.ndarray:
 def test_predicts_what_lightgbm_predicts(classes: int, models: int) -> None:
     """Probabilities are the mean of LightGBM's own, in float64, one a class; of two classes it gives the second's alone."""
     fitted = boosters(classes, models)
-    found = mean_of(Trees.of(fitted), rows(classes))
+    found = mean_of(Trees.from_boosters(fitted), rows(classes))
     expected = np.mean([booster.predict(rows(classes)) for booster in fitted], axis=0)
     assert (70, classes) == found.shape
     assert np.float64 == found.dtype
@@ -51,7 +51,7 @@ def test_predicts_what_lightgbm_predicts(classes: int, models: int) -> None:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_round_trip(classes: int, tmp_path: Path) -> None:
     """From their texts, also by way of files, they predict the same to the last bit, and their texts are the same again."""
-    trees = Trees.of(boosters(classes))
+    trees = Trees.from_boosters(boosters(classes))
     for i, text in enumerate(trees.texts):
         (tmp_path / str(i)).write_text(text, encoding="utf-8")
     again = Trees([(tmp_path / str(i)).read_text(encoding="utf-8") for i in range(2)])
@@ -63,7 +63,7 @@ def test_round_trip(classes: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("absent", [0, 2])
 def test_a_class_absent_from_train(classes: int, absent: int) -> None:
     """A class that train did not have is all but impossible; the others are as likely as they are."""
-    found = mean_of(Trees.of(boosters(classes, absent=absent)), rows(classes))
+    found = mean_of(Trees.from_boosters(boosters(classes, absent=absent)), rows(classes))
     assert np.isfinite(found).all()
     assert found[:, absent].max() < 1e-3
     np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-9)
@@ -78,7 +78,7 @@ def test_up_to_the_best_round() -> None:
     judged = data.create_valid(valid.X, valid.y)
     booster = lgb.train(settings, data, 100, valid_sets=[judged], callbacks=[stop], keep_training_booster=True)
     assert 0 < booster.best_iteration < booster.current_iteration()
-    trees = Trees.of([booster])
+    trees = Trees.from_boosters([booster])
     assert booster.best_iteration == lgb.Booster(model_str=trees.texts[0]).num_trees()
     expected = booster.predict(rows(2), num_iteration=booster.best_iteration)
     np.testing.assert_array_equal(expected, mean_of(trees, rows(2))[:, 1])
@@ -87,13 +87,13 @@ def test_up_to_the_best_round() -> None:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_no_rows(classes: int) -> None:
     """No rows have no probabilities, in the shape of any."""
-    assert (0, classes) == mean_of(Trees.of(boosters(classes)), rows(classes)[:0]).shape
+    assert (0, classes) == mean_of(Trees.from_boosters(boosters(classes)), rows(classes)[:0]).shape
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_any_company(classes: int) -> None:
     """A row has the same probabilities to the last bit alone, among others, and however they lie in memory."""
-    trees, X = Trees.of(boosters(classes)), rows(classes)
+    trees, X = Trees.from_boosters(boosters(classes)), rows(classes)
     expected = mean_of(trees, X)
     for size in (1, 7, 69):
         pieces = [mean_of(trees, X[start : start + size]) for start in range(0, len(X), size)]
@@ -104,7 +104,7 @@ def test_any_company(classes: int) -> None:
 
 def test_texts_are_texts() -> None:
     """The text of a model is printable and names no place on this machine."""
-    for text in Trees.of(boosters(3)).texts:
+    for text in Trees.from_boosters(boosters(3)).texts:
         assert text.replace("\n", "").isprintable()
         assert str(Path.home()) not in text
         assert str(Path.cwd()) not in text

@@ -16,16 +16,18 @@ from optuna.storages.journal import JournalFileBackend
 
 from tests.rooms import numbers_part, prepared, section
 from tests.test_fit import Killed
-from tests.training import train_params
+from tests.training import inputs_of, train_params, train_plan
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import Part
+from veritable.training import train as train_room
 from veritable.training import tuning as room
 from veritable.training.fit import Diverged, TrainingError
 from veritable.training.module import ClassifierModule
-from veritable.training.params import SEARCHABLE, Range, TrainParams, TuneParams
-from veritable.training.train import Judged, train_classifier
+from veritable.training.params import SEARCHABLE, Range, TuneParams
+from veritable.training.plan import TrainPlan, TunePlan, plan_tuning
+from veritable.training.train import HeldOut, train_classifier
 from veritable.training.trials import Trial, Tuning
-from veritable.training.tuning import log_loss, tune_params
+from veritable.training.tuning import tune_params
 
 SPACE = {
     "mlp.learning_rate": {"low": 0.0001, "high": 0.1, "log": True},
@@ -34,7 +36,7 @@ SPACE = {
     "trees.num_leaves": {"low": 2, "high": 8, "log": False},
     "tabm.d_block": [8],
 }
-BASE = train_params(trees={"n_models": 1}, calibrate=True)
+BASE = train_plan(trees={"n_models": 1}, calibrate=True)
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +51,17 @@ def tune_section(space: dict[str, Any] = SPACE, **changes: Any) -> TuneParams:
     return TuneParams.parse("tune", section("tune", **({"n_trials": 9, "space": space} | changes)))
 
 
-def tuned(scratch: Path, base: TrainParams = BASE, classes: int = 2, **changes: Any) -> Tuning:
-    done = prepared(300, classes)
+def tuned(scratch: Path, base: TrainPlan = BASE, classes: int = 2, **changes: Any) -> Tuning:
     scratch.mkdir(exist_ok=True)
-    parts = done.parts["train"], done.parts["valid"]
-    return tune_params(tune_section(**changes), base, done.encoder, done.contract, *parts, scratch)
+    return tune_params(tune_plan(base, **changes), inputs_of(prepared(300, classes), base, scratch))
+
+
+def tune_plan(base: TrainPlan = BASE, **changes: Any) -> TunePlan:
+    return plan_tuning(tune_section(**changes), train_params(), base, "table.csv")
 
 
 def written(found: Tuning, folder: Path) -> dict[str, bytes]:
-    found.write(folder, base={})
+    found.write(folder)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -71,12 +75,12 @@ class TestTrials:
         """There are so many trials, numbered from 1, each with a value of the space for every knob that is searched."""
         assert list(range(1, 10)) == [each.number for each in undisturbed.trials]
         for each in undisturbed.trials[1:]:
-            assert set(undisturbed.searched) == set(each.knobs)
-            assert 0.0001 <= each.knobs["mlp.learning_rate"] <= 0.1
-            assert each.knobs["mlp.hidden_layer_sizes"] in SPACE["mlp.hidden_layer_sizes"]
-            assert 0 <= each.knobs["mlp.dropout"] <= 0.6
-            assert each.knobs["trees.num_leaves"] in range(2, 9)
-        assert len({json.dumps(each.knobs) for each in undisturbed.trials}) > 7
+            assert set(undisturbed.searched) == set(each.params)
+            assert 0.0001 <= each.params["mlp.learning_rate"] <= 0.1
+            assert each.params["mlp.hidden_layer_sizes"] in SPACE["mlp.hidden_layer_sizes"]
+            assert 0 <= each.params["mlp.dropout"] <= 0.6
+            assert each.params["trees.num_leaves"] in range(2, 9)
+        assert len({json.dumps(each.params) for each in undisturbed.trials}) > 7
 
     def test_the_first_is_what_one_has(self, undisturbed: Tuning, tmp_path: Path) -> None:
         """The first trial is the params as they stand, and its loss that of the classifier that they train."""
@@ -86,7 +90,7 @@ class TestTrials:
             "mlp.hidden_layer_sizes": [8],
             "mlp.dropout": 0.2,
             "trees.num_leaves": 4,
-        } == first.knobs
+        } == first.params
         assert _loss(BASE, tmp_path) == first.loss
 
     def test_the_best_is_had_again(self, undisturbed: Tuning, tmp_path: Path) -> None:
@@ -94,7 +98,7 @@ class TestTrials:
         best = undisturbed.best
         assert best is not None
         assert best.loss == min(each.loss for each in undisturbed.trials if each.loss is not None)
-        assert _loss(room._with(BASE, undisturbed.better), tmp_path) == best.loss < (undisturbed.trials[0].loss or 0)
+        assert _loss(room._updated(BASE, undisturbed.better), tmp_path) == best.loss < (undisturbed.trials[0].loss or 0)
 
     @pytest.mark.parametrize(
         "space",
@@ -107,29 +111,33 @@ class TestTrials:
     )
     def test_what_one_has_may_lie_outside(self, tmp_path: Path, space: dict[str, Any]) -> None:
         """Where the params lie outside the space they are still tried, and here they stay the best."""
-        found = tuned(tmp_path / "a", n_trials=4, space=space, base=train_params(max_epochs=8))
+        found = tuned(tmp_path / "a", n_trials=4, space=space, base=train_plan(max_epochs=8))
         assert found.best is found.trials[0]
         assert {} == found.better
-        assert "none was better than the present one" in str(found)
+        assert "none was better than the current one" in str(found)
 
     def test_few_digits(self, undisturbed: Tuning) -> None:
         """Numbers that are tried can be read: three digits."""
         for each in undisturbed.trials[1:]:
             for key in ("mlp.learning_rate", "mlp.dropout"):
-                assert float(f"{each.knobs[key]:.3g}") == each.knobs[key]
+                assert float(f"{each.params[key]:.3g}") == each.params[key]
 
     def test_multiples(self, tmp_path: Path) -> None:
         """A range of a width, a multiple of 8, gives multiples of 8."""
-        base = train_params("tabm", max_epochs=1)
+        base = train_plan("tabm", max_epochs=1)
         found = tuned(tmp_path / "a", base, n_trials=6, space={"tabm.d_block": {"low": 8, "high": 32, "log": False}})
-        widths = {each.knobs["tabm.d_block"] for each in found.trials}
+        widths = {each.params["tabm.d_block"] for each in found.trials}
         assert widths <= {8, 16, 24, 32}
         assert len(widths) > 1
 
     def test_it_learns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a loss that hangs on one number alone, the search finds the valley."""
-        monkeypatch.setattr(room, "train_classifier", lambda params, *_, **__: SimpleNamespace(judged=params))
-        monkeypatch.setattr(room, "log_loss", lambda params: abs(np.log10(params.mlp.learning_rate) + 3) + 0.1)
+
+        def trained(inputs: Any, callback: Any) -> Any:
+            loss = abs(np.log10(inputs.plan.mlp.learning_rate) + 3) + 0.1
+            return SimpleNamespace(held_out=SimpleNamespace(log_loss=loss))
+
+        monkeypatch.setattr(room, "train_classifier", trained)
         found = tuned(tmp_path / "a", n_trials=40, space={"mlp.learning_rate": {"low": 1e-6, "high": 1.0, "log": True}})
         later = [each.loss for each in found.trials[20:] if each.loss is not None]
         assert found.best is not None
@@ -143,13 +151,11 @@ class TestTrials:
         part = numbers_part(3, 0)
         part = Part(part.row, np.array([0, 1, 0]), part.X, weight=np.array([1.0, 3.0, 0.0], dtype=np.float32))
 
-        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(log_loss(Judged(part, y_prob, np.zeros(3))))
+        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(HeldOut(part, y_prob, np.zeros(3)).log_loss)
 
 
-def _loss(params: TrainParams, folder: Path) -> float:
-    done = prepared(300)
-    parts = done.parts["train"], done.parts["valid"]
-    return log_loss(train_classifier(params, done.encoder, done.contract, *parts, folder).judged)
+def _loss(plan: TrainPlan, folder: Path) -> float:
+    return train_classifier(inputs_of(prepared(300), plan, folder)).held_out.log_loss
 
 
 class TestSame:
@@ -198,14 +204,14 @@ class TestSame:
 
     def test_killed_in_the_trees(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Killed when the network of a trial was trained and its trees were not, the search still hears of its epochs."""
-        before, counted = room.log_loss, count(1)
+        before, counted = train_room.fit_trees, count(1)
 
-        def dying(*given: Any) -> float:
+        def dying(*given: Any, **named: Any) -> Any:
             if next(counted) % 2:
                 raise Killed
-            return before(*given)
+            return before(*given, **named)
 
-        monkeypatch.setattr(room, "log_loss", dying)
+        monkeypatch.setattr(train_room, "fit_trees", dying)
         assert undisturbed.trials == self._until_done(tmp_path / "a").trials
 
     def test_journal_of_garbage(self, undisturbed: Tuning, tmp_path: Path) -> None:
@@ -229,7 +235,7 @@ RATES = {"mlp.learning_rate": {"low": 1e-7, "high": 0.05, "log": True}}
 class TestPruning:
     def test_bad_ones_are_stopped(self, tmp_path: Path) -> None:
         """A network that is worse than half of those before is stopped before its last epoch, and is never the best."""
-        base = train_params(max_epochs=8)
+        base = train_plan(max_epochs=8)
         on, off = (tuned(tmp_path / str(pruning), base, n_trials=16, pruning=pruning, space=RATES) for pruning in (True, False))
         pruned = [each for each in on.trials if each.state == "pruned"]
         assert [] == [each for each in off.trials if each.state != "complete"]
@@ -242,7 +248,7 @@ class TestPruning:
 
     def test_one_that_diverges(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A trial whose loss is no longer finite is told and passed over."""
-        base = train_params(max_epochs=3, dropout=0.0)
+        base = train_plan(max_epochs=3, dropout=0.0)
         found = tuned(tmp_path / "a", base, n_trials=4, space={"mlp.learning_rate": [1e30]})
         assert ["complete", "diverged", "diverged", "diverged"] == [each.state for each in found.trials]
         assert "(3 diverged)" in str(found)
@@ -250,35 +256,31 @@ class TestPruning:
 
     def test_one_that_does_not_fit(self, tmp_path: Path) -> None:
         """Where networks start from an earlier classifier, a trial of other sizes that nothing of it fits is passed over."""
-        done = prepared(300)
-        parts = done.parts["train"], done.parts["valid"]
-        (tmp_path / "earlier").mkdir()
-        earlier = train_classifier(
-            train_params(hidden_layer_sizes=[8], max_epochs=1), done.encoder, done.contract, *parts, tmp_path / "earlier"
-        ).classifier
-        frozen = next(name for name, _ in earlier.members.networks[0].named_parameters())
-        base = train_params(hidden_layer_sizes=[8], max_epochs=1, freeze=[frozen])
-        params = tune_section({"mlp.hidden_layer_sizes": [[]]}, n_trials=3)
+        done, scratch = prepared(300), tmp_path / "earlier"
+        scratch.mkdir()
+        first = train_plan(hidden_layer_sizes=[8], max_epochs=1)
+        earlier = train_classifier(inputs_of(done, first, scratch)).classifier
+        frozen = next(name for name, _ in earlier.ensemble.networks[0].named_parameters())
+        base = train_plan(hidden_layer_sizes=[8], max_epochs=1, freeze=[frozen])
+        plan = tune_plan(base, space={"mlp.hidden_layer_sizes": [[]]}, n_trials=3)
         (tmp_path / "a").mkdir()
-        found = tune_params(params, base, done.encoder, done.contract, *parts, tmp_path / "a", earlier)
+        found = tune_params(plan, inputs_of(done, base, tmp_path / "a", earlier=earlier))
         assert ["complete", "unfit", "unfit"] == [each.state for each in found.trials]
         assert "(2 unfit)" in str(found)
         with pytest.raises(TrainingError):
-            tune_params(
-                params, train_params(freeze=["none"]), done.encoder, done.contract, *parts, tmp_path / "earlier", earlier
-            )
+            tune_params(plan, inputs_of(done, train_plan(freeze=["none"]), scratch, earlier=earlier))
 
     def test_folds(self, tmp_path: Path) -> None:
         """With folds, trials are judged on all rows, each by a classifier that has not seen it."""
-        base = train_params(n_splits=3, max_epochs=2)
+        base = train_plan(n_splits=3, max_epochs=2)
         found = tuned(tmp_path / "a", base, n_trials=2, space={"mlp.dropout": [0.5]})
         assert _loss(base, tmp_path) == found.trials[0].loss
         assert "log loss over the folds" in str(found)
 
     def test_what_one_has_diverges(self, tmp_path: Path) -> None:
         """If the params as they stand cannot be trained with, that is said as the stage `train` says it."""
-        with pytest.raises(Diverged, match=r"Lower train.mlp.learning_rate"):
-            tuned(tmp_path / "a", train_params(learning_rate=1e30), n_trials=4)
+        with pytest.raises(Diverged, match=r"Decrease train\.mlp\.learning_rate"):
+            tuned(tmp_path / "a", train_plan(learning_rate=1e30), n_trials=4)
 
 
 class TestUnsearched:
@@ -286,23 +288,24 @@ class TestUnsearched:
         ("base", "searched", "said"),
         [
             (
-                train_params("mlp"),
+                train_plan("mlp"),
                 ["mlp.dropout"],
-                "Not searched: knobs of resnet and tabm, since the network is mlp, and of trees, since there are none.",
+                "Parameters not searched: those of resnet and tabm, because the network is mlp, and those of trees, "
+                "because there are none.",
             ),
             (
-                train_params("mlp", trees={"n_models": 1}),
+                train_plan("mlp", trees={"n_models": 1}),
                 ["mlp.dropout", "trees.lambda_l2"],
-                "Not searched: knobs of resnet and tabm, since the network is mlp.",
+                "Parameters not searched: those of resnet and tabm, because the network is mlp.",
             ),
             (
-                train_params("tabm", trees={"n_models": 1}),
+                train_plan("tabm", trees={"n_models": 1}),
                 ["tabm.dropout", "trees.lambda_l2"],
-                "Not searched: knobs of mlp and resnet, since the network is tabm.",
+                "Parameters not searched: those of mlp and resnet, because the network is tabm.",
             ),
         ],
     )
-    def test_told(self, tmp_path: Path, base: TrainParams, searched: list[str], said: str) -> None:
+    def test_told(self, tmp_path: Path, base: TrainPlan, searched: list[str], said: str) -> None:
         """Knobs of networks that are not chosen, and of trees where there are none, are not searched, and that is said."""
         space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")} | {"trees.lambda_l2": [1.0]}
         found = tuned(tmp_path / "a", base, n_trials=1, space=space)
@@ -312,48 +315,48 @@ class TestUnsearched:
 
     def test_all_searched(self, tmp_path: Path) -> None:
         """Where all are searched nothing is said of others."""
-        assert "Not searched" not in str(tuned(tmp_path / "a", n_trials=1, space={"mlp.dropout": [0.1]}))
+        assert "not searched" not in str(tuned(tmp_path / "a", n_trials=1, space={"mlp.dropout": [0.1]}))
 
     def test_nothing_to_search(self, tmp_path: Path) -> None:
         """A space without a knob of what is trained is one clear error."""
-        with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a knob of mlp, .* however it has none"):
-            tuned(tmp_path / "a", train_params(), space={"tabm.dropout": [0.1], "trees.lambda_l2": [1.0]})
+        with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a parameter of mlp, but has none"):
+            tuned(tmp_path / "a", train_plan(), space={"tabm.dropout": [0.1], "trees.lambda_l2": [1.0]})
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("tabm.dropuot", [0.1], "'tune.space.tabm.dropuot' in params.yaml must name a knob of train, however there is no "
+    ("tabm.dropuot", [0.1], "'tune.space.tabm.dropuot' in params.yaml must name a parameter of train, but there is no "
      "'train.tabm.dropuot'. Did you mean 'tabm.dropout'?"),
-    ("network", ["tabm"], "'tune.space.network' in params.yaml must name a knob of train, however there is no "
+    ("network", ["tabm"], "'tune.space.network' in params.yaml must name a parameter of train, but there is no "
      "'train.network'."),
-    ("seed", [1], "Known are knobs of mlp, resnet, tabm, trees, as tabm.dropout."),
-    ("tabm", [1], "must name a knob of train"),
-    ("tabm.", [1], "must name a knob of train"),
-    ("tabm.d_block.x", [1], "must name a knob of train"),
-    ("", [1], "must name a knob of train"),
-    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, however it is 1.5."),
-    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a non-empty list, however it is []."),
-    ("tabm.dropout", 0.3, "must be a range {low, high, log} or a list of choices, however it is 0.3."),
-    ("tabm.dropout", None, "must be a range {low, high, log} or a list of choices, however it is None."),
+    ("seed", [1], "Known are parameters of mlp, resnet, tabm, trees, as tabm.dropout."),
+    ("tabm", [1], "must name a parameter of train"),
+    ("tabm.", [1], "must name a parameter of train"),
+    ("tabm.d_block.x", [1], "must name a parameter of train"),
+    ("", [1], "must name a parameter of train"),
+    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, but is 1.5."),
+    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a non-empty list, but is []."),
+    ("tabm.dropout", 0.3, "must be a range {low, high, log} or a list of choices, but is 0.3."),
+    ("tabm.dropout", None, "must be a range {low, high, log} or a list of choices, but is None."),
     ("tabm.dropout", {"low": 0.1, "high": 1.5, "log": False}, "'tune.space.tabm.dropout.high' in params.yaml must be less"),
     ("tabm.dropout", {"low": 0.1, "hgih": 0.5, "log": False}, "no key 'tune.space.tabm.dropout.hgih'. Did you mean "
      "'tune.space.tabm.dropout.high'?"),
     ("tabm.dropout", {"low": 0.1, "high": 0.5}, "params.yaml lacks the key 'tune.space.tabm.dropout.log'."),
-    ("tabm.dropout", {"low": 0.5, "high": 0.1, "log": False}, "must have a low below its high, however they are 0.5 and 0.1."),
-    ("tabm.dropout", {"low": 0, "high": 0.1, "log": True}, "must have a low above 0 where log is true, however it is 0."),
+    ("tabm.dropout", {"low": 0.5, "high": 0.1, "log": False}, "must have a low below its high, but they are 0.5 and 0.1."),
+    ("tabm.dropout", {"low": 0, "high": 0.1, "log": True}, "must have a low above 0 if log is true, but it is 0."),
     ("tabm.dropout", {"low": "a", "high": 0.1, "log": True}, "'tune.space.tabm.dropout.low' in params.yaml must be a valid"),
     ("tabm.d_block", {"low": 8, "high": 20, "log": True},
      "'tune.space.tabm.d_block.high' in params.yaml must be a multiple of 8"),
-    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, however it is 12."),
+    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, but is 12."),
     ("tabm.max_epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.max_epochs.low' in params.yaml must be a "),
     ("tabm.lr_schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.lr_schedule.low' in params.yaml must be "),
-    ("tabm.lr_schedule", ["cosin"], "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', however "
-     "it is 'cosin'."),
+    ("tabm.lr_schedule", ["cosin"], "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', but "
+     "is 'cosin'."),
     ("mlp.hidden_layer_sizes", [64, 64],
-     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, however it is 64."),
+     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, but is 64."),
     ("mlp.hidden_layer_sizes", [[64, 0]],
      "'tune.space.mlp.hidden_layer_sizes.0.1' in params.yaml must be greater than or equal to 1,"),
     ("trees.num_leaves", [1],
-     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, however it is 1."),
+     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, but is 1."),
 ]  # fmt: skip
 
 
@@ -387,39 +390,48 @@ class TestSpace:
         params = TuneParams.parse("tune", section("tune"))
         assert 0 == params.n_trials
         assert set(SEARCHABLE) == {key.split(".")[0] for key in params.domains}
-        train = TrainParams.parse("train", section("train"))
-        outside = [key for key, each in params.domains.items() if room._Knob.of(key, each).told(room._at(train, key)) is None]
+
+        def value_of(key: str) -> Any:
+            name, param = key.split(".")
+            return section("train")[name][param]
+
+        outside = [
+            key
+            for key, each in params.domains.items()
+            if room._Variable.from_domain(key, each).to_optuna(value_of(key)) is None
+        ]
         assert [] == outside
 
 
 class TestWritten:
     def test_trials(self, undisturbed: Tuning, tmp_path: Path) -> None:
         """trials.csv has a row for each, with its state, loss, epochs and knobs."""
-        undisturbed.write(tmp_path / "out", base={})
+        undisturbed.write(tmp_path / "out")
         with (tmp_path / "out/trials.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         assert ["number", "state", "loss", "epochs", *undisturbed.searched] == list(rows[0])
         for row, each in zip(rows, undisturbed.trials, strict=True):
             assert (str(each.number), each.state) == (row["number"], row["state"])
             assert ("" if each.loss is None else each.loss) == (row["loss"] and float(row["loss"]))
-            assert each.knobs == {key: json.loads(row[key]) for key in each.knobs}
+            assert each.params == {key: json.loads(row[key]) for key in each.params}
 
     def test_best(self, undisturbed: Tuning, tmp_path: Path) -> None:
         """best.json says what was best, and of it only what is not as it was."""
-        undisturbed.write(tmp_path / "out", base={"train": 1})
+        undisturbed.write(tmp_path / "out")
         found = json.loads((tmp_path / "out/best.json").read_text())
         assert undisturbed.best is not None
-        assert {"trial": undisturbed.best.number, "loss": undisturbed.best.loss, "knobs": undisturbed.better} == found["best"]
+        assert {"trial": undisturbed.best.number, "loss": undisturbed.best.loss, "params": undisturbed.better} == found["best"]
         assert undisturbed.trials[0].loss == found["base_loss"]
-        assert {"train": 1} == found["base"]
+        assert "table.csv" == found["base"]["data.path"]
+        assert 0.01 == found["base"]["train.mlp.learning_rate"]
         assert 9 == found["trials"] == sum(found["states"].values())
 
     def test_nothing(self, tmp_path: Path) -> None:
         """Without a search both are there, and empty."""
-        files = written(Tuning(BASE), tmp_path / "out")
+        files = written(Tuning(), tmp_path / "out")
         assert b"number,state,loss,epochs\n" == files["trials.csv"]
         assert None is json.loads(files["best.json"])["best"]
-        assert "Searched nothing: tune.n_trials in params.yaml is 0." == str(Tuning(BASE))
+        assert "Searched nothing: tune.n_trials is 0." == str(Tuning())
 
     def test_sentence(self) -> None:
         """The closing line says how many were tried, what came of it, and how to apply it."""
@@ -429,10 +441,9 @@ class TestWritten:
             Trial(3, "complete", 0.3921, 10, {"mlp.dropout": 0.23, "mlp.lr_schedule": "cosine"}),
             Trial(4, "complete", 0.3921, 10, {"mlp.dropout": 0.24, "mlp.lr_schedule": "constant"}),
         )
-        assert (
-            "Tried 4 sets of params (1 pruned): valid log loss 0.4012 -> 0.3921. Best: mlp.dropout 0.23. "
-            "Apply with `python -m veritable apply`."
-        ) == str(Tuning(BASE, ("mlp.dropout", "mlp.lr_schedule"), (), trials))
+        assert ("Tried 4 parameter sets (1 pruned): valid log loss 0.4012 -> 0.3921. Best: mlp.dropout 0.23.") == str(
+            Tuning(trials, searched=("mlp.dropout", "mlp.lr_schedule"))
+        )
 
     def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """Where there is no terminal, the search prints nothing, and neither does Optuna."""

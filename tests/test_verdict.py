@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from veritable.evaluation.verdict import Candidate, compare_losses
-from veritable.metrics.metrics import compute_metrics, row_losses
+from veritable.metrics.losses import log_losses
+from veritable.metrics.metrics import compute_metrics
 
 
 def drawn(n=2000, *, seed=0):
@@ -24,8 +25,8 @@ def blurred(share, by):
 
 
 def judged(y_true, y_prob):
-    roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), resamples=1, seed=0)["roc_auc"].value
-    return Candidate(row_losses(y_true, y_prob)["log_loss"], roc_auc)
+    roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=1, seed=0)["roc_auc"].value
+    return Candidate(log_losses(y_true, y_prob), roc_auc)
 
 
 def judge(y_true, network_prob, baselines, **rest):
@@ -38,8 +39,8 @@ def test_a_better_classifier():
     baselines = {"majority": two(np.full(2000, 0.5)), "logistic_regression": blurred(share, 0.3)}
     verdict = judge(y_true, two(share), baselines, seed=0)
     assert ("better", "logistic_regression", 2000) == (verdict.outcome, verdict.best_baseline, verdict.difference.n)
-    losses = {name: row_losses(y_true, y_prob)["log_loss"].mean() for name, y_prob in baselines.items()}
-    network = row_losses(y_true, two(share))["log_loss"].mean()
+    losses = {name: log_losses(y_true, y_prob).mean() for name, y_prob in baselines.items()}
+    network = log_losses(y_true, two(share)).mean()
     gain = verdict.difference
     assert losses["logistic_regression"] - network == pytest.approx(gain.value)
     assert (
@@ -107,7 +108,7 @@ def test_the_same_seed_gives_the_same_verdict():
     """The same rows and seed give the same verdict."""
     y_true, share = drawn(200)
     arguments = (y_true, two(share), {"majority": blurred(share, 0.2)})
-    assert judge(*arguments, resamples=100, seed=3) == judge(*arguments, resamples=100, seed=3)
+    assert judge(*arguments, n_resamples=100, seed=3) == judge(*arguments, n_resamples=100, seed=3)
 
 
 def test_no_baseline():
@@ -125,5 +126,5 @@ def test_weights_can_turn_the_verdict():
     assert "worse" == judge(y_true, two(network), baselines, seed=0).outcome
     verdict = judge(y_true, two(network), baselines, weight=np.where(counts, 10.0, 0.1), seed=0)
     assert ("better", 2000) == (verdict.outcome, verdict.difference.n)
-    weighted = np.average(row_losses(y_true, two(network))["log_loss"], weights=np.where(counts, 10.0, 0.1))
+    weighted = np.average(log_losses(y_true, two(network)), weights=np.where(counts, 10.0, 0.1))
     assert f"its log loss of {weighted:.3f} is" in verdict.sentence

@@ -1,6 +1,7 @@
-"""Little networks and trees, quick to train, for the tests of training and of what predicts."""
+"""Small networks and trees that train quickly, for the tests of training and prediction."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,20 +9,22 @@ import torch
 
 from tests.rooms import InMemory
 from veritable.models.classifier import Classifier, build_network
+from veritable.models.ensemble import Ensemble
 from veritable.models.features import find_bins
-from veritable.models.members import Members
 from veritable.models.trees import Trees
-from veritable.tables.encoding.parts import Part
+from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.boosting import fit_trees
-from veritable.training.params import FROM_NOTHING, MLPParams, TrainParams
+from veritable.training.inputs import TrainingInputs
+from veritable.training.params import MLPParams, TrainParams
+from veritable.training.plan import TableFacts, TrainPlan, plan_training
 
 RECIPE = {
     "learning_rate": 0.01, "lr_schedule": "constant", "weight_decay": 0.0, "l1": 0.0, "gradient_clip_val": None,
     "batch_size": 32, "max_epochs": 4, "patience": None,
 }  # fmt: skip
 BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
-LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the template's holds
-    "network": "mlp", "n_networks": 1, "n_splits": 0, "init": FROM_NOTHING, "freeze": [], "calibrate": False,
+SMALL: dict[str, Any] = {  # a section `train` that trains quickly
+    "network": "mlp", "n_networks": 1, "n_splits": 0, "init": "models/v1", "freeze": [], "calibrate": False,
     "class_weight": "none", "accelerator": "cpu", "precision": "32-true",
     "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_layer_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
@@ -33,36 +36,56 @@ LITTLE: dict[str, Any] = {  # a section `train` that is quick, whatever the temp
     },
 }  # fmt: skip
 NETWORKS = ("mlp", "resnet", "tabm")
+FACTS = TableFacts(n_classes=2, n_rows={"train": 200, "valid": 60}, width=8, weighted=False)
 MLP_SPEC = {"name": "mlp", "hidden_layer_sizes": [6], "activation": "gelu", "dropout": 0.3}
 
 
 def train_params(network: str = "mlp", *, trees: Mapping[str, Any] | None = None, **changes: Any) -> TrainParams:
-    """Section `train` for one network, little and quick; what its own section holds goes there. Trees only if asked for."""
-    own = {key: value for key, value in changes.items() if key in LITTLE[network]}
+    """Section `train` for a small network; changes of its own section go there. No trees by default."""
+    own = {key: value for key, value in changes.items() if key in SMALL[network]}
     rest = {key: value for key, value in changes.items() if key not in own}
-    sections = {network: LITTLE[network] | own, "trees": LITTLE["trees"] | dict(trees or {})}
-    return TrainParams.parse("train", LITTLE | {"network": network} | sections | rest)
+    sections = {network: SMALL[network] | own, "trees": SMALL["trees"] | dict(trees or {})}
+    return TrainParams.parse("train", SMALL | {"network": network} | sections | rest)
 
 
-def spec_of(params: TrainParams, cardinalities: np.ndarray, train: Part) -> dict[str, Any]:
-    """What the params' network is built from on such a part."""
-    recipe = params.recipe
+def train_plan(network: str = "mlp", *, facts: TableFacts = FACTS, **changes: Any) -> TrainPlan:
+    """The plan of `train_params`, with an earlier classifier, so that `freeze` is kept."""
+    return plan_training(train_params(network, **changes), facts, demo=False, has_init=True)
+
+
+def inputs_of(
+    done: InMemory,
+    plan: TrainPlan,
+    scratch: Path,
+    *,
+    train: Part | Shards | None = None,
+    valid: Part | Shards | None = None,
+    earlier: Classifier | None = None,
+) -> TrainingInputs:
+    """Return a prepared table as training inputs, with other parts if they are given."""
+    train, valid = train or done.parts["train"], valid or done.parts["valid"]
+    return TrainingInputs(plan, done.encoder, done.contract, train, valid, scratch, earlier)
+
+
+def spec_of(plan: TrainPlan, cardinalities: np.ndarray, train: Part) -> dict[str, Any]:
+    """Return the spec of the network that is trained on a part."""
+    recipe = plan.recipe
     if isinstance(recipe, MLPParams):
         return recipe.spec
-    return recipe.spec | {"bins": find_bins(train.X, cardinalities.tolist(), recipe.n_bins, params.seed)}
+    return recipe.spec | {"bins": find_bins(train.X, cardinalities.tolist(), recipe.n_bins, plan.seed)}
 
 
 def trees_of(done: InMemory, **knobs: Any) -> Trees:
-    """Trees that are fitted on a table; of one model, unless `n_models` says otherwise."""
-    params, parts = train_params(trees={"n_models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
-    trees = fit_trees(params, done.encoder.cardinalities, *parts, n_classes=len(done.classes))
+    """Fit trees on a table; one model unless `n_models` is given."""
+    plan, parts = train_plan(trees={"n_models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
+    trees = fit_trees(plan, done.encoder.cardinalities, *parts, n_classes=len(done.classes))
     assert trees is not None
     return trees
 
 
 def mean_of(trees: Trees, X: np.ndarray) -> np.ndarray:
-    """Of all models' probabilities. Shape: (n, width) -> (n, classes)"""
-    return np.asarray(np.mean(list(trees.each(X)), axis=0))
+    """Return the mean of the probabilities of all models. Shape: (n, width) -> (n, classes)"""
+    return np.asarray(np.mean(list(trees.predict_each(X)), axis=0))
 
 
 def untrained(
@@ -73,12 +96,12 @@ def untrained(
     networks: int = 1,
     trees: Trees | None = None,
 ) -> Classifier:
-    """A classifier whose networks have their initial weights; with trees it is a blend."""
+    """Return a classifier whose networks have their initial weights; with trees it is a blend."""
     torch.manual_seed(0)
     classes = len(done.classes)
     built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
-    members = Members(built)
+    ensemble = Ensemble(built)
     if trees is not None:
         models = len(trees.texts)
-        members = Members(built, trees, (0.3, *[0.7 / models] * models), temperature=1.2)
-    return Classifier(members, spec, done.encoder, done.contract, threshold if classes == 2 else None)
+        ensemble = Ensemble(built, trees, (0.3, *[0.7 / models] * models), temperature=1.2)
+    return Classifier(ensemble, spec, done.encoder, done.contract, threshold if classes == 2 else None)

@@ -17,7 +17,8 @@ from worker import Job, Predict, add_arguments, job_of, recorded, work, write
 from veritable.tables.encoding.parts import read_part
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import Prepared, prepare
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 from veritable.training.params import TrainParams
 from veritable.training.train import train_classifier
 
@@ -75,7 +76,7 @@ class Ours:
             They are not.
         """
         part = self.parts["test"]
-        encoded = self.classifier.predict_encoded(part.X)[np.argsort(part.row)][:, self.order]
+        encoded = self.classifier.predict_proba(part.X)[np.argsort(part.row)][:, self.order]
         if (gap := np.abs(encoded - raw).max()) > NEAR:
             raise ValueError(f"raw test rows must be predicted as encoded ones are, however one differs by {gap:.2g}")
 

@@ -8,7 +8,8 @@ from ruamel.yaml import YAML
 
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import prepare
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,8 @@ from veritable.tables.encoding.parts import read_part
 from veritable.tables.generate import make_table
 from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.prepare import prepare
-from veritable.tables.reading.table import Reading, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Reading
 
 ROOT = Path(__file__).resolve().parents[2]
 

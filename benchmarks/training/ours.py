@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from task import Laps, Predict, Rows, Task
 
 import veritable.training.fit
-from veritable.models.members import log_probabilities
+from veritable.models.ensemble import log_probabilities
 from veritable.models.mlp import MLP
 from veritable.models.tabm import TabM
 from veritable.tables.encoding.parts import Part

@@ -29,7 +29,8 @@ def make(folder: Path, rows: int) -> None:
     import numpy as np
     from steps import make_rows
 
-    from veritable.tables.encoding.parts import Part, ShardWriter, group_rows
+    from veritable.tables.encoding.parts import Part
+    from veritable.tables.encoding.shards import ShardWriter, rows_per_group
 
     files = {"train": -(-rows // SHARD_ROWS), "valid": 1}
     names = [f"x{i}" for i in range(WIDTH)]
@@ -38,7 +39,7 @@ def make(folder: Path, rows: int) -> None:
         size = rows // shards if part == "train" else rows // 10
         for shard in range(shards):
             X, y = make_rows(size, WIDTH, seed=shard + 1000 * (part == "valid"))
-            path, held = folder / part / f"{shard:05d}.parquet", group_rows(WIDTH, sum(files.values()) + 1)
+            path, held = folder / part / f"{shard:05d}.parquet", rows_per_group(WIDTH, sum(files.values()) + 1)
             writer = ShardWriter(path, names, coded=np.zeros(WIDTH, dtype=bool), group_rows=held)
             for start in range(0, size, 8192):
                 own = slice(start, start + 8192)

@@ -40,7 +40,7 @@ def apply(tuning: Path, file: Path) -> int:
             f"{tuning} must hold the result of a search, but holds none. Set tune.n_trials in params.yaml, e.g. to 40, and run "
             "`dvc repro tune`."
         )
-    best = {f"train.{key}": value for key, value in found["best"]["knobs"].items()}
+    best = {f"train.{key}": value for key, value in found["best"]["params"].items()}
     if not best:
         print(f"Nothing to apply: none of {found['trials']:,} parameter sets was better than the one in {file}.")
         return 0
@@ -50,13 +50,13 @@ def apply(tuning: Path, file: Path) -> int:
     train = TrainParams.parse("train", params.get("train", {}))
     tune = TuneParams.parse("tune", params.get("tune", {}))
     now = dict(_flat({"data": data.model_dump(include={"path"}), "train": train.model_dump()}))
-    base = dict(_flat(found["base"]))
-    if now == base | best:
+    base = found["base"]  # the parameters that the search depended on
+    if all(now.get(key) == value for key, value in (base | best).items()):
         print(f"{file} already has the best params. {NEXT}")
         return 0
-    if differing := [key for key in base | now if base.get(key) != now.get(key)]:
+    if differing := [key for key in base if base[key] != now.get(key)]:
         key = differing[0]
-        before, after = _text(base.get(key)), _text(now.get(key))
+        before, after = _text(base[key]), _text(now.get(key))
         raise UserError(
             f"{tuning} must belong to the params in {file}, but {key} was {before} in the search and is now {after}. "
             f"Change it back, or run `dvc repro tune` to search again."

@@ -13,9 +13,10 @@ from veritable.explanation.params import ExplainParams
 from veritable.metrics.params import ThresholdParams
 from veritable.params import MachineParams, ParamsError, Section
 from veritable.tables.params import DataParams, GenerateParams
-from veritable.tables.reading.inside import check_inside
-from veritable.training.params import FROM_NOTHING, TrainParams, TuneParams
+from veritable.tables.reading.open import check_inside
+from veritable.training.params import TrainParams, TuneParams
 
+NO_CLASSIFIER = "models/nothing"  # as train.init: an empty file, because DVC requires a dependency to exist
 SECTIONS: dict[str, type[Section]] = {
     "machine": MachineParams,
     "generate": GenerateParams,
@@ -69,10 +70,10 @@ def check_params(params: Any, pipeline: Any) -> None:
 
 def _check_init(init: str) -> None:
     """Check the folder before DVC does, because DVC's message does not name the key."""
-    if init != FROM_NOTHING and not os.path.isdir(init):  # noqa: PTH112  os.path accepts a name that is too long
+    if init != NO_CLASSIFIER and not os.path.isdir(init):  # noqa: PTH112  os.path accepts a name that is too long
         raise ParamsError(
             f"'train.init' in params.yaml must be the folder of a classifier, but '{init}' does not exist. Set it to "
-            f"{FROM_NOTHING} to start with random weights."
+            f"{NO_CLASSIFIER} to start with random weights."
         )
 
 

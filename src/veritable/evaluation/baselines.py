@@ -18,8 +18,8 @@ from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from veritable.errors import UserError
+from veritable.metrics.checks import check_weight
 from veritable.metrics.intervals import FloatArray
-from veritable.metrics.weights import check_weight
 from veritable.progress import progress
 
 _MAX_LEVELS = 255  # limit of HistGradientBoostingClassifier for a categorical feature

@@ -10,7 +10,8 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import Candidate, compare_losses
 from veritable.metrics import curves
-from veritable.metrics.metrics import compute_metrics, row_losses
+from veritable.metrics.losses import log_losses
+from veritable.metrics.metrics import compute_metrics
 from veritable.progress import progress
 
 
@@ -39,13 +40,13 @@ def compare_models(
                 predictions.y_prob,
                 predictions.y_pred,
                 weight=classifier.weight,
-                resamples=params.n_resamples,
+                n_resamples=params.n_resamples,
                 seed=params.seed,
-                confidence=params.confidence_level,
+                confidence_level=params.confidence_level,
                 advance=lambda resamples: bar.advance(task, resamples),
             )
             metrics[name] = {key: asdict(interval) for key, interval in intervals.items()}
-            losses = row_losses(predictions.y_true, predictions.y_prob)["log_loss"]
+            losses = log_losses(predictions.y_true, predictions.y_prob)
             candidates[name] = Candidate(losses, intervals["roc_auc"].value)
 
         compute("classifier", classifier)
@@ -55,9 +56,9 @@ def compare_models(
         candidates.pop("classifier"),
         candidates,
         weight=classifier.weight,
-        resamples=params.n_resamples,
+        n_resamples=params.n_resamples,
         seed=params.seed,
-        confidence=params.confidence_level,
+        confidence_level=params.confidence_level,
     )
     return {
         "classifier": metrics.pop("classifier"),

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import METRICS, Predictions
-from veritable.metrics.weights import check_weight
 
 
 def compute_fold_metrics(folds: Iterable[PartPredictions]) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import compute_metrics
-from veritable.metrics.weights import check_weight
 from veritable.progress import progress
 
 MAX_GROUPS = 20  # per column; a numeric column with more values is split at its quartiles
@@ -58,7 +58,7 @@ def assign_groups(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.in
     --------
     >>> names, group = assign_groups(np.array(["north", "south", "south", None], dtype=object))
     >>> names, group.tolist()
-    (['south', None, 'north'], [2, 0, 0, 1])
+    (['south', 'north', None], [1, 0, 0, 2])
     """
     missing = np.array([value is None for value in values], dtype=bool)
     present = np.array([str(value) for value in values[~missing]], dtype=object)
@@ -90,9 +90,9 @@ def _compute(predictions: PartPredictions, rows: NDArray[np.intp], params: Evalu
         predictions.y_prob[rows],
         y_pred,
         weight=weight,
-        resamples=params.n_resamples,
+        n_resamples=params.n_resamples,
         seed=params.seed,
-        confidence=params.confidence_level,
+        confidence_level=params.confidence_level,
     )
     facts: dict[str, Any] = {"metrics": {name: asdict(interval) for name, interval in intervals.items()}}
     if predictions.y_prob.shape[1] == 2:

@@ -40,7 +40,7 @@ class PartPredictions:
     @classmethod
     def from_part(cls, part: Part, y_pred: np.ndarray, y_prob: np.ndarray) -> Self:
         """Combine the rows of a part with what is predicted for them."""
-        return cls(part.row, part.y, y_pred, y_prob, part.weight, part.sensitive)
+        return cls(part.row, part.y, y_pred, y_prob, part.weight)
 
     def write(self, path: Path, classes: list[str]) -> None:
         """Write a Parquet file with the columns `row`, `actual`, `predicted` and "p <class>" for each class.

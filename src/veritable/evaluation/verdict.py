@@ -65,9 +65,9 @@ def compare_losses(
     baselines: Mapping[str, Candidate],
     *,
     weight: NDArray[Any] | None = None,
-    resamples: int = 1000,
+    n_resamples: int = 1000,
     seed: int,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> Verdict:
     """Compare the classifier with the best baseline by log loss, in a paired bootstrap over the same rows.
 
@@ -90,7 +90,12 @@ def compare_losses(
     mean = {name: float(np.average(each.losses, weights=weight)) for name, each in baselines.items()}
     best = min(mean, key=lambda name: mean[name])
     difference = paired_difference(
-        classifier.losses, baselines[best].losses, weight=weight, resamples=resamples, seed=seed, confidence=confidence
+        classifier.losses,
+        baselines[best].losses,
+        weight=weight,
+        n_resamples=n_resamples,
+        seed=seed,
+        confidence_level=confidence_level,
     )
     ends = (float(difference.low or 0), float(difference.high or 0))
     outcome: Outcome = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "tied"

@@ -60,7 +60,7 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
     pool = np.concatenate([test.X[rows], train.X[background]])
 
     def predict(source_rows: np.ndarray) -> np.ndarray:
-        return classifier.predict_encoded(combine_rows(source_rows, pool, encoder.blocks.values()))
+        return classifier.predict_proba(combine_rows(source_rows, pool, encoder.blocks.values()))
 
     explained, reference = pool_indices(len(rows), len(background), len(encoder.columns))
     explanation = attribute(predict, explained, reference, n_permutations=params.n_permutations, seed=params.seed)

@@ -1,6 +1,6 @@
-"""Metrics of predicted classes, from the margins of a confusion matrix.
+"""Metrics of predicted classes, computed from the margins of a confusion matrix.
 
-One table of functions serves the bootstrap, the choice of a threshold and the curves over thresholds.
+The bootstrap, the choice of a threshold and the threshold curves all use this table of functions.
 """
 
 from collections.abc import Callable
@@ -14,40 +14,50 @@ from veritable.metrics.intervals import FloatArray, divide
 
 @dataclass(frozen=True)
 class Counts:
-    """(Weighted) rows per class, for m confusion matrices at once. Shape (m, K) each."""
+    """Weighted row counts per class for m confusion matrices at once.
 
-    hits: FloatArray  # of the class, and predicted so
-    actual: FloatArray  # of the class
-    predicted: FloatArray  # predicted as the class
+    Attributes
+    ----------
+    hits
+        Rows of the class that are predicted as the class. Shape: (m, K)
+    actual
+        Rows of the class. Shape: (m, K)
+    predicted
+        Rows predicted as the class. Shape: (m, K)
+    """
+
+    hits: FloatArray
+    actual: FloatArray
+    predicted: FloatArray
 
 
 def accuracy(counts: Counts) -> FloatArray:
-    """Share of rows predicted right. Shape (m,)."""
+    """Compute the share of rows predicted correctly. Shape: (m,)"""
     return divide(counts.hits.sum(axis=1), counts.actual.sum(axis=1))
 
 
 def balanced_accuracy(counts: Counts) -> FloatArray:
-    """Mean recall over the classes present. Shape (m,)."""
+    """Compute the mean recall over the classes present. Shape: (m,)"""
     return mean_where(divide(counts.hits, counts.actual), counts.actual > 0)
 
 
 def precision(counts: Counts) -> FloatArray:
-    """Share of hits among the rows predicted as the class; 0 where none is. Shape (m,)."""
-    return _of_classes(divide(counts.hits, counts.predicted, otherwise=0.0), counts)
+    """Compute the share of hits among the rows predicted as the class; 0 if there are none. Shape: (m,)"""
+    return _over_classes(divide(counts.hits, counts.predicted, otherwise=0.0), counts)
 
 
 def recall(counts: Counts) -> FloatArray:
-    """Share of hits among the rows of the class. Shape (m,)."""
-    return _of_classes(divide(counts.hits, counts.actual), counts)
+    """Compute the share of hits among the rows of the class. Shape: (m,)"""
+    return _over_classes(divide(counts.hits, counts.actual), counts)
 
 
 def f1(counts: Counts) -> FloatArray:
-    """Harmonic mean of precision and recall. Shape (m,)."""
-    return _of_classes(divide(2 * counts.hits, counts.actual + counts.predicted), counts)
+    """Compute the harmonic mean of precision and recall. Shape: (m,)"""
+    return _over_classes(divide(2 * counts.hits, counts.actual + counts.predicted), counts)
 
 
 def mcc(counts: Counts) -> FloatArray:
-    """Matthews' correlation coefficient; undefined with one class present, 0 with one predicted. Shape (m,).
+    """Compute Matthews' correlation coefficient; NaN if one class is present, 0 if one class is predicted. Shape: (m,)
 
     For K classes: Gorodkin (2004), "Comparing two K-category assignments by a K-category correlation coefficient".
     """
@@ -72,11 +82,11 @@ COUNT_METRICS: dict[str, Callable[[Counts], FloatArray]] = {
 
 
 def mean_where(values: FloatArray, where: NDArray[np.bool_]) -> FloatArray:
-    """Mean of each row of values over the columns marked; NaN where none is. Shape (m, K) -> (m,)."""
+    """Compute the mean of each row over the marked columns; NaN if none is marked. Shape: (m, K) -> (m,)"""
     return divide(np.where(where, values, 0.0).sum(axis=1), where.sum(axis=1).astype(np.float64))
 
 
-def _of_classes(per_class: FloatArray, counts: Counts) -> FloatArray:
-    """Of two classes the positive one's value, of more the mean over the classes present; NaN where there is none."""
+def _over_classes(per_class: FloatArray, counts: Counts) -> FloatArray:
+    """Return the value of the positive class if there are two classes, otherwise the mean over the classes present."""
     present = counts.actual > 0
     return mean_where(per_class[:, 1:], present[:, 1:]) if per_class.shape[1] == 2 else mean_where(per_class, present)

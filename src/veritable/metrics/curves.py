@@ -1,9 +1,10 @@
-"""The curves of a classifier as small frames of finite numbers.
+"""Curves of a classifier as small frames of finite numbers.
 
-Every frame has the same columns for two classes and for more. With two, the curves are those of the positive class
-(the last); with more, of each class against the rest, for the 30 commonest classes. `class` names the class.
+Every frame has the same columns for any number of classes. With two classes, the curves are those of the positive class (code
+1). With more, there is a curve of each class against the rest, for the 30 most frequent classes; the column `class` holds its
+name.
 
-Rows count by their weight; `rows` counts rows, whatever they weigh, and a row without weight is in no curve.
+Rows count by their weight; rows with weight 0 are excluded. The column `rows` holds unweighted row counts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,20 +15,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from veritable.metrics.checks import check_codes, check_probabilities, check_weight
 from veritable.metrics.counts import COUNT_METRICS
 from veritable.metrics.intervals import FloatArray
-from veritable.metrics.metrics import check_codes, check_rows
 from veritable.metrics.thresholds import sweep
-from veritable.metrics.weights import check_weight
 
-MOST_CLASSES = 30  # are drawn: more would be read by nobody, and their curves and pairs would fill megabytes
-_POINTS = 200  # a curve of so many points looks like the whole one at any size on a screen
-_Z = 1.959963984540054  # of a 95 % interval of a normal distribution
+MAX_CLASSES = 30  # with curves: more are unreadable, and their points and pairs would fill megabytes
+_MAX_POINTS = 200  # per curve: on a screen it looks like the full curve
+_Z = 1.959963984540054  # quantile of the normal distribution for a 95 % interval
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """A class against the rest. Shape (n,) each."""
+    """Rows of one class against the rest. Shape: (n,) each"""
 
     name: str
     positive: NDArray[np.bool_]
@@ -38,15 +38,15 @@ class _Rows:
 def roc_curve_frame(
     y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None = None
 ) -> pd.DataFrame:
-    """ROC curve: columns class, fpr, tpr, threshold; from (0, 0), where the threshold is just above every score, to (1, 1).
+    """Compute ROC curves with the columns class, fpr, tpr, threshold.
 
-    A class without a row, or with all of them, has no such curve and is left out. y_true: Shape (n,), codes;
-    y_prob: Shape (n, K); weight: Shape (n,).
+    A curve runs from (0, 0), where the threshold is just above every score, to (1, 1). Classes without a row, or with all rows,
+    have no ROC curve and are excluded. Shape: y_true (n,) codes, y_prob (n, K), weight (n,)
 
     Raises
     ------
     ValueError
-        The shapes do not match, a code is out of range or a probability is not one.
+        The shapes do not match, a code is out of range or a probability is invalid.
     """
     frames = []
     for rows in _one_against_rest(y_true, y_prob, classes, weight):
@@ -61,22 +61,21 @@ def roc_curve_frame(
             "tpr": np.r_[0.0, hits / positives],
             "threshold": np.r_[1.0 if top < 1 else np.nextafter(top, 2), swept.thresholds],
         }
-        frames.append(_thinned(rows.name, points, along=["fpr", "tpr"]))
-    return _joined(frames, ["class", "fpr", "tpr", "threshold"])
+        frames.append(_thin(rows.name, points, along=["fpr", "tpr"]))
+    return _concat(frames, ["class", "fpr", "tpr", "threshold"])
 
 
 def pr_curve_frame(
     y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None = None
 ) -> pd.DataFrame:
-    """Precision-recall curve: columns class, recall (rising), precision, threshold (falling).
+    """Compute precision-recall curves with the columns class, recall (ascending), precision, threshold (descending).
 
-    A class without a row has no such curve and is left out. y_true: Shape (n,), codes; y_prob: Shape (n, K);
-    weight: Shape (n,).
+    Classes without a row have no such curve and are excluded. Shape: y_true (n,) codes, y_prob (n, K), weight (n,)
 
     Raises
     ------
     ValueError
-        The shapes do not match, a code is out of range or a probability is not one.
+        The shapes do not match, a code is out of range or a probability is invalid.
     """
     frames = []
     for rows in _one_against_rest(y_true, y_prob, classes, weight):
@@ -90,29 +89,29 @@ def pr_curve_frame(
             "precision": hits / swept.counts.predicted[:, 1],
             "threshold": swept.thresholds,
         }
-        frames.append(_thinned(rows.name, points, along=["recall", "precision"]))
-    return _joined(frames, ["class", "recall", "precision", "threshold"])
+        frames.append(_thin(rows.name, points, along=["recall", "precision"]))
+    return _concat(frames, ["class", "recall", "precision", "threshold"])
 
 
 def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any], weight: NDArray[Any] | None = None) -> pd.DataFrame:
-    """Precision, recall and F1 of the positive class over the threshold: columns threshold (rising), precision, recall, f1.
+    """Compute metrics of the positive class by threshold, with the columns threshold (ascending), precision, recall, f1.
 
-    For two classes only. Empty where no row is positive. y_true: Shape (n,), codes; y_prob: Shape (n, 2); weight: Shape (n,).
+    For two classes only. The frame is empty if no row is positive. Shape: y_true (n,) codes, y_prob (n, 2), weight (n,)
 
     Raises
     ------
     ValueError
         There are more than two classes, the shapes do not match, a code is out of range or a probability is not one.
     """
-    y_true, y_prob = check_rows(y_true, y_prob)
+    y_true, y_prob = check_probabilities(y_true, y_prob)
     if y_prob.shape[1] != 2:
-        raise ValueError(f"a threshold is for two classes, however: y_prob.shape={y_prob.shape}")
+        raise ValueError(f"y_prob must have 2 columns, but has Shape {y_prob.shape}")
     columns = ["precision", "recall", "f1"]
     swept = sweep(y_true == 1, y_prob[:, 1], check_weight(weight, len(y_true)))
     if swept.counts.actual[0, 1] == 0:
         return pd.DataFrame(columns=["threshold", *columns], dtype=np.float64)
     points = {"threshold": swept.thresholds} | {name: COUNT_METRICS[name](swept.counts) for name in columns}
-    thinned = _thinned("", points, along=list(points))
+    thinned = _thin("", points, along=list(points))
     return thinned[::-1].drop(columns="class").reset_index(drop=True)
 
 
@@ -122,23 +121,24 @@ def calibration_frame(
     classes: Sequence[str],
     weight: NDArray[Any] | None = None,
     *,
-    bins: int = 10,
+    n_bins: int = 10,
 ) -> pd.DataFrame:
-    """Predicted probability against the observed share, over bins of about equally many rows.
+    """Compare predicted probabilities with observed shares, in bins with about the same number of rows.
 
-    Columns: class, predicted (mean probability of the bin's rows, rising), observed (share of the class among them), low, high
-    (Wilson's 95 % interval of observed), rows. Rows of equal probability share a bin, so there may be fewer than `bins`.
-    Rows of unequal weight tell less: the interval is that of Kish's effective number of rows.
-    y_true: Shape (n,), codes; y_prob: Shape (n, K); weight: Shape (n,).
+    Columns: class, predicted (mean probability in the bin, ascending), observed (share of the class in the bin), low, high
+    (Wilson's 95 % interval of observed), rows. Rows with the same probability share a bin, so there may be fewer than `n_bins`
+    bins. If weights differ, the interval uses Kish's effective sample size.
+
+    Shape: y_true (n,) codes, y_prob (n, K), weight (n,)
 
     Raises
     ------
     ValueError
-        The shapes do not match, a code is out of range or a probability is not one.
+        The shapes do not match, a code is out of range or a probability is invalid.
     """
     frames = []
     for each in _one_against_rest(y_true, y_prob, classes, weight):
-        edges = np.quantile(each.score, np.linspace(0, 1, bins + 1)[1:-1])
+        edges = np.quantile(each.score, np.linspace(0, 1, n_bins + 1)[1:-1])
         _, bin_of_row = np.unique(np.searchsorted(edges, each.score, side="left"), return_inverse=True)
         mass = np.bincount(bin_of_row, weights=each.weight)
         observed = np.bincount(bin_of_row, weights=each.weight * each.positive) / mass
@@ -151,10 +151,10 @@ def calibration_frame(
 
 
 def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
-    """Confusion matrix in long form: columns actual, predicted (names of classes), rows (a count); a line for each pair.
+    """Compute the confusion matrix in long form, with the columns actual, predicted (class names), rows (unweighted count).
 
-    Of more than 30 classes the commonest have lines of their own, and the rest is one more, "(970 others)".
-    Rows are counted, whatever they weigh. y_true, y_pred: Shape (n,), codes.
+    If there are more than 30 classes, the most frequent are listed and the others are merged into one, "(970 others)".
+    Shape: y_true (n,) codes, y_pred (n,) codes
 
     Raises
     ------
@@ -165,7 +165,7 @@ def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequenc
     y_true, y_pred = (
         check_codes(name, codes, n=len(y_true), n_classes=n_classes) for name, codes in (("y_true", y_true), ("y_pred", y_pred))
     )
-    shown = commonest(y_true, n_classes)
+    shown = most_frequent(y_true, n_classes)
     names = [classes[code] for code in shown]
     place = np.full(n_classes, len(shown))
     place[shown] = np.arange(len(shown))
@@ -177,41 +177,41 @@ def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequenc
 
 
 def wilson_interval(share: FloatArray, rows: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
-    """The 95 % score interval of a share, Wilson (1927): stays within 0 to 1 and is never empty. Any one shape."""
+    """Compute the 95 % score interval of a share, Wilson (1927). It lies within [0, 1] and is never empty. Any shape."""
     spread = 1 + _Z**2 / rows
-    centre = (share + _Z**2 / (2 * rows)) / spread
+    center = (share + _Z**2 / (2 * rows)) / spread
     half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / spread
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.clip(center - half, 0, 1), np.clip(center + half, 0, 1)
 
 
-def commonest(y_true: NDArray[Any], n_classes: int) -> list[int]:
-    """Codes of the classes that are drawn, in their order: all, or the 30 with the most rows."""
+def most_frequent(y_true: NDArray[Any], n_classes: int) -> list[int]:
+    """Return the codes of the classes with curves, ascending: all classes, or the 30 with the most rows."""
     by_rows = np.argsort(-np.bincount(y_true, minlength=n_classes), kind="stable")
-    return sorted(by_rows[:MOST_CLASSES].tolist())
+    return sorted(by_rows[:MAX_CLASSES].tolist())
 
 
 def _one_against_rest(
     y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None
 ) -> Iterator[_Rows]:
-    """Each class that has curves, with the rows of any weight."""
-    y_true, y_prob = check_rows(y_true, y_prob)
+    """Yield each class with a curve, with the rows whose weight is not 0."""
+    y_true, y_prob = check_probabilities(y_true, y_prob)
     if len(classes) != y_prob.shape[1]:
-        raise ValueError(f"classes must name the {y_prob.shape[1]} columns of y_prob, however: {len(classes)} classes")
+        raise ValueError(f"classes must have {y_prob.shape[1]} names, one per column of y_prob, but has {len(classes)}")
     weight = check_weight(weight, len(y_true))
     weighty = np.flatnonzero(weight)
-    for code in [1] if len(classes) == 2 else commonest(y_true, len(classes)):
+    for code in [1] if len(classes) == 2 else most_frequent(y_true, len(classes)):
         yield _Rows(classes[code], y_true[weighty] == code, y_prob[weighty, code], weight[weighty])
 
 
-def _thinned(name: str, points: dict[str, FloatArray], *, along: list[str]) -> pd.DataFrame:
-    """At most 200 of a curve's points, evenly along its length, both ends among them; the order stays."""
+def _thin(name: str, points: dict[str, FloatArray], *, along: list[str]) -> pd.DataFrame:
+    """Keep at most 200 points, evenly spaced along the curve, in order, with both ends."""
     path = np.stack([points[column] for column in along], axis=1)
     length = np.r_[0.0, np.abs(np.diff(path, axis=0)).sum(axis=1).cumsum()]
     kept = np.arange(length.size)
-    if kept.size > _POINTS:
-        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], _POINTS)))
+    if kept.size > _MAX_POINTS:
+        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], _MAX_POINTS)))
     return pd.DataFrame({"class": name} | {column: values[kept] for column, values in points.items()})
 
 
-def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+def _concat(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)

@@ -1,4 +1,4 @@
-"""The knobs of `threshold`."""
+"""Parameters of `threshold`."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""ROC AUC and average precision of one score under many weightings at once."""
+"""ROC AUC and average precision of one score for many weightings at once."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,25 +8,25 @@ from veritable.metrics.sums import GroupSums
 
 
 class Ranking:
-    """Rows in falling order of their score, sorted once for all resamples.
+    """Rows in descending order of their score, sorted once for all resamples.
 
-    Both metrics ask only how much weight of other rows lies above, and level with, the rows of the class. So rows are put
-    into groups that no weighting can part: of each score that a row of the class has, the other rows and the rows of the
-    class; and all that lies between two such scores.
+    For each row of the class, both metrics need the weight of the other rows above it and of those with the same score. The
+    rows are therefore put into groups that no weighting can separate: for each score of a row of the class, the other rows and
+    the rows of the class form one group each; all rows between two such scores form another group.
 
     Parameters
     ----------
     positive
-        Whether the row is of the class. Shape (n,).
+        Whether a row belongs to the class. Shape: (n,)
     score
-        Higher means likelier of the class. Shape (n,).
+        Score of a row; a higher score makes the class more likely. Shape: (n,)
     """
 
     def __init__(self, positive: NDArray[np.bool_], score: FloatArray) -> None:
-        order = np.lexsort((positive, -score))  # of equal scores, rows of the class last
+        order = np.lexsort((positive, -score))  # among equal scores, rows of the class come last
         positive, falling = positive[order], score[order]
         tie = np.cumsum(np.r_[0, falling[1:] != falling[:-1]])
-        decisive = np.bincount(tie, weights=positive) > 0  # ties with a row of the class
+        decisive = np.bincount(tie, weights=positive) > 0  # ties that contain a row of the class
         begins = np.r_[True, (tie[1:] != tie[:-1]) & (decisive[tie[1:]] | decisive[tie[:-1]])]
         begins[1:] |= positive[1:] != positive[:-1]
         group = np.empty(len(order), dtype=np.int32)
@@ -37,13 +37,13 @@ class Ranking:
         self._level = (self._positive > 0) & (tie[first[self._positive]] == tie[first[self._positive - 1]])
 
     def measure(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """ROC AUC and average precision under each column of weights, Shape (n, m): Shape (m,) each.
+        """Compute ROC AUC and average precision for each column of weights. Shape: (n, m) -> (m,) each
 
-        NaN where they are undefined: both where no weight is on the class, ROC AUC also where all of it is.
+        Both are NaN if the class has no weight; ROC AUC is also NaN if the other rows have none.
         """
-        sums = self._sums.of(weights)
+        sums = self._sums.compute(weights)
         positive = sums[self._positive]
-        level = np.where(self._level[:, None], sums[self._positive - 1], 0.0)  # other rows of the same score
+        level = np.where(self._level[:, None], sums[self._positive - 1], 0.0)  # other rows with the same score
         sums[self._positive] = 0
         np.cumsum(sums, axis=0, out=sums)
         negatives, negative_so_far = sums[-1], sums[self._positive]

@@ -1,4 +1,4 @@
-"""The multilayer perceptron, fed with encoded rows."""
+"""The multilayer perceptron, and the layers that all networks share."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -8,12 +8,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+ALIGNMENT = 16  # lengths that are multiples of it have the same bits wherever a row lies: docs/decisions/0005-tables.md
 
 
 class OneHot(nn.Module):
-    """Category codes to one column per level; a level that was not seen (code 0) is all zeros. Numbers pass.
+    """One-hot encoding of category codes; an unseen level (code 0) becomes all zeros. Numbers pass unchanged.
 
     Shape: (n, width) -> (n, out_features)
+
+    Parameters
+    ----------
+    cardinalities
+        Number of codes of each encoded column, 0 for a number (`Encoder.cardinalities`). Shape: (width,)
     """
 
     def __init__(self, cardinalities: Sequence[int]):
@@ -34,40 +40,50 @@ class OneHot(nn.Module):
 
 
 class Linear(nn.Linear):
-    """nn.Linear whose rows, once it is trained, do not depend on where they stand.
+    """nn.Linear whose output for a row, in evaluation mode, does not depend on the position of the row in the batch.
 
-    The processor's library adds a row's products in an order that hangs on how the row lies in memory. Inputs filled up with
-    zeros to a multiple of 16 lie alike, all of them: docs/decisions/0005-tables.md.
+    The order in which the CPU library adds the products of a row depends on how the row is aligned in memory. Padding the
+    inputs with zeros to a multiple of 16 aligns all rows in the same way.
 
     Shape: (n, in_features) -> (n, out_features)
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        gap = -self.in_features % 16
-        if self.training or not gap:
+        padding = -self.in_features % ALIGNMENT
+        if self.training or not padding:
             return super().forward(input)
-        return functional.linear(functional.pad(input, (0, gap)), functional.pad(self.weight, (0, gap)), self.bias)
+        return functional.linear(functional.pad(input, (0, padding)), functional.pad(self.weight, (0, padding)), self.bias)
 
 
 class MLP(nn.Sequential):
-    """One-hot, then hidden layers of linear, activation and dropout, then the logits.
+    """One-hot encoding, hidden layers (linear, activation, dropout), and a linear output layer.
 
-    Shape: (n, width) -> (n, classes)
+    Shape: (n, width) -> (n, n_classes)
 
     Parameters
     ----------
     cardinalities
-        Of each encoded column the number of its codes, 0 for a number (`Encoder.cardinalities`).
+        Number of codes of each encoded column, 0 for a number (`Encoder.cardinalities`). Shape: (width,)
+    n_classes
+        Number of classes.
+    hidden_layer_sizes, activation, dropout
+        See `train.mlp`.
     """
 
     def __init__(
-        self, cardinalities: Sequence[int], classes: int, *, hidden_layer_sizes: Sequence[int], activation: str, dropout: float
+        self,
+        cardinalities: Sequence[int],
+        n_classes: int,
+        *,
+        hidden_layer_sizes: Sequence[int],
+        activation: str,
+        dropout: float,
     ):
         one_hot = OneHot(cardinalities)
         layers: dict[str, nn.Module] = {"one_hot": one_hot}
         size = one_hot.out_features
         for i, hidden in enumerate(hidden_layer_sizes, 1):
-            own = (Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout))
-            layers |= {f"{name}_{i}": layer for name, layer in zip(("hidden", "activation", "dropout"), own, strict=True)}
+            added = (Linear(size, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout))
+            layers |= {f"{name}_{i}": layer for name, layer in zip(("hidden", "activation", "dropout"), added, strict=True)}
             size = hidden
-        super().__init__(OrderedDict(layers, output=Linear(size, classes)))
+        super().__init__(OrderedDict(layers, output=Linear(size, n_classes)))

@@ -1,5 +1,6 @@
-"""A residual network (Gorishniy et al. 2021, "Revisiting deep learning models for tabular data"), with layer instead of batch
-normalisation, so that a row's prediction hangs on no other row.
+"""The residual network of Gorishniy et al. 2021, "Revisiting deep learning models for tabular data".
+
+It uses layer normalization instead of batch normalization, so the prediction for a row does not depend on other rows.
 """
 
 from collections import OrderedDict
@@ -12,16 +13,16 @@ from veritable.models.mlp import Linear
 
 
 class Block(nn.Module):
-    """Normalised, widened, narrowed, and added to what came in. Shape: (n, width) -> (n, width)"""
+    """A residual block: normalize, expand, ReLU, dropout, project back, and add the input. Shape: (n, d) -> (n, d)"""
 
-    def __init__(self, width: int, dropout: float):
+    def __init__(self, d_block: int, dropout: float):
         super().__init__()
         self.body = nn.Sequential(
-            nn.LayerNorm(width),
-            Linear(width, 2 * width),
+            nn.LayerNorm(d_block),
+            Linear(d_block, 2 * d_block),
             nn.ReLU(),
             nn.Dropout(dropout),
-            Linear(2 * width, width),
+            Linear(2 * d_block, d_block),
         )
 
     def forward(self, X: Tensor) -> Tensor:
@@ -29,20 +30,24 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Sequential):
-    """Embedded features, residual blocks, then the logits.
+    """Embedded features, residual blocks, and a linear output layer.
 
-    Shape: (n, width) -> (n, classes)
+    Shape: (n, width) -> (n, n_classes)
 
     Parameters
     ----------
     cardinalities, bins, d_embedding
         See `Features`.
+    n_classes
+        Number of classes.
+    n_blocks, d_block, dropout
+        See `train.resnet`.
     """
 
     def __init__(
         self,
         cardinalities: Sequence[int],
-        classes: int,
+        n_classes: int,
         *,
         bins: Bins,
         d_embedding: int,
@@ -53,5 +58,5 @@ class ResNet(nn.Sequential):
         features = Features(cardinalities, bins, d_embedding)
         layers: dict[str, nn.Module] = {"features": features, "input": Linear(features.out_features, d_block)}
         layers |= {f"block_{i}": Block(d_block, dropout) for i in range(1, n_blocks + 1)}
-        layers |= {"norm": nn.LayerNorm(d_block), "relu": nn.ReLU(), "output": Linear(d_block, classes)}
+        layers |= {"norm": nn.LayerNorm(d_block), "relu": nn.ReLU(), "output": Linear(d_block, n_classes)}
         super().__init__(OrderedDict(layers))

@@ -1,5 +1,6 @@
-"""TabM: many networks that share most of their weights, trained side by side (Gorishniy et al. 2024, "TabM: advancing tabular
-deep learning with parameter-efficient ensembling"), from its authors' package.
+"""TabM: networks that share most of their weights and are trained together, from the package of its authors.
+
+Gorishniy et al. 2024, "TabM: advancing tabular deep learning with parameter-efficient ensembling".
 """
 
 from collections.abc import Sequence
@@ -9,39 +10,44 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veritable.models.features import Bins, Features
-
-_ALIGNED = 16
+from veritable.models.mlp import ALIGNMENT
 
 
 class Output(tabm.LinearEnsemble):  # type: ignore[misc]
-    """Each member's own logits, which once it is trained do not hang on where a row stands: see networks.mlp.Linear.
+    """The output layer of each of the k networks.
 
-    Shape: (n, members, in_features) -> (n, members, out_features)
+    In evaluation mode, the output for a row does not depend on the position of the row in the batch: see `mlp.Linear`.
+
+    Shape: (n, k, in_features) -> (n, k, out_features)
     """
 
     def forward(self, X: Tensor) -> Tensor:
-        gap = -self.out_features % _ALIGNED
-        if self.training or not gap:
+        padding = -self.out_features % ALIGNMENT
+        if self.training or not padding:
             return super().forward(X)  # type: ignore[no-any-return]
-        logits = X.transpose(0, 1) @ functional.pad(self.weight, (0, gap))
+        logits = X.transpose(0, 1) @ functional.pad(self.weight, (0, padding))
         return logits.transpose(0, 1)[..., : self.out_features] + self.bias  # type: ignore[no-any-return]
 
 
 class TabM(nn.Module):
-    """Embedded features, then blocks of linear, ReLU and dropout for each member, then each member's logits.
+    """Embedded features, blocks (linear, ReLU, dropout) and an output layer for each of the k networks.
 
-    Shape: (n, width) -> (n, members, classes)
+    Shape: (n, width) -> (n, k, n_classes)
 
     Parameters
     ----------
     cardinalities, bins, d_embedding
         See `Features`.
+    n_classes
+        Number of classes.
+    k, n_blocks, d_block, dropout
+        See `train.tabm`.
     """
 
     def __init__(
         self,
         cardinalities: Sequence[int],
-        classes: int,
+        n_classes: int,
         *,
         bins: Bins,
         d_embedding: int,
@@ -63,7 +69,7 @@ class TabM(nn.Module):
             start_scaling_init="normal" if self.features.numbers else "random-signs",
             start_scaling_init_chunks=self.features.chunks,
         )
-        self.output = Output(d_block, classes, k=k)
+        self.output = Output(d_block, n_classes, k=k)
 
     def forward(self, X: Tensor) -> Tensor:
         logits: Tensor = self.output(self.backbone(self.view(self.features(X))))

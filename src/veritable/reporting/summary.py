@@ -142,7 +142,7 @@ def select_metrics(summary: Mapping[str, Any]) -> dict[str, Any]:
 def parse_versions(code: str) -> dict[str, str]:
     """Return the versions of Python and the libraries that the text of a stage's code file lists.
 
-    >>> parse_versions("python 3.11\nmodule src/veritable/files.py 0123\npackage torch 2.13.0")
+    >>> parse_versions("python 3.11\\nmodule src/veritable/files.py 0123\\npackage torch 2.13.0")
     {'python': '3.11', 'torch': '2.13.0'}
     """
     words = (line.split() for line in code.splitlines())

@@ -8,7 +8,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from veritable.errors import UserError
-from veritable.metrics.thresholds import predict_labels
 from veritable.models.classifier import Classifier
 from veritable.tables.typing.target import as_labels
 
@@ -50,7 +49,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Predict labels; with two classes, at the threshold that was chosen on the valid part. Shape: (n,)"""
-        codes = predict_labels(self.classifier.predict_proba(X), self.classifier.threshold)
+        codes = self.classifier.predict(X)
         return np.asarray(self.classes_[np.argsort(self._order)[codes]])
 
 

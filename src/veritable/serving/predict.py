@@ -12,11 +12,10 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
 from veritable.errors import UserError
-from veritable.metrics.thresholds import predict_labels
 from veritable.models.classifier import Classifier
 from veritable.progress import row_progress
-from veritable.tables.reading.source import some
-from veritable.tables.reading.table import Source, open_table
+from veritable.tables.reading.open import open_table
+from veritable.tables.reading.source import Source, preview
 from veritable.tables.typing.contract import Contract
 
 _SUFFIXES = (".csv", ".parquet")
@@ -113,9 +112,9 @@ def _column_problems(source: Source, classifier: Classifier) -> list[str]:
     known = {column.name for column in classifier.contract.columns}
     problems = []
     if absent := [name for name in wanted if name not in source.names]:
-        problems.append(f"{_plural(len(absent), 'column')} absent and treated as missing ({some(absent)})")
+        problems.append(f"{_plural(len(absent), 'column')} absent and treated as missing ({preview(absent)})")
     if extra := [name for name in source.names if name not in known]:
-        problems.append(f"{_plural(len(extra), 'column')} unknown and ignored ({some(extra)})")
+        problems.append(f"{_plural(len(extra), 'column')} unknown and ignored ({preview(extra)})")
     if [name for name in source.names if name in wanted] != [name for name in wanted if name in source.names]:
         problems.append("columns in another order, matched by name")
     return problems
@@ -130,8 +129,8 @@ def _predict_batches(source: Source, classifier: Classifier, problems: InputProb
         for batch in source.batches():
             read = classifier.encoder.read({name: batch.column(name) for name in wanted}, contract, rows=batch.num_rows)
             problems.count(read.odd)
-            y_prob = classifier.predict_encoded(classifier.encoder.encode(read.values))
-            predicted = names[predict_labels(y_prob, classifier.threshold)]
+            y_prob = classifier.predict_proba(classifier.encoder.encode(read.values))
+            predicted = names[classifier.decide(y_prob)]
             predicted_rows = {name: batch.column(name) for name in ids} | {"predicted": pa.array(predicted, pa.string())}
             predicted_rows |= {f"p {name}": pa.array(y_prob[:, code]) for code, name in enumerate(classifier.classes)}
             yield pa.Table.from_arrays(list(predicted_rows.values()), names=list(predicted_rows))

@@ -5,8 +5,6 @@ from sklearn.datasets import make_classification
 
 from veritable.tables.params import GenerateParams
 
-DEMO = "data/raw/demo.csv"  # its path in dvc.yaml
-
 
 def make_table(params: GenerateParams) -> pd.DataFrame:
     """Return the data of scikit-learn's make_classification with columns feature_0, feature_1, ... and `target`.

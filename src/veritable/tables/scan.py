@@ -1,47 +1,83 @@
-"""Read a table once, column by column learning what it holds, into a spool of numbers."""
+"""Read a table once, measure its columns, and keep its rows in a spool."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 from rich.markup import escape
 from rich.progress import Progress
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.reading.ahead import THREADS, ahead
-from veritable.tables.reading.source import some
-from veritable.tables.reading.table import Source
-from veritable.tables.splitting import hashing
+from veritable.tables.reading.source import THREADS, Source, prefetch, preview
 from veritable.tables.spool import Spool
 from veritable.tables.typing import inference
 from veritable.tables.typing.survey import ColumnSurvey
 
-ROW_KEY, GROUP_KEY = 0, 1  # the spool's keys: hashes of all columns of a row, and of its group or id
 
-
-@dataclass(frozen=True)
+@dataclass
 class Scan:
-    """A table as numbers.
+    """The rows of a table, and what its columns hold.
+
+    The spool holds each column of each batch as it was read and, where texts were parsed as numbers or dates, these.
 
     Attributes
     ----------
+    sizes
+        Number of rows of each batch.
     first_test_row
-        Where the rows of a given test file begin; None without one.
+        Number of the first row of a given test file; None without one.
     """
 
     surveys: dict[str, ColumnSurvey]
     spool: Spool
-    first_test_row: int | None
+    sizes: list[int] = field(default_factory=list)
+    first_test_row: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(self.sizes)
+
+    def batches(self, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, pa.Array]]]:
+        """Return the row numbers and the columns `names` of each batch. Shape: (n,) each"""
+        first = 0
+        for batch, size in enumerate(self.sizes):
+            yield slice(first, first + size), {name: self._array(batch, name) for name in names}
+            first += size
 
     def column(self, name: str) -> Iterator[np.ndarray]:
-        """One column, batch by batch. Shape: (n,) float64 each"""
-        return self.spool.column(list(self.surveys).index(name))
+        """Return a column as `ColumnSurvey.read` does, batch by batch. Shape: (n,) float64 each"""
+        for batch in range(len(self.sizes)):
+            yield self.surveys[name].read(self._array(batch, name))
+
+    def _array(self, batch: int, name: str) -> pa.Array:
+        parsed = ("parsed", batch, name)
+        return self.spool.get(parsed if parsed in self.spool else ("raw", batch, name))
+
+    def _add(self, measured: Sequence[tuple[pa.Array, pa.Array | None]]) -> None:
+        """Store a batch that was measured."""
+        batch = len(self.sizes)
+        self.sizes.append(len(measured[0][0]))
+        for name, (array, parsed) in zip(self.surveys, measured, strict=True):
+            self.spool.put(("raw", batch, name), array)
+            if parsed is not None:
+                self.spool.put(("parsed", batch, name), parsed)
+
+    def _measure_again(self, name: str) -> None:
+        """Measure a column over all rows with the form that it ended with."""
+        survey = self.surveys[name] = self.surveys[name].again()
+        for batch in range(len(self.sizes)):
+            self.spool.discard(("parsed", batch, name))
+            _, parsed = survey.update(self.spool.get(("raw", batch, name)))
+            if parsed is not None:
+                self.spool.put(("parsed", batch, name), parsed)
 
 
 def scan(source: Source, test_source: Source | None, params: DataParams, spool: Spool, bar: Progress) -> Scan:
-    """Read until every row of every column is of the form that the column is taken to have.
+    """Read the table, and measure each column until all of its rows have the form that the column is taken to have.
 
     Raises
     ------
@@ -49,39 +85,24 @@ def scan(source: Source, test_source: Source | None, params: DataParams, spool: 
         A role names a column that is absent, the test file has other columns, or a value is not of its declared type.
     """
     _check_names(source, test_source, params)
-    surveys = [inference.start(name, params) for name in source.names]
-    first_test_row = _read(surveys, source, test_source, params, spool, bar)
-    while any(survey.changed for survey in surveys):  # at most thrice: see ColumnSurvey.again
-        spool.clear()
-        surveys = [survey.again() for survey in surveys]
-        first_test_row = _read(surveys, source, test_source, params, spool, bar)
-    return Scan({survey.name: survey for survey in surveys}, spool, first_test_row)
+    scanned = Scan({name: inference.start(name, params) for name in source.names}, spool)
+    for each in filter(None, (source, test_source)):
+        if each is test_source:
+            scanned.first_test_row = scanned.rows
+        _read(each, scanned, bar)
+    for name in scanned.surveys:
+        while scanned.surveys[name].changed:  # at most three times: see ColumnSurvey.again
+            scanned._measure_again(name)
+    return scanned
 
 
-def _read(
-    surveys: Sequence[ColumnSurvey],
-    source: Source,
-    test_source: Source | None,
-    params: DataParams,
-    spool: Spool,
-    bar: Progress,
-) -> int | None:
-    names = [survey.name for survey in surveys]
-    named = params.group or params.id
-    group = names.index(named) if named else None
-    equal = [i for i, name in enumerate(names) if name != params.part]  # rows of different parts can be equal too
-    first_test_row = None
+def _read(source: Source, scanned: Scan, bar: Progress) -> None:
+    surveys = list(scanned.surveys.values())
     with ThreadPoolExecutor(THREADS) as pool:
-        for each in filter(None, (source, test_source)):
-            if each is test_source:
-                first_test_row = spool.rows
-            batches = ([batch.column(name) for name in names] for batch in each.batches())
-            surveyed = (list(pool.map(ColumnSurvey.update, surveys, columns)) for columns in ahead(batches))
-            for found in bar.track(ahead(surveyed), description=f"reading {escape(each.path.name)}"):
-                stored, keys = [one for one, _ in found], [key for _, key in found]
-                row = hashing.hash_rows(keys[i] for i in equal)
-                spool.write(stored, [row, row if group is None else keys[group]])
-    return first_test_row
+        batches = ([batch.column(name) for name in scanned.surveys] for batch in source.batches())
+        measured = (list(pool.map(ColumnSurvey.update, surveys, columns)) for columns in prefetch(batches))
+        for each in bar.track(prefetch(measured), description=f"reading {escape(source.path.name)}"):
+            scanned._add(each)
 
 
 def _check_names(source: Source, test_source: Source | None, params: DataParams) -> None:
@@ -92,12 +113,12 @@ def _check_names(source: Source, test_source: Source | None, params: DataParams)
     for key, name in named:
         if name not in source.names and name not in params.drop:
             raise TableError(
-                f"{key} names the column '{name}', however the table has: {some(source.names)}. Check params.yaml."
+                f"{key} must name a column of the table, but names '{name}'. The columns are: {preview(source.names)}. "
+                "Check params.yaml."
             )
     if test_source is not None and set(test_source.names) != set(source.names):
         odd = sorted(set(test_source.names) ^ set(source.names))
         raise TableError(
-            f"data.test_file '{params.test_file}' must have the columns of the table, however only one of them has "
-            f"{some(odd)}. "
-            "Name what you do not need under data.drop, or correct the file."
+            f"data.test_file '{params.test_file}' must have the columns of the table, but only one of them has "
+            f"{preview(odd)}. Name the columns that you do not need in data.drop, or correct the file."
         )

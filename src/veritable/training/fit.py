@@ -1,4 +1,4 @@
-"""Fit a network: the best epoch by validation loss is kept, and a killed run goes on from its last epoch."""
+"""Fit a network: keep the best epoch by validation loss, and resume a killed run after its last complete epoch."""
 
 import copy
 import logging
@@ -23,20 +23,21 @@ from torch import nn
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.module import ClassifierModule
-from veritable.training.params import TrainParams
+from veritable.training.plan import TrainPlan
 
-_SMALL_STEP = 2**24  # weights x rows: the demo's net at batch 4,096 is beyond, at 256 it is not
+_SMALL_STEP = 2**24  # weights * rows per batch; the network of the demo is above it at a batch size of 4,096, and below at 256
 _EXPECTED_WARNINGS = (
-    "Checkpoint directory .* exists and is not empty",  # kept on purpose
-    r".*isinstance\(treespec, LeafSpec\)",  # Lightning's own affair with torch
+    "Checkpoint directory .* exists and is not empty",  # of a killed run
+    r".*isinstance\(treespec, LeafSpec\)",  # a deprecation in torch that Lightning has to handle
 )
 
 
-Told = Callable[[int, float], None]  # an epoch (from 1) and its loss on valid; what it raises ends the training
+EpochCallback = Callable[[int, float], None]
+"""Called with an epoch (from 1) and its validation loss; an exception that it raises ends the training."""
 
 
 class TrainingError(UserError):
-    """Training cannot go on, or cannot start."""
+    """Training cannot start or continue."""
 
 
 class Diverged(TrainingError):  # noqa: N818  (reads as what happened)
@@ -45,66 +46,64 @@ class Diverged(TrainingError):  # noqa: N818  (reads as what happened)
 
 def fit(
     network: nn.Module,
-    params: TrainParams,
+    plan: TrainPlan,
     train: Part | Shards,
     valid: Part | Shards,
     *,
     n_classes: int,
     scratch: Path,
-    told: Told | None = None,
     threads: int | None = None,
+    callback: EpochCallback | None = None,
 ) -> pd.DataFrame:
-    """Train `network` in place and leave it with the weights of its best epoch.
+    """Train `network` in place, and leave it with the weights of its best epoch.
 
     Parameters
     ----------
     n_classes
-        How many logits the network has; a class may be absent from either part.
+        Number of logits; a class may be absent from either part.
     scratch
-        An existing folder that outlives a killed run. Found again, training goes on after the last whole epoch and ends with
-        the same weights, bit for bit, as an undisturbed run.
-    told
-        Called after each epoch; a resumed run calls it for the epochs before, too.
+        An existing folder that is kept if the run is killed. With the same folder, training resumes after the last complete
+        epoch and ends with the same weights, bit for bit, as an uninterrupted run.
     threads
-        Number of CPU threads; None: `choose_threads`.
+        Number of CPU threads; None: 1 for a small network, otherwise one per core.
+    callback
+        Called after each epoch; a resumed run also calls it for the earlier epochs.
 
     Returns
     -------
-    The history, a row an epoch: epoch (from 1), train_loss, valid_loss; weighted means where rows have weights.
+    The history with a row per epoch: epoch (from 1), train_loss, valid_loss. With row weights, the losses are weighted means.
 
     Raises
     ------
     Diverged
         The loss is no longer finite.
     TrainingError
-        A GPU is asked for where there is none.
+        A GPU is requested but there is none.
     UserError
-        No row of a part has a weight above 0.
+        All weights of a part are 0.
     """
-    if params.accelerator == "gpu" and not torch.cuda.is_available():
-        raise TrainingError(
-            "'train.accelerator' in params.yaml is 'gpu', however torch finds none here. Set it to 'auto' or 'cpu'."
-        )
-    torch.set_num_threads(threads or choose_threads(network, params.recipe.batch_size))
-    best = BestEpoch(params.network, params.recipe.patience, told)
+    if plan.accelerator == "gpu" and not torch.cuda.is_available():
+        raise TrainingError("train.accelerator is 'gpu', but torch finds no GPU. Set it to 'auto' or 'cpu'.")
+    torch.set_num_threads(threads or choose_threads(network, plan.recipe.batch_size))
+    best = BestEpoch(plan.network, plan.recipe.patience, callback)
     trainer = pl.Trainer(
         default_root_dir=scratch,
-        max_epochs=params.recipe.max_epochs,
-        accelerator=params.accelerator,
+        max_epochs=plan.recipe.max_epochs,
+        accelerator=plan.accelerator,
         devices=1,
-        precision=params.precision,
+        precision=plan.precision,
         deterministic=True,
         callbacks=[best, EpochProgress(), _checkpoint(scratch)],
-        plugins=[WholeCheckpoints()],
+        plugins=[AtomicCheckpoints()],
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    module = ClassifierModule(network, params, train, valid, n_classes)
-    if params.precision == "64-true":
-        module.double()  # Lightning would do so after it has read a checkpoint, whose weights would lose half of their digits
+    module = ClassifierModule(network, plan, train, valid, n_classes)
+    if plan.precision == "64-true":
+        module.double()  # Lightning would do so after loading a checkpoint, which would round the weights to float32
     with warnings.catch_warnings():
         for message in _EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
@@ -114,22 +113,25 @@ def fit(
 
 
 def choose_threads(network: nn.Module, batch_size: int) -> int:
-    """One for a small step, which several would only wait for each other in; else all cores."""
+    """Return 1 if a step is too small to gain from several threads, otherwise the number of cores."""
     weights = sum(parameter.numel() for parameter in network.parameters())
     return 1 if weights * batch_size < _SMALL_STEP else os.cpu_count() or 1
 
 
 class BestEpoch(Callback):
-    """Keeps the history and the best epoch's weights, stops when patience is out; all of it survives in the checkpoint."""
+    """Keep the history and the weights of the best epoch, and stop after `patience` epochs without improvement.
 
-    def __init__(self, network: str, patience: int | None, told: Told | None = None):
-        self.network, self.patience, self.told = network, patience, told
+    The state is part of the checkpoint.
+    """
+
+    def __init__(self, network: str, patience: int | None, callback: EpochCallback | None = None):
+        self.network, self.patience, self.callback = network, patience, callback
         self.history: list[tuple[int, float, float]] = []
         self.weights: dict[str, torch.Tensor] = {}
 
     @property
     def epoch(self) -> int:
-        """The best epoch so far, from 1; the first of equals."""
+        """Best epoch so far, from 1; the first if several are equal."""
         return min(self.history, key=lambda row: row[2])[0]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -140,14 +142,14 @@ class BestEpoch(Callback):
         epoch, losses = trainer.current_epoch + 1, pl_module.mean_losses()
         if not all(map(math.isfinite, losses.values())):
             raise Diverged(
-                f"the loss must stay finite, however in epoch {epoch} it is {losses['train']} on train and {losses['valid']} "
-                f"on valid. Lower train.{self.network}.learning_rate in params.yaml."
+                f"the loss must be finite, but in epoch {epoch} it is {losses['train']} on train and {losses['valid']} on "
+                f"valid. Decrease train.{self.network}.learning_rate."
             )
         self.history.append((epoch, losses["train"], losses["valid"]))
         if self.epoch == epoch:
             self.weights = {k: v.detach().cpu().float().clone() for k, v in pl_module.network.state_dict().items()}
-        if self.told:
-            self.told(epoch, losses["valid"])
+        if self.callback:
+            self.callback(epoch, losses["valid"])
         self._stop_if_out_of_patience(trainer)
 
     def _stop_if_out_of_patience(self, trainer: pl.Trainer) -> None:
@@ -159,13 +161,13 @@ class BestEpoch(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.weights = [tuple(row) for row in state_dict["history"]], state_dict["weights"]
-        if self.told:
+        if self.callback:
             for epoch, _, loss in self.history:
-                self.told(epoch, loss)
+                self.callback(epoch, loss)
 
 
 class EpochProgress(Callback):
-    """A bar over all steps of all epochs, on a terminal only."""
+    """Show a progress bar over the optimizer steps of all epochs, on a terminal only."""
 
     def __init__(self) -> None:
         columns = (
@@ -180,12 +182,13 @@ class EpochProgress(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ClassifierModule)
         self.bar.start()
-        total = (trainer.max_epochs or 0) * pl_module.steps
-        self.task = self.bar.add_task("training", total=total, completed=trainer.global_step)
+        total = (trainer.max_epochs or 0) * pl_module.steps_per_epoch
+        self.task = self.bar.add_task("training", total=total, completed=trainer.current_epoch * pl_module.steps_per_epoch)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, ClassifierModule)
         if not self.bar.disable:
-            self.bar.update(self.task, completed=trainer.global_step)
+            self.bar.update(self.task, completed=pl_module.step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ClassifierModule)
@@ -196,8 +199,8 @@ class EpochProgress(Callback):
         self.bar.stop()
 
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are replaced whole: Lightning moves them from the system's temporary folder, maybe another disk."""
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Replace checkpoints by renaming: Lightning moves them from the temporary folder, which may be on another disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         partial = Path(f"{path}.partial")
@@ -206,7 +209,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 def _checkpoint(scratch: Path) -> ModelCheckpoint:
-    """The last epoch's, saved after its validation so that `BestEpoch` has seen it."""
+    """Return the callback that saves each epoch after its validation, when `BestEpoch` has seen it."""
     return ModelCheckpoint(
         scratch,
         "resume",
@@ -224,16 +227,16 @@ def _resume_from(scratch: Path) -> Path | None:
         return None
     try:
         with zipfile.ZipFile(path) as archive:
-            whole = archive.testzip() is None
-    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError):  # what zipfile raises on bytes gone wrong
-        whole = False
-    if whole:
+            complete = archive.testzip() is None
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError):  # what zipfile raises for damaged files
+        complete = False
+    if complete:
         return path
-    aside = path.rename(path.with_suffix(".torn"))
+    damaged = path.rename(path.with_suffix(".damaged"))
     print(
-        f"The checkpoint of a killed run is torn: set aside as {aside}; training starts from the first epoch.", file=sys.stderr
+        f"The checkpoint of a killed run is damaged: moved to {damaged}; training starts from the first epoch.", file=sys.stderr
     )
     return None
 
 
-logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # it announces the devices that it does not use
+logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # otherwise it lists the devices that it does not use

@@ -1,4 +1,4 @@
-"""Folds: the rows of train and valid dealt anew, so that each of them is judged by a classifier that has not seen it."""
+"""Cross-validation folds of the rows of train and valid, so that each row is predicted by models that have not seen it."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,62 +15,62 @@ from veritable.tables.splitting.split import separate_frequent
 
 @dataclass(frozen=True)
 class Fold:
-    """What one classifier is made of.
+    """The rows of one fit.
 
     Attributes
     ----------
     train
-        It is fitted on these rows.
+        Rows to fit on.
     valid
-        They end each fit and choose its best epoch or round.
-    held
-        They judge it; without folds they are the rows of valid.
+        Rows that stop each fit and select its best epoch or round.
+    held_out
+        Rows that weigh and calibrate the models; without folds the same as valid.
     """
 
     train: Part | Shards
     valid: Part | Shards
-    held: Part | Shards
+    held_out: Part | Shards
 
 
-def deal_folds(train: Part | Shards, valid: Part | Shards, folds: int, seed: int) -> Iterator[Fold]:
-    """Without folds the parts as they are; else so many folds with equal shares of each class, of which each is held back once
-    and is valid once, for the classifier before.
+def split_folds(train: Part | Shards, valid: Part | Shards, n_splits: int, seed: int) -> Iterator[Fold]:
+    """Yield the parts as a single fold if `n_splits` is 0, otherwise `n_splits` stratified folds of their pooled rows.
 
-    Rows of one group or id, and rows that are equal, are in one fold; frequent rows are dealt one by one, as in `preprocess`.
+    Each fold is held out once and is valid once, in the fit before. Rows with the same group or id, and equal rows, are in the
+    same fold; frequent rows are dealt one by one, as in `preprocess`.
 
     Raises
     ------
     UserError
-        There are fewer rows than folds, or too many to be in memory.
+        There are fewer rows than folds, or a part does not fit in memory.
     """
-    if not folds:
+    if not n_splits:
         yield Fold(train, valid, valid)
         return
     if not isinstance(train, Part) or not isinstance(valid, Part):
         raise UserError(
-            f"'train.n_splits' in params.yaml must be 0 where train and valid do not fit in train.memory_gib, however it is "
-            f"{folds}. Raise train.memory_gib, or set train.n_splits to 0."
+            f"train.n_splits must be 0 if train and valid do not fit in train.memory_gib, but is {n_splits}. Increase "
+            "train.memory_gib, or set train.n_splits to 0."
         )
     pool = Part.together([train, valid])
     unit = pool.unit
     if unit is None:
         equal = pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
-        unit = separate_frequent(equal, pool.y, len(pool) / folds)
-    if (most := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < folds:
+        unit = separate_frequent(equal, pool.y, len(pool) / n_splits)
+    if (n_units := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < n_splits:
         raise UserError(
-            f"'train.n_splits' in params.yaml must be at most the number of different rows or groups of the commonest class, "
-            f"however it is {folds} and they are {most}."
+            f"train.n_splits must be at most the number of distinct rows or groups of the most frequent class, {n_units}, but "
+            f"is {n_splits}. Decrease it."
         )
     if grouped := len(np.unique(unit)) < len(unit):
-        dealer: StratifiedKFold | StratifiedGroupKFold = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        splitter: StratifiedKFold | StratifiedGroupKFold = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     else:
-        dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    place = np.empty(len(pool), dtype=np.int64)
+        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+    fold_of_row = np.empty(len(pool), dtype=np.int64)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # is then in as many folds as it has rows
-        for i, (_, held) in enumerate(dealer.split(pool.X, pool.y, unit if grouped else None)):
-            place[held] = i
-    for i in range(folds):
-        chosen = (i + 1) % folds
-        rows = (np.flatnonzero((place != i) & (place != chosen)), np.flatnonzero(place == chosen), np.flatnonzero(place == i))
-        yield Fold(*map(pool.take, rows))
+        warnings.filterwarnings("ignore", message="The least populated class")  # it is absent from some folds
+        for i, (_, held_out) in enumerate(splitter.split(pool.X, pool.y, unit if grouped else None)):
+            fold_of_row[held_out] = i
+    for i in range(n_splits):
+        next_fold = (i + 1) % n_splits
+        masks = ((fold_of_row != i) & (fold_of_row != next_fold), fold_of_row == next_fold, fold_of_row == i)
+        yield Fold(*(pool.take(np.flatnonzero(mask)) for mask in masks))

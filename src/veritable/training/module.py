@@ -1,4 +1,4 @@
-"""The Lightning module: loss, optimiser and batches of a classifier."""
+"""The Lightning module: loss, optimizer and batches of a network."""
 
 import math
 from contextlib import nullcontext
@@ -6,118 +6,128 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
-from veritable.models.members import log_probabilities
+from veritable.models.ensemble import log_probabilities
 from veritable.tables.encoding.parts import Part, Shards
-from veritable.training.feeding import STEPS, Blocks, Held
-from veritable.training.params import TrainParams
-from veritable.training.streaming import Streamed, StreamedBlocks
+from veritable.training.class_weights import balance
+from veritable.training.feeding import CHUNK_BATCHES, Chunks, RowsInMemory
+from veritable.training.plan import TrainPlan
+from veritable.training.streaming import RowsOnDisk, StreamedChunks
 
 _VALID_BATCH_ROWS = 8192
-_WARM_UP = 0.05  # of all steps
+_WARM_UP = 0.05  # share of all steps
 
 
 class ClassifierModule(pl.LightningModule):
-    """Cross-entropy with optional weights of rows and classes and L1, Adam with decoupled weight decay.
+    """Cross-entropy with optional row weights, class weights and L1 penalty, optimized by AdamW.
 
-    A row pulls at the network in proportion to its weight, whatever batch it falls in: weights are scaled to a mean of 1 over
-    the train part, not within each batch. A network of several members is trained on the mean of their losses and judged by
-    the loss of their mean (Gorishniy et al. 2024, "TabM").
+    The row weights are scaled to a mean of 1 over the train part, not within each batch, so a row has the same influence in
+    every batch. TabM is trained on the mean of the losses of its k networks and validated with the loss of their mean
+    (Gorishniy et al. 2024, "TabM").
 
-    A training step is a block of many optimiser steps, so that Lightning's work around it hardly counts. Losses are summed on
-    the device and read once an epoch: reading each step's would wait for the device each time.
+    A training step of Lightning processes a chunk of batches, with one optimizer step per batch: that keeps its overhead small.
+    The last optimizer step of a chunk goes through Lightning, whose `global_step` therefore counts chunks; `step` counts
+    optimizer steps. Losses are summed on the device and read once per epoch, because reading a loss waits for the device.
+
+    Attributes
+    ----------
+    steps_per_epoch
+        Number of optimizer steps per epoch.
+    step
+        Number of optimizer steps so far, including those of the epochs before a resume.
     """
 
-    def __init__(self, network: nn.Module, params: TrainParams, train: Part | Shards, valid: Part | Shards, n_classes: int):
+    def __init__(self, network: nn.Module, plan: TrainPlan, train: Part | Shards, valid: Part | Shards, n_classes: int):
         super().__init__()
         self.automatic_optimization = False
-        self.network, self.params = network, params
+        self.network, self.plan = network, plan
         parts = {"train": train, "valid": valid}
-        self.rows = {name: Held(part) if isinstance(part, Part) else Streamed(part) for name, part in parts.items()}
-        self.balanced = params.class_weight == "balanced"
-        weights = balance(self.rows["train"].masses(n_classes)) if self.balanced else torch.ones(n_classes)
+        self.rows = {name: RowsInMemory(part) if isinstance(part, Part) else RowsOnDisk(part) for name, part in parts.items()}
+        self.balanced = plan.class_weight == "balanced"
+        weights = balance(self.rows["train"].class_masses(n_classes)) if self.balanced else torch.ones(n_classes)
         self.class_weights: Tensor
         self.register_buffer("class_weights", weights)
-        self.penalised = [weight for name, weight in network.named_parameters() if name.endswith("weight")]
-        self.steps = -(-len(self.rows["train"]) // params.recipe.batch_size)  # of an epoch
+        self.penalized = [weight for name, weight in network.named_parameters() if name.endswith("weight")]
+        self.steps_per_epoch = -(-len(self.rows["train"]) // plan.recipe.batch_size)
+        self.step = 0
 
     def setup(self, stage: str) -> None:
-        dtype = torch.float64 if self.params.precision == "64-true" else torch.float32
+        dtype = torch.float64 if self.plan.precision == "64-true" else torch.float32
         for rows in self.rows.values():
             rows.to(self.trainer.strategy.root_device, dtype)
 
-    def train_dataloader(self) -> Blocks | StreamedBlocks:
-        """Asked for anew each epoch: a resumed run must see the rows in the same order."""
-        return self.rows["train"].blocks(self.params.recipe.batch_size, self.params.seed + self.current_epoch)
+    def train_dataloader(self) -> Chunks | StreamedChunks:
+        """Return the chunks of the current epoch; a resumed run sees the rows in the same order."""
+        return self.rows["train"].chunks(self.plan.recipe.batch_size, self.plan.seed + self.current_epoch)
 
-    def val_dataloader(self) -> Blocks | StreamedBlocks:
-        return self.rows["valid"].blocks(max(1, _VALID_BATCH_ROWS // STEPS))
+    def val_dataloader(self) -> Chunks | StreamedChunks:
+        return self.rows["valid"].chunks(max(1, _VALID_BATCH_ROWS // CHUNK_BATCHES))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.parameters(), lr=self.params.recipe.learning_rate, weight_decay=self.params.recipe.weight_decay, fused=True
-        )
+        recipe = self.plan.recipe
+        return torch.optim.AdamW(self.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.params.seed + self.current_epoch)  # dropout: the same, resumed or not
-        self.step = self.current_epoch * self.steps
+        torch.manual_seed(self.plan.seed + self.current_epoch)  # the same dropout in a resumed run
+        self.step = self.current_epoch * self.steps_per_epoch
         self.sums = {name: torch.zeros(2, dtype=torch.float64, device=self.device) for name in ("train", "valid")}
 
     def on_validation_epoch_start(self) -> None:
         self.sums["valid"].zero_()
 
-    def training_step(self, block: tuple[Tensor, ...], batch_idx: int) -> None:
-        optimizer, recipe, network = self.optimizers(use_pl_optimizer=False), self.params.recipe, self.network
-        assert isinstance(optimizer, torch.optim.Optimizer)
+    def training_step(self, chunk: tuple[Tensor, ...], batch_idx: int) -> None:
+        counted, recipe, network = self.optimizers(), self.plan.recipe, self.network
+        assert isinstance(counted, LightningOptimizer)
+        optimizer = counted.optimizer
         full_precision = (
-            nullcontext() if self.params.precision != "bf16-mixed" else torch.autocast(self.device.type, enabled=False)
+            nullcontext() if self.plan.precision != "bf16-mixed" else torch.autocast(self.device.type, enabled=False)
         )
-        step, totals, masses = self.step, list[Tensor](), list[Any]()
-        for batch in zip(*(torch.split(column, recipe.batch_size) for column in block), strict=True):
+        batches = list(zip(*(torch.split(column, recipe.batch_size) for column in chunk), strict=True))
+        totals, masses = list[Tensor](), list[Any]()
+        for number, batch in enumerate(batches, 1):
             loss, total, mass = self._loss(network, *batch)
             totals.append(total)
             masses.append(mass)
             if recipe.l1:
-                loss = loss + recipe.l1 * torch.stack([weight.abs().sum() for weight in self.penalised]).sum()
+                loss = loss + recipe.l1 * torch.stack([weight.abs().sum() for weight in self.penalized]).sum()
             with full_precision:
                 loss.backward()  # type: ignore[no-untyped-call]
             if recipe.gradient_clip_val:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip_val)
             if recipe.lr_schedule != "constant":
                 for group in optimizer.param_groups:
-                    group["lr"] = recipe.learning_rate * self._factor(step)
-            optimizer.step()
+                    group["lr"] = recipe.learning_rate * self._lr_factor(self.step)
+            (counted if number == len(batches) else optimizer).step()
             optimizer.zero_grad()
-            step += 1
-        self.step = step
-        found = torch.stack(totals).double()
-        if len(block) > 2:
-            self.sums["train"] += torch.stack([found.sum(), torch.stack(masses).sum(dtype=torch.float64)])
-        else:  # totals are means, masses are rows
-            rows = torch.tensor(masses, dtype=torch.float64, device=found.device)
-            self.sums["train"] += torch.stack([(found * rows).sum(), rows.sum()])
-        self._count_steps(len(totals))
+            self.step += 1
+        losses = torch.stack(totals).double()
+        if len(chunk) > 2:
+            self.sums["train"] += torch.stack([losses.sum(), torch.stack(masses).sum(dtype=torch.float64)])
+        else:  # the totals are means and the masses are row counts
+            rows = torch.tensor(masses, dtype=torch.float64, device=losses.device)
+            self.sums["train"] += torch.stack([(losses * rows).sum(), rows.sum()])
 
-    def validation_step(self, block: tuple[Tensor, ...], batch_idx: int) -> None:
-        X, y, *weights = block
+    def validation_step(self, chunk: tuple[Tensor, ...], batch_idx: int) -> None:
+        X, y, *weights = chunk
         losses = nn.functional.nll_loss(log_probabilities(self.network(X)), y, reduction="none").double()
         weight = self.class_weights[y].double() * (weights[0] if weights else 1)
         self.sums["valid"] += torch.stack([(losses * weight).sum(), weight.sum()])
 
     def mean_losses(self) -> dict[str, float]:
-        """Mean loss of the epoch so far on each part."""
+        """Return the mean loss on each part in the current epoch."""
         return {name: float(total / rows) for name, (total, rows) in ((n, s.tolist()) for n, s in self.sums.items())}
 
     def _loss(
         self, network: nn.Module, X: Tensor, y: Tensor, weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | int]:
-        """What is descended on; for the history, with weights of rows the weighted sum and its mass, else mean and rows."""
+        """Return the loss to minimize, and for the history the weighted sum and its mass (without weights: mean and rows)."""
         logits, rows = network(X), len(y)
-        if logits.ndim > 2:  # of several members: each its own loss
+        if logits.ndim > 2:  # TabM: each of the k networks has its own loss
             y = y.repeat_interleave(logits.shape[1])
             weight = None if weight is None else weight.repeat_interleave(logits.shape[1])
             logits = logits.flatten(0, 1)
@@ -128,30 +138,8 @@ class ClassifierModule(pl.LightningModule):
         summed = (nn.functional.cross_entropy(logits, y, reduction="none") * class_weight * weight).sum()
         return summed / class_weight.sum(), summed.detach(), (class_weight * weight).sum()
 
-    def _factor(self, step: int) -> float:
-        """Of the learning rate: a short rise, then a cosine's fall to 0 over all epochs (Loshchilov & Hutter 2017, "SGDR")."""
-        steps = self.params.recipe.max_epochs * self.steps
-        rise = min(1.0, (step + 1) / (_WARM_UP * steps))
-        return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    def _count_steps(self, steps: int) -> None:
-        """Lightning counts its own optimisers' steps; these were taken by torch's."""
-        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        for count in (progress.total, progress.current):
-            count.ready += steps
-            count.completed += steps
-
-
-def balanced_weights(y: Tensor, weight: Tensor | None, n_classes: int) -> Tensor:
-    """Weights under which all classes of the train part count the same, 1 on average over its rows; 1 for one that is absent.
-
-    Shape: y (rows,), weight (rows,) -> (n_classes,)
-    """
-    return balance(torch.bincount(y, weight, minlength=n_classes))
-
-
-def balance(masses: Tensor) -> Tensor:
-    """The same from what the rows of each class weigh together. Shape: (n_classes,)"""
-    counts = masses.float()
-    present = counts > 0
-    return torch.where(present, counts.sum() / (present.sum() * counts), 1.0)
+    def _lr_factor(self, step: int) -> float:
+        """Return the factor of the learning rate: linear warm-up, then cosine decay to 0 (Loshchilov & Hutter 2017, "SGDR")."""
+        steps = self.plan.recipe.max_epochs * self.steps_per_epoch
+        warm_up = min(1.0, (step + 1) / (_WARM_UP * steps))
+        return warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -1,4 +1,4 @@
-"""The knobs of `train`, and of `tune`, which searches some of them."""
+"""Parameters of `train`, and of `tune`, which searches some of them."""
 
 import difflib
 from collections.abc import Mapping
@@ -10,18 +10,15 @@ from pydantic.fields import FieldInfo
 from veritable.params import ParamsError, Section
 from veritable.tables.params import Seed
 
-FROM_NOTHING = "models/nothing"  # as train.init: an empty file, for DVC wants a dependency to be there
-
-_MANY_CLASSES = 10
-
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
-Width = Annotated[int, Field(ge=1, le=65_536)]
+LayerSize = Annotated[int, Field(ge=1, le=65_536)]
+Network = Literal["mlp", "resnet", "tabm"]
 
 
 class Recipe(Section):
-    """How a network is trained, whatever it looks like."""
+    """Training parameters that all networks share."""
 
     learning_rate: Positive
     lr_schedule: Literal["constant", "cosine"]
@@ -36,26 +33,21 @@ class Recipe(Section):
 class MLPParams(Recipe):
     """Section `train.mlp`."""
 
-    hidden_layer_sizes: Annotated[list[Width], Field(max_length=32)]
+    hidden_layer_sizes: Annotated[list[LayerSize], Field(max_length=32)]
     activation: Literal["relu", "gelu", "silu", "tanh"]
     dropout: Dropout
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What the network is built from."""
-        return {
-            "name": "mlp",
-            "hidden_layer_sizes": self.hidden_layer_sizes,
-            "activation": self.activation,
-            "dropout": self.dropout,
-        }
+        """What `build_network` needs to build the network."""
+        return {"name": "mlp", **self.model_dump(include={"hidden_layer_sizes", "activation", "dropout"})}
 
 
 class BlockParams(Recipe):
-    """What networks of equal blocks behind embedded numbers have in common."""
+    """Parameters that networks of equal blocks on embedded numbers share."""
 
     n_blocks: Annotated[int, Field(ge=1, le=64)]
-    d_block: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)]  # as processors add: else a row's bits hang on its place
+    d_block: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)]  # other sizes: the bits of a row depend on its position
     dropout: Dropout
     n_bins: Annotated[int, Field(ge=2, le=4096)]
     d_embedding: Annotated[int, Field(ge=1, le=4096)]
@@ -66,7 +58,7 @@ class ResNetParams(BlockParams):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What the network is built from, save for the bins."""
+        """What `build_network` needs to build the network, without the bins."""
         return {"name": "resnet", **self.model_dump(include={"n_blocks", "d_block", "dropout", "d_embedding"})}
 
 
@@ -77,7 +69,7 @@ class TabMParams(BlockParams):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What the network is built from, save for the bins."""
+        """What `build_network` needs to build the network, without the bins."""
         return {"name": "tabm", **self.model_dump(include={"k", "n_blocks", "d_block", "dropout", "d_embedding"})}
 
 
@@ -96,70 +88,63 @@ class TreesParams(Section):
     early_stopping_rounds: Annotated[int, Field(ge=1)]
 
 
-class TrainParams(Section):
-    """Section `train`."""
+class CommonParams(Section):
+    """Parameters of `train` that a plan takes over unchanged."""
 
-    network: Literal["auto", "mlp", "resnet", "tabm"]
     n_networks: Annotated[int, Field(ge=1, le=1000)]
     n_splits: Annotated[int, Field(ge=3, le=1000)] | Literal[0]
-    init: Annotated[str, Field(min_length=1)]
     freeze: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100)]
     calibrate: bool
     class_weight: Literal["none", "balanced"]
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "64-true"]
-    memory_gib: Positive
     seed: Seed
+
+
+class TrainParams(CommonParams):
+    """Section `train`."""
+
+    network: Literal["auto", "mlp", "resnet", "tabm"]
+    init: Annotated[str, Field(min_length=1)]
+    memory_gib: Positive
     mlp: MLPParams
     resnet: ResNetParams
     tabm: TabMParams
     trees: TreesParams
 
-    def resolve(self, *, demo: bool, n_classes: int) -> Self:
-        """With what `auto` means for the network and the trees: for the demo's table the demo's network alone, else `tabm`, of
-        many classes the quicker `resnet`, and trees.
-        """
-        auto: Literal["mlp", "resnet", "tabm"] = "mlp" if demo else "tabm" if n_classes < _MANY_CLASSES else "resnet"
-        network = auto if self.network == "auto" else self.network
-        trees = self.trees.model_copy(update={"n_models": 0}) if demo and self.trees.n_models == "auto" else self.trees
-        return self.model_copy(update={"network": network, "trees": trees})
-
-    def check_folds(self, time: str | None) -> None:
-        """That no past and future are mixed.
+    def check_splits(self, time: str | None) -> None:
+        """Refuse cross-validation if the table is split by time.
 
         Parameters
         ----------
         time
-            The column by which the table is split, if it is.
+            Value of `data.time`.
 
         Raises
         ------
         ParamsError
-            There are folds then.
+            Both are set.
         """
         if self.n_splits and time:
             raise ParamsError(
-                f"'train.n_splits' in params.yaml must be 0 where data.time splits the table, however it is {self.n_splits}: "
-                "folds would mix past and future."
+                f"'train.n_splits' in params.yaml must be 0 if data.time is set, but is {self.n_splits}: folds would mix past "
+                "and future. Unset one of them."
             )
 
-    @property
-    def recipe(self) -> MLPParams | ResNetParams | TabMParams:
-        """The section of the network that is chosen; `auto` is to be resolved before."""
-        recipe: MLPParams | ResNetParams | TabMParams = getattr(self, self.network)
-        return recipe
 
-
-NETWORKS = ("mlp", "resnet", "tabm")
+NETWORKS: tuple[Network, ...] = get_args(Network)
 SEARCHABLE: dict[str, type[Section]] = {"mlp": MLPParams, "resnet": ResNetParams, "tabm": TabMParams, "trees": TreesParams}
 
 
 class Range(Section):
-    """Of a number, where it is searched; `log`: as many tries from 0.001 to 0.01 as from 0.01 to 0.1."""
+    """Range of a number to search; with `log`, its logarithm is sampled uniformly."""
 
     low: int | float
     high: int | float
     log: bool
+
+
+Domain = Range | list[Any]
 
 
 class TuneParams(Section):
@@ -168,49 +153,49 @@ class TuneParams(Section):
     n_trials: Annotated[int, Field(ge=0, le=100_000)]
     pruning: bool
     seed: Seed
-    space: dict[str, Any]  # by dotted key below train; what each may be, its knob says: see `parse`
+    space: dict[str, Any]  # by dotted key below train; `parse` checks the values
 
     @classmethod
     def parse(cls, name: str, values: Mapping[str, Any]) -> Self:
-        """Check a section's values; what the space holds, by the rules of the knobs of `train` that it names.
+        """Check the values of the section; those of the space by the rules of the parameters of `train` that it names.
 
         Raises
         ------
         ParamsError
-            As of any section.
+            As for any section.
         """
         parsed = super().parse(name, values)
         for key, given in parsed.space.items():
-            _check_searched(f"{name}.space", key, given)
+            _check_domain(f"{name}.space", key, given)
         return parsed
 
     @property
-    def domains(self) -> dict[str, Range | list[Any]]:
-        """What may be tried of each knob in the space."""
+    def domains(self) -> dict[str, Domain]:
+        """What each parameter in the space is sampled from."""
         return {
             key: given if isinstance(given, list) else Range.parse(f"tune.space.{key}", given)
             for key, given in self.space.items()
         }
 
 
-def knob_of(key: str) -> FieldInfo | None:
-    """The field of a knob that can be searched, by its dotted key below train ("tabm.dropout"); None if there is none."""
-    section, _, knob = key.partition(".")
-    return SEARCHABLE[section].model_fields.get(knob) if section in SEARCHABLE else None
+def searchable_field(key: str) -> FieldInfo | None:
+    """Return the field of a parameter that can be searched, by its dotted key below train ("tabm.dropout"), or None."""
+    section, _, name = key.partition(".")
+    return SEARCHABLE[section].model_fields.get(name) if section in SEARCHABLE else None
 
 
-def takes(annotation: Any, kind: type) -> bool:
-    """Whether a knob's values may be of a type: `float | None` takes floats."""
-    return annotation is kind or any(takes(each, kind) for each in get_args(annotation))
+def allows_type(annotation: Any, kind: type) -> bool:
+    """Return whether an annotation allows values of a type: `float | None` allows floats."""
+    return annotation is kind or any(allows_type(each, kind) for each in get_args(annotation))
 
 
-def _check_searched(space: str, key: str, given: Any) -> None:
-    if (field := knob_of(key)) is None:
-        known = [f"{section}.{knob}" for section, model in SEARCHABLE.items() for knob in model.model_fields]
+def _check_domain(space: str, key: str, given: Any) -> None:
+    if (field := searchable_field(key)) is None:
+        known = [f"{section}.{name}" for section, model in SEARCHABLE.items() for name in model.model_fields]
         near = difflib.get_close_matches(key, known, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Known are knobs of {', '.join(SEARCHABLE)}, as tabm.dropout."
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known are parameters of {', '.join(SEARCHABLE)}, as tabm.dropout."
         raise ParamsError(
-            f"'{space}.{key}' in params.yaml must name a knob of train, however there is no 'train.{key}'. {hint}"
+            f"'{space}.{key}' in params.yaml must name a parameter of train, but there is no 'train.{key}'. {hint}"
         )
     rule: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     if isinstance(given, list):
@@ -219,11 +204,11 @@ def _check_searched(space: str, key: str, given: Any) -> None:
         return
     where = f"'{space}.{key}' in params.yaml"
     if not isinstance(given, dict):
-        raise ParamsError(f"{where} must be a range {{low, high, log}} or a list of choices, however it is {given!r:.99}.")
+        raise ParamsError(f"{where} must be a range {{low, high, log}} or a list of choices, but is {given!r:.99}.")
     searched = Range.parse(f"{space}.{key}", given)
     ends = create_model("Ends", __base__=Section, low=(rule, ...), high=(rule, ...))
     ends.parse(f"{space}.{key}", {"low": searched.low, "high": searched.high})
     if searched.low >= searched.high:
-        raise ParamsError(f"{where} must have a low below its high, however they are {searched.low} and {searched.high}.")
+        raise ParamsError(f"{where} must have a low below its high, but they are {searched.low} and {searched.high}.")
     if searched.log and searched.low <= 0:
-        raise ParamsError(f"{where} must have a low above 0 where log is true, however it is {searched.low}.")
+        raise ParamsError(f"{where} must have a low above 0 if log is true, but it is {searched.low}.")

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from veritable.tables.checking.findings import Finding, order_findings
+from veritable.tables.checking.findings import Finding, Level, order_findings
 from veritable.tables.checking.sample import Sample, drift, predictability, stability_index
 from veritable.tables.params import DataParams
-from veritable.tables.splitting.assign import Assigned
+from veritable.tables.splitting.assign import Assignment
 from veritable.tables.splitting.split import PARTS, TEST, TRAIN, VALID
 from veritable.tables.typing import sketch
 from veritable.tables.typing.contract import Column, Contract
@@ -16,6 +16,7 @@ from veritable.tables.typing.survey import ColumnSurvey
 
 _CERTAIN, _SUSPICIOUS = 0.99, 0.95  # mean recall of the best guess from a single column
 _DRIFT, _TARGET_DRIFT = 0.25, 0.1  # population stability index: by convention, a large and a moderate shift
+_FREQUENT_DRIFT = 0.02  # of the share of frequent rows: 6 % in train, and 10 % in valid
 _UNEVEN = 0.1  # of the rows that a part should have
 _RARE_CLASS, _RARE_LEVEL, _RARE_SHARE = 10, 10, 0.1
 _SENTINELS = (-999999.0, -99999.0, -9999.0, -999.0, -99.0, -9.0, -1.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
@@ -27,7 +28,7 @@ _NUMBER = re.compile(r"[-+]?(?!0\d)\d+(\.\d+)?([eE][-+]?\d+)?$")
 def run_checks(
     contract: Contract,
     surveys: Mapping[str, ColumnSurvey],
-    assigned: Assigned,
+    assigned: Assignment,
     samples: Mapping[int, Sample],
     params: DataParams,
 ) -> list[Finding]:
@@ -49,7 +50,7 @@ def run_checks(
     return order_findings(findings)
 
 
-def check_table(contract: Contract, assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+def check_table(contract: Contract, assigned: Assignment, params: DataParams) -> Iterator[Finding]:
     """Check the rows, the classes and the parts."""
     if assigned.without_target:
         yield Finding(
@@ -68,12 +69,14 @@ def check_table(contract: Contract, assigned: Assigned, params: DataParams) -> I
             numbers={"rows": assigned.unplaced},
         )
     yield from _check_duplicates(assigned)
-    yield from _check_frequent_rows(assigned)
-    yield from _check_part_sizes(assigned, params)
+    given = bool(params.time or params.part or params.test_file)
+    yield from _check_frequent_rows(assigned, given=given)
+    if not given:
+        yield from _check_part_sizes(assigned, params)
     yield from _check_classes(contract, assigned)
 
 
-def _check_duplicates(assigned: Assigned) -> Iterator[Finding]:
+def _check_duplicates(assigned: Assignment) -> Iterator[Finding]:
     if assigned.duplicates:
         total = len(assigned.parts)
         if assigned.dropped:
@@ -101,28 +104,36 @@ def _check_duplicates(assigned: Assigned) -> Iterator[Finding]:
         )
 
 
-def _check_frequent_rows(assigned: Assigned) -> Iterator[Finding]:
+def _check_frequent_rows(assigned: Assignment, *, given: bool) -> Iterator[Finding]:
     if not assigned.frequent.any():
         return
-    total, rows = int(assigned.counts.sum()), int(assigned.frequent.sum())
+    sizes = assigned.counts.sum(axis=1)
+    frequent = np.bincount(assigned.parts[assigned.frequent], minlength=len(PARTS))
+    total, rows = int(sizes.sum()), int(frequent.sum())
     combinations, largest = len(assigned.frequent_units), int(assigned.frequent_units[0])
     have = "have the same values in all features"
     if combinations > 1:
         have = f"repeat {combinations:,} combinations of feature values, the most frequent one in {_rows(largest)}"
+    level: Level = "warning"
+    if given:
+        pairs = np.stack([frequent, sizes - frequent], axis=1)
+        shifts = {part: stability_index(pairs[TRAIN], pairs[code]) for part, code in (("valid", VALID), ("test", TEST))}
+        level = "warning" if _significant(shifts, _FREQUENT_DRIFT) else "note"
+        shares = ", ".join(f"{n / size:.1%} of {part}" for part, n, size in zip(PARTS, frequent, sizes, strict=True))
+        effect = f"They are {shares}."
+    else:
+        effect = "If they were kept in one part, the parts would not be alike, so they were dealt to all parts."
     yield Finding(
         "frequent_rows",
-        "warning",
-        f"{rows:,} of {total:,} rows ({rows / total:.1%}) {have}. If they were kept in one part, the parts would not be alike, "
-        "so they were dealt to all parts. Consider dropping them if they hold no information; set data.duplicates to drop if "
-        "they are copies.",
+        level,
+        f"{rows:,} of {total:,} rows ({rows / total:.1%}) {have}. {effect} Consider dropping them if they hold no information; "
+        "set data.duplicates to drop if they are copies.",
         numbers={"rows": rows, "combinations": combinations, "largest": largest},
     )
 
 
-def _check_part_sizes(assigned: Assigned, params: DataParams) -> Iterator[Finding]:
+def _check_part_sizes(assigned: Assignment, params: DataParams) -> Iterator[Finding]:
     """Find a group that makes the parts uneven."""
-    if params.time or params.part or params.test_file:
-        return
     sizes = dict(zip(PARTS, assigned.counts.sum(axis=1).tolist(), strict=True))
     rows = sum(sizes.values())
     due = {"train": (1 - params.valid - params.test) * rows, "valid": params.valid * rows, "test": params.test * rows}
@@ -140,7 +151,7 @@ def _check_part_sizes(assigned: Assigned, params: DataParams) -> Iterator[Findin
         )
 
 
-def _check_classes(contract: Contract, assigned: Assigned) -> Iterator[Finding]:
+def _check_classes(contract: Contract, assigned: Assignment) -> Iterator[Finding]:
     counts, totals = assigned.counts, assigned.counts.sum(axis=0)
     for name, total, of_parts in zip(contract.classes, totals.tolist(), counts.T.tolist(), strict=True):
         lacking = [part for part, n in zip(PARTS, of_parts, strict=True) if not n]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -29,7 +29,7 @@ CODES: dict[str, str] = {
     "ambiguous_date": "dates can be read day first or month first",
     "duplicates": "rows are equal to an earlier row in every column",
     "duplicates_across_parts": "rows are equal to a row of another part, because the split is given",
-    "frequent_rows": "a combination of feature values is so frequent that its rows were dealt to all parts",
+    "frequent_rows": "a combination of feature values is very frequent; a random split deals its rows to all parts",
     "uneven_parts": "a group is so large that the parts do not have the shares that were asked for",
     "class_rare": "a class has too few rows to be learned and evaluated",
     "imbalance": "one class is rare, so accuracy says little",

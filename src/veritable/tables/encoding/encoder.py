@@ -1,12 +1,13 @@
-"""Columns to what networks are fed, by what the train part alone was like.
+"""Encode the rows of a table as numbers, as learned from the train part alone.
 
 A row has three forms:
-- raw: what the table holds;
-- values: one float64 a column, NaN where missing; a category as a code, a boolean as 0 or 1, a date as seconds since 1970;
-- encoded: Shape (n, width), float32, never NaN. Numbers and booleans standardised, a missing one as 0 (the mean) and,
-  where train had missing values, a column behind it that says so; dates as time and calendar; categories as their codes.
+- raw: the cells of the table;
+- values: one float64 per column, NaN where missing; a category as a code, a boolean as 0 or 1, a date as seconds since 1970;
+- encoded: Shape (n, width), float32, never NaN. Numbers and booleans are standardized; a missing one is 0 (the mean) and, if
+  train has missing values, a further column marks it. A date is its time and its place in the calendar. A category is its code.
 
-Category codes: 0 is a level not seen (or too rare) in the train part, 1.. are its levels; missing is a level of its own.
+Code 0 is a level that train does not have, or that is too rare. The levels of train have the codes from 1 on. A missing value
+is a level of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,16 +18,15 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.typing import parse
-from veritable.tables.typing.contract import Contract, conform
+from veritable.tables.typing.contract import Contract
 
 Kind = Literal["number", "boolean", "category", "date"]
 
-_FARTHEST = 1e6  # standard deviations; a train part of n rows reaches sqrt(n). Farther ones of other parts would overflow
-_CALENDAR = {"month": (6.5, 5.5), "day": (16.0, 15.0), "weekday": (3.0, 3.0), "hour": (11.5, 11.5)}  # to -1..1
+_MAX_DEVIATIONS = 1e6  # train has at most sqrt(n) standard deviations; farther values of other rows could overflow
+_CALENDAR = {"month": (6.5, 5.5), "day": (16.0, 15.0), "weekday": (3.0, 3.0), "hour": (11.5, 11.5)}  # middle and half range
 DAY_SECONDS = 86400
 
 
@@ -37,11 +37,11 @@ class EncodedColumn:
     Attributes
     ----------
     indicator
-        The train part had missing values.
+        Whether an encoded column marks missing values, because train has some.
     levels
-        Of a category by code, from 1 (None is missing); of a boolean: false, true.
+        Levels of a category in the order of their codes from 1 on (None: missing); the words for false and true of a boolean.
     clock
-        A date has times of day.
+        Whether the dates have times of day.
     """
 
     name: str
@@ -54,22 +54,27 @@ class EncodedColumn:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Of its encoded columns."""
+        """Names of its encoded columns."""
         calendar = (*_CALENDAR,)[: 3 + self.clock] if self.kind == "date" else ()
         own = (self.name, *(f"{self.name} ({part})" for part in calendar))
         return (*own, f"{self.name} (missing)") if self.indicator else own
 
+    @cached_property
+    def known_levels(self) -> pa.Array:
+        """Levels of a category, without the missing one."""
+        return pa.array([level for level in self.levels if level is not None], pa.string())
+
 
 @dataclass(frozen=True)
 class Read:
-    """Later rows as the encoder takes them, and what was odd about them.
+    """Values of a batch, and which of them are unusual.
 
     Attributes
     ----------
     values
-        Of each column. Shape: (n,) float64 each
+        Values by column. Shape: (n,) float64 each
     odd
-        By what is odd ("wrong", "outside", "unseen"), by column, which rows. Shape: (n,) bool each
+        Rows by reason ("wrong", "outside", "unseen") and column. Shape: (n,) bool each
     """
 
     values: list[np.ndarray]
@@ -78,7 +83,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What was learned from the train part, and how a row is encoded by it."""
+    """Encodes rows as learned from the train part."""
 
     columns: tuple[EncodedColumn, ...]
 
@@ -89,88 +94,78 @@ class Encoder:
 
     @cached_property
     def blocks(self) -> dict[str, slice]:
-        """Where each column of the table stands among the encoded ones."""
+        """Slice of the encoded columns that each column of the table has."""
         ends = np.cumsum([len(column.names) for column in self.columns]).tolist()
         return {c.name: slice(end - len(c.names), end) for c, end in zip(self.columns, ends, strict=True)}
 
     @cached_property
     def cardinalities(self) -> np.ndarray:
-        """Of each encoded column the number of its codes; 0 where it is a number. Shape: (width,), int64"""
+        """Number of codes of each encoded column, 0 for a number. Shape: (width,), int64"""
         counts = [n for c in self.columns for n in ([len(c.levels) + 1] if c.kind == "category" else [0] * len(c.names))]
         return np.array(counts, dtype=np.int64)
 
     def encode(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """Values of each column, Shape (n,) each, to Shape (n, width), float32 (column by column in memory)."""
+        """Encode values. Shape: (n,) each -> (n, width), float32, column by column in memory"""
         out = np.empty((len(self.names), len(values[0])), dtype=np.float32)
         for column, given, block in zip(self.columns, values, self.blocks.values(), strict=True):
             _encode_column(column, given, out[block])
         return out.T
 
     def read(self, columns: Mapping[str, pa.Array], contract: Contract, *, rows: int) -> Read:
-        """Raw rows as values.
+        """Read raw rows as values.
 
         Parameters
         ----------
         columns
-            By name; others than the encoder's are not looked at. Shape: (rows,) each
+            Columns by name. Other columns than those of the encoder are ignored. Shape: (rows,) each
 
         Raises
         ------
         TableError
-            A column is absent that no row of the train part lacked.
+            A column is absent that has no missing value in train.
         """
-        missing = frozenset(contract.reading.missing)
-        values: list[np.ndarray] = []
-        odd: dict[str, dict[str, np.ndarray]] = {"wrong": {}, "outside": {}, "unseen": {}}
-        for column, agreed in zip(self.columns, contract.features, strict=True):
+        for column in self.columns:
             if column.name not in columns and not (column.indicator or None in column.levels):
                 raise TableError(
-                    f"the classifier needs the column '{column.name}', which no row of its train part lacked, however the "
-                    "table does not have it. Add the column."
+                    f"the table must have the column '{column.name}', because no row of the train part lacks it, but does not. "
+                    "Add the column."
                 )
-            found = conform(columns.get(column.name, pa.nulls(rows)), agreed, missing)
+        values: list[np.ndarray] = []
+        odd: dict[str, dict[str, np.ndarray]] = {"wrong": {}, "outside": {}, "unseen": {}}
+        for column, read in zip(self.columns, contract.read(columns, rows=rows), strict=True):
+            found = read.indexed(column.known_levels)
             if column.kind == "category":
-                values.append(_codes(found.texts, column.levels))
-                odd["unseen"][column.name] = values[-1] == 0
-            else:
-                values.append(found.numbers)
-            odd["wrong"][column.name], odd["outside"][column.name] = found.wrong, found.outside
+                missing_code = len(column.levels) if None in column.levels else 0
+                found = np.where(np.isnan(found), missing_code, found + 1)
+                odd["unseen"][column.name] = found == 0
+            values.append(found)
+            odd["wrong"][column.name], odd["outside"][column.name] = read.wrong, read.outside
         return Read(values, {what: {name: each for name, each in by.items() if each.any()} for what, by in odd.items()})
 
     def decode(self, encoded: np.ndarray) -> pd.DataFrame:
-        """Encoded rows back to what a person reads, as near as the encoding keeps it; a level that was not seen is "other"."""
+        """Decode encoded rows, as exactly as float32 allows. A level that train does not have becomes "other"."""
         columns = {c.name: _decode_column(encoded[:, self.blocks[c.name]], c) for c in self.columns}
         return pd.DataFrame(columns, index=range(len(encoded)))
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Return a dict of JSON types."""
         return {"columns": [asdict(column) for column in self.columns]}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `to_json` gave."""
+        """Return the encoder from which `to_json` made `content`."""
         return cls(tuple(EncodedColumn(**{**each, "levels": tuple(each["levels"])}) for each in content["columns"]))
 
 
-def _codes(texts: pa.Array | None, levels: tuple[str | None, ...]) -> np.ndarray:
-    """Texts as codes: 0 where unknown. Shape: (n,) float64"""
-    assert texts is not None
-    known = [level for level in levels if level is not None]
-    found = pc.index_in(texts, pa.array(known, pa.string())).fill_null(-1).to_numpy(zero_copy_only=False) + 1.0
-    absent = texts.is_null().to_numpy(zero_copy_only=False)
-    return np.where(absent, float(len(levels)) if None in levels else 0.0, found)
-
-
 def _encode_column(column: EncodedColumn, values: np.ndarray, out: np.ndarray) -> None:
-    """Shape: (n,) float64 -> (its encoded columns, n) float32"""
+    """Shape: (n,) float64 -> (encoded columns, n) float32"""
     if column.kind == "category":
         out[0] = np.nan_to_num(values, nan=len(column.levels) if None in column.levels else 0)
         return
     missing = np.isnan(values)
-    gaps = missing.any()
-    known = np.where(missing, column.mean, values) if gaps else values
-    with np.errstate(over="ignore"):  # infinite is far too
-        np.clip((known - column.mean) / column.scale, -_FARTHEST, _FARTHEST, out=out[0], casting="same_kind")
+    known = np.where(missing, column.mean, values) if missing.any() else values
+    with np.errstate(over="ignore"):  # a quotient that overflows is clipped too
+        np.clip((known - column.mean) / column.scale, -_MAX_DEVIATIONS, _MAX_DEVIATIONS, out=out[0], casting="same_kind")
     if column.kind == "date":
         for line, (part, values_of_part) in zip(out[1:], _calendar(known, column.clock).items(), strict=False):
             middle, half = _CALENDAR[part]
@@ -180,7 +175,7 @@ def _encode_column(column: EncodedColumn, values: np.ndarray, out: np.ndarray) -
 
 
 def _calendar(seconds: np.ndarray, clock: bool) -> dict[str, np.ndarray]:
-    """Month 1 to 12, day 1 to 31, weekday from Monday 0, hour 0 up to 24. Shape: (n,) each"""
+    """Return month 1 to 12, day 1 to 31, weekday from Monday 0, and hour 0 up to 24. Shape: (n,) each"""
     days = np.floor(seconds / DAY_SECONDS)
     dates = days.astype(np.int64).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
@@ -201,7 +196,7 @@ def _decode_column(encoded: np.ndarray, column: EncodedColumn) -> np.ndarray:
     if column.kind == "number":
         return np.where(missing, np.nan, values)
     if column.kind == "date":
-        unit = 60 if column.clock else DAY_SECONDS  # what float32 still tells apart, nearly
+        unit = 60 if column.clock else DAY_SECONDS  # about the resolution of float32
         rounded = (np.round(values / unit) * unit).astype(np.int64).astype("datetime64[s]")
         texts = np.datetime_as_string(rounded, unit="m" if column.clock else "D").astype(object)
         texts[missing] = None
@@ -211,5 +206,5 @@ def _decode_column(encoded: np.ndarray, column: EncodedColumn) -> np.ndarray:
 
 
 def columns_of(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, pa.Array]:
-    """The columns of a frame that are there, as Arrow arrays; texts as their own reader leaves them."""
+    """Return the columns of a frame that are among `names`, as Arrow arrays."""
     return {name: parse.from_pandas(frame[name]) for name in names if name in frame.columns}

@@ -1,23 +1,22 @@
-"""Fit an encoder to the train part, batch by batch."""
+"""Learn an encoder from the train part, batch by batch."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from veritable.tables.encoding.encoder import DAY_SECONDS, EncodedColumn, Encoder, Kind
-from veritable.tables.typing.contract import Column, truth
-from veritable.tables.typing.survey import ColumnSurvey
+from veritable.tables.typing.contract import Column
 
 
 class Learner:
-    """Fits an encoder to the train part, batch by batch.
+    """Learns an encoder from the train part, batch by batch.
 
     Parameters
     ----------
     features
-        The columns, in order.
+        Columns in order.
     levels
-        Of a category, the texts that its values are places of. By name.
+        Levels by name of a category. Its values are indices in this list, -1 for other levels.
     """
 
     def __init__(self, features: Sequence[Column], levels: Mapping[str, Sequence[str]]):
@@ -54,19 +53,19 @@ class Learner:
         self._moments[:, i] = total, old_mean + step * count / total, old_squares + squares + step * step * old * count / total
 
     def fit(self, max_categories: int) -> Encoder:
-        """The encoder; of a category the `max_categories` commonest levels are kept, of equals the first by name."""
+        """Return the encoder. It keeps the `max_categories` most frequent levels of a category; ties are broken by name."""
         return Encoder(tuple(self._column(i, column, max_categories) for i, column in enumerate(self._features)))
 
     def _column(self, i: int, column: Column, max_categories: int) -> EncodedColumn:
         missing = bool(self._missing[i])
         if column.type == "category":
             counts = zip(self._levels[column.name], self._counts[column.name].tolist(), strict=False)
-            commonest = sorted((each for each in counts if each[1]), key=lambda each: (-each[1], each[0]))[:max_categories]
-            levels: list[str | None] = [*sorted(level for level, _ in commonest), *[None] * missing]
+            frequent = sorted((each for each in counts if each[1]), key=lambda each: (-each[1], each[0]))[:max_categories]
+            levels: list[str | None] = [*sorted(level for level, _ in frequent), *[None] * missing]
             return EncodedColumn(column.name, "category", levels=tuple(levels))
         count, mean, squares = self._moments[:, i].tolist()
         deviation = float(np.sqrt(squares / count)) if count else 0.0
-        noise = count * abs(mean) * np.finfo(np.float64).eps  # a constant's mean is rounded, so its deviation is not 0
+        noise = count * abs(mean) * np.finfo(np.float64).eps  # the mean of a constant is rounded, so its deviation is not 0
         kind: Kind = "boolean" if column.type == "boolean" else "date" if column.type == "date" else "number"
         return EncodedColumn(
             column.name,
@@ -77,27 +76,3 @@ class Learner:
             levels=column.categories if kind == "boolean" else (),
             clock=bool(self._clock[i]),
         )
-
-
-def places(levels: Sequence[str], column: EncodedColumn) -> np.ndarray:
-    """From places in a list of texts to the column's codes; the last stands for texts that are not in the list."""
-    codes = {level: code for code, level in enumerate(column.levels, 1) if level is not None}
-    return np.array([*(codes.get(level, 0) for level in levels), 0], dtype=np.float64)
-
-
-def truth_tables(columns: Sequence[Column], surveys: Mapping[str, ColumnSurvey]) -> list[np.ndarray | None]:
-    """For booleans that came as text, 0 or 1 for each of their words."""
-    return [
-        truth(list(surveys[each.name].levels), each.categories)
-        if each.type == "boolean" and surveys[each.name].levels
-        else None
-        for each in columns
-    ]
-
-
-def look_up(table: np.ndarray | None, places: np.ndarray) -> np.ndarray:
-    """Values by place, if there is a table of them; NaN stays NaN, and -1 takes the last. Shape: (n,)"""
-    if table is None:
-        return places
-    gaps = np.isnan(places)
-    return np.where(gaps, np.nan, table[np.where(gaps, 0, places).astype(np.int64)])

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files (Feather is one): columns with their own types, in batches."""
+"""Read Parquet and Arrow files (also Feather) in batches. The columns have the types of the file."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,33 +6,33 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritable.tables.errors import TableError
-from veritable.tables.reading.source import Reading, Source, kept, quoted, reason
+from veritable.errors import TableError
+from veritable.tables.reading.source import Reading, Source, kept_names, quoted, reason
 
 _BATCH_ROWS = 2**16
 _BATCH_CELLS = 2**21
-_FEWEST_ROWS = 1024  # many small batches of many columns cost more in what follows
-_BUFFER_BYTES = 2**20  # of each column: else a whole row group is held
+_MIN_ROWS = 1024  # of a batch: smaller ones of many columns are slow
+_BUFFER_BYTES = 2**20  # per column; without a buffer, Arrow reads a whole row group
 
 
 def open_parquet(path: Path, reading: Reading, skip: frozenset[str] = frozenset()) -> Source:
-    """A Parquet file.
+    """Open a Parquet file.
 
     Raises
     ------
     TableError
-        It is none, or has nested or binary columns outside `skip`.
+        It is not a Parquet file, or has nested or binary columns outside `skip`.
     """
 
     def open_file() -> pq.ParquetFile:
-        return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)  # pre_buffer holds the whole file
+        return pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)  # pre_buffer keeps the whole file in memory
 
     def pieces(names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        rows = min(_BATCH_ROWS, max(_FEWEST_ROWS, _BATCH_CELLS // len(names)))
+        rows = min(_BATCH_ROWS, max(_MIN_ROWS, _BATCH_CELLS // len(names)))
         with open_file() as file:
             every = len(names) == len(file.schema_arrow.names)
             for batch in file.iter_batches(rows, columns=None if every else list(names)):
-                chosen = batch.select(names)  # "a" also reads "a.b"
+                chosen = batch.select(names)  # a column "a" is read together with "a.b"
                 _validate(chosen)
                 yield chosen
 
@@ -44,12 +44,12 @@ def open_parquet(path: Path, reading: Reading, skip: frozenset[str] = frozenset(
 
 
 def open_arrow(path: Path, reading: Reading, skip: frozenset[str] = frozenset()) -> Source:
-    """An Arrow IPC file, which Feather is, or an Arrow IPC stream.
+    """Open an Arrow IPC file, such as Feather, or an Arrow IPC stream.
 
     Raises
     ------
     TableError
-        It is none, or has nested or binary columns outside `skip`.
+        It is not an Arrow file, or has nested or binary columns outside `skip`.
     """
 
     def batches(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
@@ -60,7 +60,7 @@ def open_arrow(path: Path, reading: Reading, skip: frozenset[str] = frozenset())
         yield from map(reader.get_batch, range(reader.num_record_batches))
 
     def pieces(names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        rows = min(_BATCH_ROWS, max(_FEWEST_ROWS, _BATCH_CELLS // len(names)))
+        rows = min(_BATCH_ROWS, max(_MIN_ROWS, _BATCH_CELLS // len(names)))
         with pa.memory_map(str(path)) as file:
             for batch in batches(file):
                 chosen = batch.select(names)
@@ -85,16 +85,15 @@ def _source(
 ) -> Source:
     def refusal(error: Exception) -> TableError:
         return TableError(
-            f"table '{path}' must be a whole {kind} file, however: {reason(error)}. "
-            "Copy it again, or check data.path in params.yaml."
+            f"table '{path}' must be a complete {kind} file, but is not: {reason(error)}. Copy it again, or check data.path."
         )
 
     try:
         found = schema()
-        every = tuple(found.names)  # which need not be UTF-8
+        every = tuple(found.names)  # raises if a name is not UTF-8
     except (pa.ArrowException, OSError, ValueError) as error:
         raise refusal(error) from None
-    names = kept(path, every, skip)
+    names = kept_names(path, every, skip)
     for name in names:
         _refuse_type(path, name, found.field(name).type)
 
@@ -108,7 +107,7 @@ def _source(
 
 
 def _validate(batch: pa.RecordBatch) -> None:
-    """Refuse texts that are no UTF-8, and offsets that lead nowhere: Arrow takes them as they are, and crashes later."""
+    """Raise an error for texts that are not UTF-8 and for invalid offsets: Arrow would read them, and crash later."""
     batch.validate(full=True)
     for column in batch.columns:
         if pa.types.is_dictionary(column.type):
@@ -123,6 +122,6 @@ def _refuse_type(path: Path, name: str, kind: pa.DataType) -> None:
     )
     if nested or binary or pa.types.is_fixed_size_binary(inner) or pa.types.is_binary_view(inner):
         raise TableError(
-            f"column {quoted(name)} of '{path}' must hold single values, however it holds {inner} in each row. "
-            "Name it in data.drop, or take it apart before."
+            f"column {quoted(name)} of '{path}' must hold single values, but holds values of type {inner}. "
+            "Name it in data.drop, or split it into several columns."
         )

@@ -1,9 +1,8 @@
-"""A database query: its rows in batches, with the database's types."""
+"""Read the rows of a database query in batches. The columns have the types of the database."""
 
 import datetime
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,59 +14,44 @@ import pyarrow as pa
 import sqlalchemy as sql
 from sqlalchemy.exc import SQLAlchemyError
 
-from veritable.tables.errors import TableError
-from veritable.tables.reading.source import Reading, Source, kept, quoted, reason
+from veritable.errors import TableError
+from veritable.tables.reading.source import Reading, Source, kept_names, quoted, reason
+from veritable.tables.reading.stream import first_bytes
 
-_LIBPQ = ("psycopg", "psycopg2")  # which would look for a password elsewhere, too
+_LIBPQ = ("psycopg", "psycopg2")  # they would look for a password in other places too
 PASSWORD = "VERITABLE_DATABASE_PASSWORD"  # noqa: S105  the name of the environment variable
 _BATCH_CELLS = 2**19
-_FEWEST_ROWS = 256  # in a batch: many small ones of many columns cost more in what follows
+_MIN_ROWS = 256  # of a batch: smaller ones of many columns are slow
 
 
 def open_database(path: Path, reading: Reading, skip: frozenset[str] = frozenset()) -> Source:
-    """The rows of `reading.query`, or of the SQL in `path` if that ends in .sql.
+    """Open the rows of `reading.query`, or of the SQL in `path` if its name ends in .sql.
 
-    They come from `reading.database`, or from `path` if that is an SQLite file. Nothing is ever changed there. The password is
-    the environment variable VERITABLE_DATABASE_PASSWORD alone: not PGPASSWORD, nor what stands in ~/.pgpass. The query runs
-    once: its rows are kept in a temporary file, as a second run may give others, or the same in another order.
+    The database is `reading.database`, or `path` if that is an SQLite file. It is only read. The password comes from the
+    environment variable VERITABLE_DATABASE_PASSWORD alone, neither from PGPASSWORD nor from ~/.pgpass. The query runs once to
+    find the columns, and once each time that the rows are read.
 
-    A column whose values in a batch are of different types, as SQLite allows, becomes texts there.
+    If the values of a column have different types within a batch, as SQLite allows, they become texts.
 
     Raises
     ------
     TableError
-        There is no query, the database does not answer or objects, or a column holds bytes or nested values.
+        There is no query, the database does not answer or raises an error, or a column holds bytes or nested values.
     """
     query = _query(path, reading)
     engine = _engine(path, reading)
     with _run(engine, query) as result:
-        names = kept(path, tuple(map(str, result.keys())), skip)
+        names = kept_names(path, tuple(map(str, result.keys())), skip)
         places = [i for i, name in enumerate(result.keys()) if name in names]
-    spool: list[pa.NativeFile] = []
-
-    def pieces() -> Iterator[pa.RecordBatch]:
-        if spool:
-            spool[0].seek(0)
-            while spool[0].tell() < spool[0].size():
-                yield from pa.ipc.open_stream(spool[0])
-            return
-        with tempfile.NamedTemporaryFile() as file:
-            for batch in _batches(engine, query, names, places):
-                with pa.ipc.new_stream(file, batch.schema) as writer:  # one each: their types may differ
-                    writer.write_batch(batch)
-                yield batch
-            file.flush()
-            spool.append(pa.OSFile(file.name))  # stays readable when its name is gone
-
-    return Source(path, names, False, pieces, None, reading.max_rows)
+    return Source(path, names, False, lambda: _batches(engine, query, names, places), None, reading.max_rows)
 
 
 def sqlite_file(database: str) -> Path | None:
-    """The file that an SQLAlchemy URL names; None if it names no SQLite file."""
+    """Return the file that an SQLAlchemy URL names; None if the URL is not that of an SQLite file."""
     try:
         url = sql.make_url(database)
     except (SQLAlchemyError, ValueError):
-        return None  # which is told when it is opened
+        return None  # `open_database` reports it
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
@@ -76,23 +60,23 @@ def _query(path: Path, reading: Reading) -> str:
         query = reading.query
     elif path.suffix.lower() == ".sql":
         try:
-            if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-                raise OSError("it is no file")
+            if path.exists() and not path.is_file():  # reading a pipe would wait forever
+                raise OSError("it is not a regular file")
             query = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise TableError(f"query '{path}' must be a text file, however: {reason(error)}. Check data.path.") from None
+            raise TableError(f"query '{path}' must be a text file, but is not: {reason(error)}. Check data.path.") from None
         if reading.database is None:
             raise TableError(
-                f"data.database must name the database that '{path}' asks, however it is null. Set it in params.yaml."
+                f"data.database must name the database for the query '{path}', but is null. Set it in params.yaml."
             )
     else:
         raise TableError(
-            "data.query must be SQL where the table is in a database, however it is null. "
+            "data.query must be SQL if the table is in a database, but is null. "
             "Set it in params.yaml, for example to: select * from customers."
         )
     if not query.strip(" \t\r\n;"):
-        raise TableError("the query must be SQL, however it is empty. Check data.query or data.path in params.yaml.")
-    return query.strip().rstrip(";")  # a cursor is declared for it, which ends no statement
+        raise TableError("the query must be SQL, but is empty. Check data.query or data.path in params.yaml.")
+    return query.strip().rstrip(";")  # a cursor is declared for it, and that allows no semicolon
 
 
 def _engine(path: Path, reading: Reading) -> sql.Engine:
@@ -100,19 +84,19 @@ def _engine(path: Path, reading: Reading) -> sql.Engine:
         url = sql.make_url(reading.database) if reading.database is not None else sql.URL.create("sqlite", database=str(path))
     except (SQLAlchemyError, ValueError):
         raise TableError(
-            "data.database must be an SQLAlchemy URL such as postgresql+psycopg://user@host/name, however it is none."
+            "data.database must be an SQLAlchemy URL such as postgresql+psycopg://user@host/name, but is not."
         ) from None
     if url.password is not None or any("password" in key.lower() for key in url.query):
         raise TableError(
-            f"data.database must not hold a password, however it does. Take it out, and set {PASSWORD} in the environment."
+            f"data.database must not contain a password, but does. Remove it, and set {PASSWORD} in the environment."
         )
     how: dict[str, Any] = {}
     password = os.environ.get(PASSWORD, "")
     if url.get_backend_name() == "sqlite":
         file = Path(url.database or "")
         if not file.is_file():
-            raise TableError(f"data.database must name an SQLite file, however there is no '{file}'. Check params.yaml.")
-        address = f"file:{quote(str(file.resolve()))}?mode=ro"
+            raise TableError(f"the SQLite file '{file}' of data.database does not exist. Check params.yaml.")
+        address = f"file:{quote(str(file.resolve()))}?mode=ro" + ("&immutable=1" if _has_write_ahead_log(file) else "")
         how["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
     elif url.get_backend_name() == "postgresql" and url.get_driver_name() in _LIBPQ:
         how["connect_args"] = {"password": password, "passfile": os.devnull}
@@ -122,36 +106,59 @@ def _engine(path: Path, reading: Reading) -> sql.Engine:
         return sql.create_engine(url, poolclass=sql.NullPool, hide_parameters=True, **how)
     except (SQLAlchemyError, ImportError) as error:
         raise TableError(
-            f"data.database must name a database that a driver is installed for, however: {_said(error)}. "
-            "Install the driver, or name another after the '+': postgresql+psycopg://."
+            f"data.database must name a database with an installed driver, but: {_message(error)}. "
+            "Install the driver, or name another one after the '+', as in postgresql+psycopg://."
         ) from None
+
+
+def _has_write_ahead_log(file: Path) -> bool:
+    """Return whether an SQLite file is in WAL mode. Without a log beside it, it can then be opened as immutable only.
+
+    Raises
+    ------
+    TableError
+        The log holds changes. They are part of the table, but DVC, which looks at the file, does not see them.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    if log.is_file() and log.stat().st_size:
+        raise TableError(
+            f"the SQLite file '{file}' must hold all of its rows, but some are still in '{log.name}'. Close the programs that "
+            f"use it, and run: sqlite3 '{file}' 'PRAGMA wal_checkpoint(TRUNCATE)'."
+        )
+    return first_bytes(file, 20)[18:20] == b"\x02\x02"
 
 
 @contextmanager
 def _run(engine: sql.Engine, query: str, rows: int = 1) -> Iterator[sql.CursorResult[Any]]:
     try:
-        with engine.connect() as connection:  # never committed
-            how = {"stream_results": True, "max_row_buffer": rows, "no_parameters": True}  # a % in the query is a %
+        with engine.connect() as connection:  # without a commit
+            how = {
+                "stream_results": True,
+                "max_row_buffer": rows,
+                "no_parameters": True,
+            }  # a % in the query is not a placeholder
             with connection.exec_driver_sql(query, execution_options=how) as result:
                 if not result.returns_rows:
-                    raise TableError("the query must give rows, however it is no select. Check data.query in params.yaml.")
+                    raise TableError(
+                        "the query must return rows, but is not a select statement. Check data.query in params.yaml."
+                    )
                 yield result
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise TableError(
-            f"the database must answer the query, however: {_said(error)}. "
+            f"the database cannot answer the query: {_message(error)}. "
             f"Check data.database and data.query in params.yaml, and {PASSWORD} in the environment."
         ) from None
 
 
-def _said(error: Exception) -> str:
-    """The database's own words, without the password."""
+def _message(error: Exception) -> str:
+    """Return the error message of the database, without the password."""
     words = reason(getattr(error, "orig", None) or error)
     password = os.environ.get(PASSWORD)
     return words.replace(password, "***") if password else words
 
 
 def _batches(engine: sql.Engine, query: str, names: Sequence[str], places: Sequence[int]) -> Iterator[pa.RecordBatch]:
-    count = max(_FEWEST_ROWS, _BATCH_CELLS // len(names))
+    count = max(_MIN_ROWS, _BATCH_CELLS // len(names))
     with _run(engine, query, count) as result:
         for rows in result.partitions(count):
             columns = list(zip(*rows, strict=True))
@@ -183,6 +190,6 @@ def _as_texts(values: Sequence[Any]) -> pa.Array:
 
 def _refuse(name: str, kind: type) -> NoReturn:
     raise TableError(
-        f"column {quoted(name)} of the query must hold single values, however it holds {kind.__name__} in a row. "
-        "Leave it out of data.query, or name it in data.drop."
+        f"column {quoted(name)} of the query must hold single values, but holds values of type {kind.__name__}. "
+        "Remove it from data.query, or name it in data.drop."
     )

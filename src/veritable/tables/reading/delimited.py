@@ -1,4 +1,4 @@
-"""CSV and TSV files: every column as texts, as they stand in the file, in batches."""
+"""Read CSV and TSV files in batches. All columns are texts, as they are in the file."""
 
 import csv
 import io
@@ -12,60 +12,61 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as pc
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.layout import Layout, find_layout, not_closed, too_long, unclosed
-from veritable.tables.reading.source import Reading, Source, kept, reason
+from veritable.tables.reading.source import Reading, Source, kept_names, reason
 from veritable.tables.reading.stream import BLOCK_BYTES, TextStream, each_line
 
 _BATCH_CELLS = 2**20
-_FEWEST_ROWS = 1024  # many small batches of many columns cost more in what follows
+_MIN_ROWS = 1024  # of a batch: smaller ones of many columns are slow
 
 
 class _SpacedQuoteError(Exception):
-    """A blank before a quote, `1, "a, b"`, which Arrow does not take for a quote."""
+    """A quote follows a blank, as in `1, "a, b"`. Arrow does not read it as a quote."""
 
 
 def open_delimited(path: Path, reading: Reading, skip: frozenset[str] = frozenset()) -> Source:
-    """A CSV or TSV file, perhaps compressed.
+    """Open a CSV or TSV file, which may be compressed.
 
-    Of what stands for a missing value, only the empty field is null here: whoever takes a "?" for missing counts it.
-    Without names in the file or `reading.columns` the columns are column_1, column_2, ...; so is a first column without a name.
+    Of the texts that stand for a missing value, only the empty field becomes null here: the others are counted later. If
+    neither the file nor `reading.columns` has names, the columns are column_1, column_2, ... A first column without a name is
+    column_1.
 
     Raises
     ------
     TableError
-        The head of the file is no table.
+        The head of the file is not a table.
     """
     layout = find_layout(path, reading)
-    names = kept(path, layout.names, skip)
+    names = kept_names(path, layout.names, skip)
     schema = pa.schema([(name, pa.string()) for name in names])
 
     def pieces() -> Iterator[pa.RecordBatch]:
         done = 0
         try:
-            for piece in _quickly(path, reading, layout, names):
+            for piece in _read_by_arrow(path, reading, layout, names):
                 done += piece.num_rows
                 yield pa.RecordBatch.from_arrays(piece.columns, schema=schema)
         except _SpacedQuoteError:
-            yield from _exactly(path, reading, layout, schema, done)
+            yield from _read_by_python(path, reading, layout, schema, done)
         except pa.ArrowException as error:
             _diagnose(path, reading, layout, error)
 
     return Source(path, names, True, pieces, schema, reading.max_rows)
 
 
-def _quickly(path: Path, reading: Reading, layout: Layout, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """The columns `names` of batches of about `_BATCH_CELLS` cells, by Arrow."""
-    every = [str(i) for i in range(layout.width)]  # names of our own: Arrow would mix up odd ones
+def _read_by_arrow(path: Path, reading: Reading, layout: Layout, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Read the columns `names` with Arrow, in batches of about `_BATCH_CELLS` cells."""
+    every = [str(i) for i in range(layout.width)]  # Arrow would confuse unusual names
     places = dict(zip(layout.names, every, strict=False))
     wanted = [places[name] for name in names]
-    read = [*wanted, every[-1]] if every[-1] not in wanted else wanted  # the last one shows a quote that is not closed
+    read = [*wanted, every[-1]] if every[-1] not in wanted else wanted  # a quote that is not closed shows in the last column
     nulls = [""] if "" in reading.missing else []
     with _Watched(path, reading, layout.delimiter) as stream:
         batches = pc.open_csv(
             stream,
             pc.ReadOptions(block_size=layout.block_bytes, column_names=every, skip_rows_after_names=int(layout.header)),
-            pc.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),  # costs nothing, measured
+            pc.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),  # as fast as without
             pc.ConvertOptions(
                 column_types=dict.fromkeys(every, pa.string()),
                 null_values=nulls,
@@ -75,7 +76,7 @@ def _quickly(path: Path, reading: Reading, layout: Layout, names: tuple[str, ...
             ),
         )
         held: list[pa.RecordBatch] = []
-        enough = max(_FEWEST_ROWS, _BATCH_CELLS // len(read))
+        enough = max(_MIN_ROWS, _BATCH_CELLS // len(read))
         last = pa.array([None], pa.string())
         for batch in batches:
             if not batch.num_rows:
@@ -89,18 +90,18 @@ def _quickly(path: Path, reading: Reading, layout: Layout, names: tuple[str, ...
                 held = []
         value = last[-1].as_py() or ""
         if re.search(r"[\r\n]", value) and (value[-1] in "\r\n" or not stream.tail.rstrip().endswith(b'"')):
-            _check(path, reading, layout)  # perhaps the last quote is not closed: Arrow does not mind
+            _check(path, reading, layout)  # the last quote may not be closed, which Arrow accepts
         if held:
             yield pa.concat_batches(held)
 
 
 class _Watched(TextStream):
-    """Raises _SpacedQuoteError."""
+    """Raise _SpacedQuoteError at a quote after a blank."""
 
     def __init__(self, path: Path, reading: Reading, delimiter: str):
         super().__init__(path, reading)
         mark = re.escape(delimiter.encode())
-        # A quote that opens a field: inside a quoted field it would be doubled, or stand before a delimiter or a line's end.
+        # The quote opens a field: within a quoted field, it would be doubled, or precede a delimiter or a line end.
         self._spaced = re.compile(mark + rb' +"[^"\r\n' + mark + b"]") if delimiter != " " else None
 
     def read(self, size: int = -1) -> bytes:
@@ -111,21 +112,21 @@ class _Watched(TextStream):
         return block
 
 
-def _exactly(path: Path, reading: Reading, layout: Layout, schema: pa.Schema, done: int) -> Iterator[pa.RecordBatch]:
-    """The rows behind the first `done`, by Python's reader: several times slower."""
+def _read_by_python(path: Path, reading: Reading, layout: Layout, schema: pa.Schema, done: int) -> Iterator[pa.RecordBatch]:
+    """Read the rows after the first `done` with Python's reader, which is several times slower."""
     rows = islice(_rows(path, reading, layout), layout.header + done, None)
     nothing = {""} & set(reading.missing)
     number = {name: i for i, name in enumerate(layout.names)}
     places = [number[name] for name in schema.names]
-    while some_rows := list(islice(rows, max(_FEWEST_ROWS, _BATCH_CELLS // layout.width) // 4)):
-        columns = list(zip(*some_rows, strict=True))
+    while batch := list(islice(rows, max(_MIN_ROWS, _BATCH_CELLS // layout.width) // 4)):
+        columns = list(zip(*batch, strict=True))
         texts = [[None if text in nothing else text for text in columns[place]] for place in places]
         yield pa.RecordBatch.from_arrays([pa.array(each, pa.string()) for each in texts], schema=schema)
 
 
 def _rows(path: Path, reading: Reading, layout: Layout) -> Iterator[list[str]]:
-    """All lines' fields, the header's included. Knows the number of the line that is wrong."""
-    held: list[str] = []  # the lines of one record
+    """Yield the fields of all lines, including the header. Raise an error with the number of the first wrong line."""
+    held: list[str] = []  # lines of the current record
 
     def feed(text: io.TextIOWrapper) -> Iterator[str]:
         for line in each_line(text, path):
@@ -151,7 +152,7 @@ def _rows(path: Path, reading: Reading, layout: Layout) -> Iterator[list[str]]:
 
 
 def _check(path: Path, reading: Reading, layout: Layout) -> None:
-    """Read all of it once more, to find the line that is wrong."""
+    """Read the whole file once more to find the wrong line."""
     for _ in _rows(path, reading, layout):
         pass
 
@@ -160,16 +161,16 @@ def _diagnose(path: Path, reading: Reading, layout: Layout, error: Exception) ->
     _check(path, reading, layout)
     if "straddling" in str(error):
         raise TableError(
-            f"table '{path}' must have lines of less than {layout.block_bytes:,} bytes, however one is longer. "
+            f"table '{path}' must have lines of less than {layout.block_bytes:,} bytes, but one is longer. "
             "Drop or shorten the text in it, or write the table as Parquet."
         )
-    raise TableError(f"table '{path}' must be a CSV file, however: {reason(error)}. Check data.path in params.yaml.")
+    raise TableError(f"table '{path}' must be a CSV file, but is not: {reason(error)}. Check data.path.")
 
 
 def _ragged(path: Path, reading: Reading, layout: Layout, line: int, count: int) -> TableError:
     names = "data.columns names" if reading.columns else "its first line names" if layout.header else "its first line has"
     quotes = f" (a field that holds {layout.delimiter!r} needs quotes)" if count > len(layout.names) else ""
     return TableError(
-        f"table '{path}' must have as many fields in each line as columns, however line {line:,} has {count:,} and {names} "
-        f"{len(layout.names):,}. Mend that line{quotes}, or check data.delimiter in params.yaml."
+        f"table '{path}' must have as many fields in each line as columns, but line {line:,} has {count:,} and {names} "
+        f"{len(layout.names):,}. Correct that line{quotes}, or check data.delimiter in params.yaml."
     )

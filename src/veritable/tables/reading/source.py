@@ -1,33 +1,56 @@
-"""How a table is read, and a table that can be read again and again."""
+"""How a table is read, and a table as a source of batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
+from veritable.errors import TableError
 from veritable.params import MachineParams
-from veritable.tables.errors import TableError
 from veritable.tables.params import DataParams
 
+THREADS = 2  # per table; Arrow and numpy release the interpreter lock
+T = TypeVar("T")
 _LIMITS = ("max_rows", "max_bytes")
 _HERE_ONLY = ("database", "query", *_LIMITS)  # concern this table and this machine, not new rows
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is read. What does not concern a format (a delimiter in Parquet) is not looked at."""
+    """How a table is read. A format ignores what does not concern it, such as the delimiter of a Parquet file.
 
-    columns: tuple[str, ...] | None = None  # the file has no header line; these are its names
-    header: bool | None = None  # None: found
-    delimiter: str | None = None  # None: found among , ; tab |
-    encoding: str = "utf-8"  # with or without BOM
-    missing: tuple[str, ...] = ("",)  # texts that stand for a missing value
+    Attributes
+    ----------
+    columns
+        Column names of a file without a header line.
+    header
+        Whether the first line has the column names; None to find out.
+    delimiter
+        Delimiter; None to find it among comma, semicolon, tab and `|`.
+    encoding
+        Encoding of a text file. A byte order mark is optional.
+    missing
+        Texts that stand for a missing value.
+    max_rows, max_bytes
+        Maximum number of rows, and of bytes of decompressed text.
+    database
+        SQLAlchemy URL without a password.
+    query
+        SQL for `database`, or for a path that is an SQLite file.
+    """
+
+    columns: tuple[str, ...] | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    missing: tuple[str, ...] = ("",)
     max_rows: int = 10**9
-    max_bytes: int = 10**12  # of decompressed text
-    database: str | None = None  # SQLAlchemy URL without a password
-    query: str | None = None  # SQL; for `database`, or for a path that is an SQLite file
+    max_bytes: int = 10**12
+    database: str | None = None
+    query: str | None = None
 
     @classmethod
     def of(cls, params: DataParams, machine: MachineParams | None = None) -> Self:
@@ -37,30 +60,32 @@ class Reading:
         return cls(**given | limits | {"columns": params.columns and tuple(params.columns), "missing": tuple(params.missing)})
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict, to be stored with the classifier so that new rows are read alike; where from is left out."""
+        """Return a dict of JSON types with what new rows need: neither the place of this table nor the limits on its size."""
         plain = {key: value for key, value in asdict(self).items() if key not in _HERE_ONLY}
         return plain | {"columns": self.columns and list(self.columns), "missing": list(self.missing)}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
-        """What `to_json` gave."""
+        """Return the object from which `to_json` made `plain`."""
         return cls(**{**plain, "columns": plain["columns"] and tuple(plain["columns"]), "missing": tuple(plain["missing"])})
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table in pieces.
+    """A table that is read in batches.
 
     Attributes
     ----------
     path
-        The file or folder.
+        File or folder.
     names
-        Of the columns: texts, each different.
+        Names of the columns, all different.
     text
-        All columns are texts as they stand in the file; else they have the file's types.
+        Whether all columns are texts, as they are in the file. If not, they have the types of the file.
+    pieces
+        Function that returns the rows in batches.
     schema
-        The columns' types where they are known before the rows are read.
+        Types of the columns, if they are known before the rows are read.
     """
 
     path: Path
@@ -71,63 +96,76 @@ class Source:
     max_rows: int = 10**9
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows from the first on, each time it is called.
+        """Return all rows in batches. Each call starts with the first row.
 
         Raises
         ------
         TableError
-            The file turns out to be damaged, to have no rows or more than `max_rows`.
+            The file is damaged, or has no rows or more than `max_rows`.
         """
         rows = 0
         for piece in self.pieces():
             rows += piece.num_rows
             if rows > self.max_rows:
                 raise TableError(
-                    f"table '{self.path}' must have at most {self.max_rows:,} rows, however it has more. "
-                    "Raise machine.max_rows in params.yaml if that is meant."
+                    f"table '{self.path}' must have at most {self.max_rows:,} rows, but has more. "
+                    "Raise machine.max_rows in params.yaml if that is intended."
                 )
             if piece.num_rows:
                 yield piece
         if not rows:
-            raise TableError(f"table '{self.path}' must have rows, however it has none. Check data.path in params.yaml.")
+            raise TableError(f"table '{self.path}' must have rows, but has none. Check data.path.")
 
 
-def kept(path: Path, names: tuple[str, ...], skip: frozenset[str]) -> tuple[str, ...]:
-    """The names that are read.
+def kept_names(path: Path, names: tuple[str, ...], skip: frozenset[str]) -> tuple[str, ...]:
+    """Return the names of the columns that are read.
 
     Raises
     ------
     TableError
-        A name that is blank or stands twice, or none that is left.
+        A name is blank or is not unique, or no name is left.
     """
     if len(names) != len(set(names)):
-        double = next(name for i, name in enumerate(names) if name in names[:i])
+        repeated = next(name for i, name in enumerate(names) if name in names[:i])
         raise TableError(
-            f"table '{path}' must name each column once, however {quoted(double)} stands twice. "
-            "Rename one; in a file without a header line set data.header: false in params.yaml."
+            f"table '{path}' must have a different name for each column, but two are named {quoted(repeated)}. "
+            "Rename one, or set data.header: false if the file has no header line."
         )
     if blank := [i for i, name in enumerate(names, 1) if not name.strip()]:
         raise TableError(
-            f"table '{path}' must name each column, however column {blank[0]:,} of {len(names):,} has no name. Give it one."
+            f"table '{path}' must have a name for each column, but column {blank[0]:,} of {len(names):,} has none. Name it."
         )
     left = tuple(name for name in names if name not in skip)
     if not left:
-        raise TableError(f"table '{path}' must have columns that are not in data.drop, however all {len(names):,} are.")
+        raise TableError(f"table '{path}' must have columns that are not in data.drop, but has none: all {len(names):,} are.")
     return left
 
 
 def reason(error: Exception) -> str:
-    """What a library says, as a part of a sentence: its first line, without the full stop."""
+    """Return the first line of an error message, without the full stop, to be used within a sentence."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].strip().rstrip(".")[:300]
 
 
 def quoted(text: str) -> str:
-    """In quotes, on one line, and cut where it is long."""
+    """Return a text in quotes, on one line, and shortened if it is long."""
     plain = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text[:121])
     return f"'{plain[:120]}...'" if len(plain) > 120 else f"'{plain}'"
 
 
-def some(names: Sequence[str]) -> str:
-    """Names in quotes, the first twelve of many, and of a long one its head."""
+def preview(names: Sequence[str]) -> str:
+    """Return names in quotes for a message, at most the first twelve of them."""
     shown = ", ".join(map(quoted, names[:12]))
     return f"{shown} and {len(names) - 12:,} more" if len(names) > 12 else shown
+
+
+def prefetch(batches: Iterable[T]) -> Iterator[T]:
+    """Yield the same batches, while the next one is made in a background thread. Errors are raised in their turn."""
+    iterator, end = iter(batches), object()
+    background = ThreadPoolExecutor(1)
+    try:
+        coming = background.submit(next, iterator, end)
+        while (batch := coming.result()) is not end:
+            coming = background.submit(next, iterator, end)
+            yield batch  # type: ignore[misc]
+    finally:  # does not wait: the garbage collector may close this generator while a thread is being started
+        background.shutdown(wait=False, cancel_futures=True)

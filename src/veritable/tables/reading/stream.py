@@ -1,4 +1,4 @@
-"""A text file as a stream of UTF-8 bytes: decompressed, decoded, and refused where it is damaged or no text."""
+"""Read a text file as a stream of UTF-8 bytes: decompress it, decode it, and report damage."""
 
 import codecs
 import io
@@ -10,16 +10,16 @@ from typing import IO, Any, NoReturn, TextIO
 
 import pyarrow as pa
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.reading.source import Reading, reason
 
 MAX_LINE = 2**26
-BLOCK_BYTES = 2 * 2**20  # Arrow's CSV reader is fastest with blocks that fit into the processor's cache
+BLOCK_BYTES = 2 * 2**20  # Arrow's CSV reader is fastest if a block fits in the processor's cache
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 _WIDE = ("utf-16", "utf-32")
 _NUL = ("has a NUL byte", "Check data.path, or set data.encoding: utf-16-le")
-_NO_TEXT = {
+_NOT_TEXT = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF-": "a PDF",
@@ -27,20 +27,27 @@ _NO_TEXT = {
 
 
 class TextStream(io.RawIOBase):
-    """Reads a file, perhaps compressed, as UTF-8 without a BOM and without blank lines at its head.
+    """Stream of a text file, which may be compressed, as UTF-8 without a byte order mark and without blank lines at the start.
 
-    The last line ends as the others do, though it may not in the file: so a quote that is not closed swallows a line end.
+    The last line always ends with a line end, so that a quote that is not closed contains a line end.
 
     Parameters
     ----------
     check
-        UTF-8 is checked too, which is slower. Other encodings always are.
+        Whether to check UTF-8 too, which is slower. Other encodings are always checked.
+
+    Attributes
+    ----------
+    blank_lines
+        Number of blank lines at the start that were skipped; None before the first read.
+    tail
+        The last bytes that were read.
 
     Raises
     ------
     TableError
-        When it is opened: an unknown encoding, a name that promises another compression.
-        While it is read: no text in that encoding, a NUL byte, damaged, or longer than `max_bytes`.
+        On opening: the encoding is unknown, or the file is not compressed as its name says.
+        On reading: the text is invalid in the encoding, has a NUL byte, is damaged, or is longer than `max_bytes`.
     """
 
     def __init__(self, path: Path, reading: Reading, *, check: bool = False):
@@ -51,8 +58,8 @@ class TextStream(io.RawIOBase):
         self.compression = compression(path)
         self._file = _opened(path, self.compression)
         self._ready, self._bytes, self._lines, self._ended, self._cr = b"", 0, 0, False, False
-        self.blank_lines: int | None = None  # that were left out at the head
-        self.tail = b""  # the last bytes that were read
+        self.blank_lines: int | None = None
+        self.tail = b""
 
     def readable(self) -> bool:
         return True
@@ -83,7 +90,7 @@ class TextStream(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         first = not self._bytes
         raw = self._raw(size)
-        while first and 0 < len(raw) < 8 and (more := self._raw(size)):  # all of a BOM or none
+        while first and 0 < len(raw) < 8 and (more := self._raw(size)):  # a byte order mark must not be cut
             raw += more
         if first:
             self._refuse_other_files(raw)
@@ -106,14 +113,14 @@ class TextStream(io.RawIOBase):
         except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
             what = f"an undamaged {self.compression} file" if self.compression else "readable"
             raise TableError(
-                f"table '{self._path}' must be {what}, however: {reason(error)}. Copy or download it again."
+                f"table '{self._path}' must be {what}, but is not: {reason(error)}. Copy or download it again."
             ) from None
         self._ended = not raw
         self._bytes += len(raw)
         if self._bytes > self._reading.max_bytes:
             raise TableError(
-                f"table '{self._path}' must have at most {self._reading.max_bytes:,} bytes of text, however it has more. "
-                "Raise machine.max_bytes in params.yaml if that is meant."
+                f"table '{self._path}' must have at most {self._reading.max_bytes:,} bytes of text, but has more. "
+                "Raise machine.max_bytes in params.yaml if that is intended."
             )
         return raw
 
@@ -130,90 +137,86 @@ class TextStream(io.RawIOBase):
             also = "latin-1 or cp1252" if _known(self._reading.encoding) == "utf-8" else "utf-8"
             self._refuse(
                 before,
-                f"has the bytes {shown}, which are none in data.encoding '{self._reading.encoding}'",
-                f"Set data.encoding, to {also} for example,",
+                f"has the bytes {shown}, which are invalid in data.encoding '{self._reading.encoding}'",
+                f"Set data.encoding, for example to {also}",
             )
-        except UnicodeEncodeError:  # a lone surrogate, which only odd encodings let through
-            self._refuse(b"", "has half a character", "Check data.encoding")
-        except UnicodeError as error:  # UTF-16 without a BOM
-            what = f"begins what is not in data.encoding '{self._reading.encoding}': {reason(error)}"
-            self._refuse(b"", what, "Set data.encoding, to utf-8 or utf-16-le for example,")
+        except UnicodeEncodeError:  # only unusual encodings accept it
+            self._refuse(b"", "has an unpaired surrogate", "Check data.encoding")
+        except UnicodeError as error:  # UTF-16 without a byte order mark
+            what = f"is invalid in data.encoding '{self._reading.encoding}': {reason(error)}"
+            self._refuse(b"", what, "Set data.encoding, for example to utf-8 or utf-16-le")
 
     def _refuse(self, before: bytes, what: str, way_out: str) -> NoReturn:
-        if self._decoder is None:  # the lines were not counted: read it again
+        if self._decoder is None:  # the lines were not counted, so read the file again
             with TextStream(self._path, self._reading, check=True) as counting:
                 while counting.read():
                     pass
         line = self._lines + lines(before) + 1
-        raise TableError(f"table '{self._path}' must be text, however line {line:,} {what}. {way_out} in params.yaml.")
+        raise TableError(f"table '{self._path}' must be text, but line {line:,} {what}. {way_out} in params.yaml.")
 
     def _refuse_other_files(self, raw: bytes) -> None:
         utf16 = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         if utf16 and not _known(self._reading.encoding).startswith(_WIDE):
             raise TableError(
-                f"table '{self._path}' must be in data.encoding '{self._reading.encoding}', however it is in UTF-16. "
+                f"table '{self._path}' must be in data.encoding '{self._reading.encoding}', but is in UTF-16. "
                 "Set data.encoding: utf-16 in params.yaml."
             )
-        for magic, what in _NO_TEXT.items():
+        for magic, what in _NOT_TEXT.items():
             if raw.startswith(magic):
-                raise TableError(f"table '{self._path}' must be text, however it is {what}. Export it as CSV or Parquet.")
+                raise TableError(f"table '{self._path}' must be text, but is {what}. Export it as CSV or Parquet.")
 
 
 def each_line(text: TextIO, path: Path) -> Iterator[str]:
-    """The lines, with their ends.
+    """Yield the lines with their line ends.
 
     Raises
     ------
     TableError
-        A line is so long that it would fill the memory.
+        A line is longer than `MAX_LINE`.
     """
     while line := text.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
             raise TableError(
-                f"table '{path}' must have lines of at most {MAX_LINE:,} characters, however one is longer. "
-                "Break it up, or check data.path in params.yaml."
+                f"table '{path}' must have lines of at most {MAX_LINE:,} characters, but one is longer. "
+                "Split it, or check data.path."
             )
         yield line
 
 
 def lines(text: bytes) -> int:
-    """How many lines end in it: at LF, CR or both."""
+    """Return the number of line ends: LF, CR, or CR LF."""
     return text.count(b"\n") + (text.count(b"\r") - text.count(b"\r\n") if b"\r" in text else 0)
 
 
 def compression(path: Path) -> str | None:
-    """How a file is compressed, by its first bytes.
+    """Return how a file is compressed, by its first bytes; None if it is not.
 
     Raises
     ------
     TableError
-        Its name says otherwise, or it cannot be opened.
+        The name of the file says something else, or the file cannot be opened.
     """
     head = first_bytes(path)
     found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
     named = _SUFFIXES.get(path.suffix.lower())
     if named and named != found:
-        raise TableError(
-            f"table '{path}' must be a {named} file, as its name says, however it is not. Rename it, or copy it again."
-        )
+        raise TableError(f"table '{path}' must be a {named} file, as its name says, but is not. Rename it, or copy it again.")
     return found
 
 
 def first_bytes(path: Path, count: int = 16) -> bytes:
-    """The head of a regular file.
+    """Return the first bytes of a file.
 
     Raises
     ------
     TableError
-        It cannot be opened.
+        The file cannot be opened.
     """
     try:
         with path.open("rb") as file:
             return file.read(count)
     except OSError as error:
-        raise TableError(
-            f"table '{path}' must be readable, however: {error.strerror}. Check data.path in params.yaml."
-        ) from None
+        raise TableError(f"table '{path}' must be readable, but is not: {error.strerror}. Check data.path.") from None
 
 
 def _opened(path: Path, compression: str | None) -> IO[bytes]:
@@ -224,10 +227,10 @@ def _opened(path: Path, compression: str | None) -> IO[bytes]:
 
 def _known(encoding: str) -> str:
     try:
-        "".encode(encoding)  # refuses base64 and the like
+        "".encode(encoding)  # raises for base64 and the like
         name = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise TableError(
-            f"data.encoding must be an encoding that Python knows, such as utf-8 or latin-1, however it is '{encoding}'."
+            f"data.encoding must be an encoding that Python knows, such as utf-8 or latin-1, but is '{encoding}'."
         ) from None
     return "utf-8" if name == "utf-8-sig" else name

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
 from veritable.tables.splitting import split
-from veritable.tables.splitting.split import LEFT_OUT, PARTS, TEST, TRAIN, VALID, Keys, Repeats
+from veritable.tables.splitting.split import EXCLUDED, PARTS, TEST, TRAIN, VALID, Keys, Repeats
 from veritable.tables.typing.survey import ColumnSurvey
 
 _PART_NAMES = {"train": TRAIN, "training": TRAIN, "valid": VALID, "validation": VALID, "val": VALID, "test": TEST}
 
 
 @dataclass(frozen=True)
-class Assigned:
+class Assignment:
     """Part of every row, and the counts that the findings need.
 
     Attributes
     ----------
     parts
-        TRAIN, VALID, TEST or LEFT_OUT. Shape: (rows,) uint8
+        TRAIN, VALID, TEST or EXCLUDED. Shape: (rows,) uint8
     counts
         Number of rows of each class in each part. Shape: (3, classes)
     duplicates
@@ -33,7 +33,7 @@ class Assigned:
     without_target, unplaced
         Number of rows that were dropped because their target, or the value that decides their part, is missing.
     frequent
-        Whether a row belongs to a frequent unit, whose rows were dealt one by one. Shape: (rows,) bool
+        Whether a row belongs to a frequent unit. Shape: (rows,) bool
     frequent_units
         Number of rows of each frequent unit, the largest first. Shape: (units,) int64
     largest_group
@@ -63,7 +63,7 @@ def assign(
     first_test_row: int | None = None,
     times: np.ndarray | None = None,
     given: np.ndarray | None = None,
-) -> Assigned:
+) -> Assignment:
     """Split the table as section `data` asks.
 
     Parameters
@@ -83,7 +83,7 @@ def assign(
     times
         Values of data.time, NaN where missing. Shape: (rows,) float64
     given
-        Parts that the column data.part names, LEFT_OUT where missing. Shape: (rows,) uint8
+        Parts that the column data.part names, EXCLUDED where missing. Shape: (rows,) uint8
 
     Raises
     ------
@@ -112,26 +112,33 @@ def assign(
             parts[first_test_row:] = TEST
             dealt[first_test_row:] = False
     table = _Table(y, labels, equal, units, grouped)
-    own, found = _deal(table, dealt, shares, params)
+    own, frequent = _deal(table, dealt, shares, params)
     parts[dealt] = own[dealt]
     without_target = int((y < 0).sum())
-    parts[y < 0] = LEFT_OUT
-    unplaced = int((parts == LEFT_OUT).sum()) - without_target
-    dropped = int((parts[~kept] != LEFT_OUT).sum())
-    parts[~kept] = LEFT_OUT
+    parts[y < 0] = EXCLUDED
+    unplaced = int((parts == EXCLUDED).sum()) - without_target
+    dropped = int((parts[~kept] != EXCLUDED).sum())
+    parts[~kept] = EXCLUDED
     counts = split.count_parts(parts, y, labels, how)
-    frequent = np.zeros(rows, dtype=bool)
-    frequent[found.rows] = frequent[found.firsts] = True
-    return Assigned(
+    placed = parts != EXCLUDED
+    if (placed & ~dealt).any():  # the split is given, so frequent units are found in all parts
+        equal_rows = table.ungrouped.among(placed)
+        firsts = split.find_frequent(equal_rows, y, placed, counts.sum(axis=1).min())
+        dealt_firsts = equal_rows.firsts[np.isin(equal_rows.rows, frequent.rows)]
+        frequent = equal_rows.of(np.union1d(firsts, dealt_firsts))
+    is_frequent = np.zeros(rows, dtype=bool)
+    is_frequent[frequent.rows] = is_frequent[frequent.firsts] = True
+    across = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts] & ~is_frequent[equal.rows]
+    return Assignment(
         parts,
         counts,
         len(equal.rows),
-        _count_across(table, parts, found),
+        int(across.sum()),
         dropped,
         without_target,
         unplaced,
-        frequent & (parts != LEFT_OUT),
-        np.sort(np.unique(found.firsts, return_counts=True)[1] + 1)[::-1],
+        is_frequent,
+        np.sort(np.unique(frequent.firsts, return_counts=True)[1] + 1)[::-1],
         table.largest_group,
     )
 
@@ -182,18 +189,6 @@ def _deal(table: _Table, dealt: np.ndarray, shares: tuple[float, float], params:
     return parts, frequent
 
 
-def _count_across(table: _Table, parts: np.ndarray, dealt_one_by_one: Repeats) -> int:
-    """Count the rows that are equal to a row of another part, without those of frequent units."""
-    placed, equal = parts != LEFT_OUT, table.equal
-    differ = (parts[equal.rows] != parts[equal.firsts]) & placed[equal.rows] & placed[equal.firsts]
-    if not differ.any():
-        return 0
-    units = table.ungrouped.among(placed)
-    smallest = np.bincount(parts[placed], minlength=len(PARTS)).min()
-    frequent = units.of(split.find_frequent(units, table.y, placed, smallest))
-    return int((differ & ~np.isin(equal.rows, np.concatenate([frequent.rows, dealt_one_by_one.rows]))).sum())
-
-
 def read_times(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray:
     """Return the values of the time column. Shape: (n,) float64 each -> (rows,) float64
 
@@ -229,5 +224,5 @@ def read_parts(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray
         raise TableError(
             f"the part column '{survey.name}' must hold {', '.join(PARTS)}, but has '{unknown[0]}'. Correct the table."
         )
-    table = np.array([*codes.values(), LEFT_OUT], dtype=np.uint8)
+    table = np.array([*codes.values(), EXCLUDED], dtype=np.uint8)
     return np.asarray(table[np.nan_to_num(np.concatenate(list(column)), nan=-1).astype(np.int64)])

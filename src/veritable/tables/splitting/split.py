@@ -15,13 +15,13 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from veritable.tables.errors import TableError
-from veritable.tables.reading.ahead import THREADS
+from veritable.errors import TableError
+from veritable.tables.reading.source import THREADS
 from veritable.tables.splitting import hashing
 
 PARTS = ("train", "valid", "test")
-TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, 255
-FREQUENT_SHARE = 0.01  # of a part
+TRAIN, VALID, TEST, EXCLUDED = 0, 1, 2, 255
+_FREQUENT_SHARE = 0.01  # of the rows of a part: docs/decisions/0013-repeated-rows.md
 _FREQUENT_ROWS = 10
 _FREQUENT_CLASS_SHARE = 0.1
 _BLOCK = 5
@@ -47,11 +47,11 @@ class Repeats(NamedTuple):
 
     def among(self, chosen: np.ndarray) -> Self:
         """Return the repeats within a subset of the table. Shape: (rows,) bool"""
+        if chosen.all():
+            return self
         firsts = np.unique(self.firsts)
         rows, unit = np.concatenate([firsts, self.rows]), np.concatenate([firsts, self.firsts])
         inside = chosen[rows]
-        if inside.all():
-            return self
         rows, unit = rows[inside], unit[inside]  # a first row still precedes its repeats
         _, place, which = np.unique(unit, return_index=True, return_inverse=True)
         repeats = np.ones(len(rows), dtype=bool)
@@ -105,9 +105,8 @@ def _keys_of_piece(batches: Iterable[np.ndarray], bits: int, piece: int) -> tupl
 def find_frequent(repeats: Repeats, y: np.ndarray, chosen: np.ndarray, smallest_part: float) -> np.ndarray:
     """Return the first row of each frequent unit.
 
-    A unit that is kept together is missing from two of the three parts. If it is a noticeable share of a part, the parts no
-    longer look alike. Nor does keeping it together serve a purpose: new rows will hold the same values as often. A unit is
-    frequent if it has
+    A unit in one part is missing from the other two. If it is a noticeable share of a part, the parts do not look alike. It is
+    not needed either: new rows will have the same values as often as the table. A unit is frequent if it has
 
     - more than 1 % of the rows of the smallest part, and at least ten rows;
     - ten times as many rows as the mean unit of its class, or a tenth of the rows of its class. Without this rule, a table
@@ -130,7 +129,7 @@ def find_frequent(repeats: Repeats, y: np.ndarray, chosen: np.ndarray, smallest_
     """
     firsts, counts = np.unique(repeats.firsts, return_counts=True)
     counts += 1
-    lower = max(_FREQUENT_ROWS, FREQUENT_SHARE * smallest_part)
+    lower = max(_FREQUENT_ROWS, _FREQUENT_SHARE * smallest_part)
     if not (counts >= lower).any():
         return np.empty(0, dtype=np.int64)
     own = y[firsts] + 1
@@ -169,11 +168,11 @@ def deal(y: np.ndarray, labels: Sequence[str], chosen: np.ndarray, *, valid: flo
 
     Returns
     -------
-    TRAIN, VALID, TEST, or LEFT_OUT where a row was not chosen. Shape: (rows,) uint8
+    TRAIN, VALID, TEST, or EXCLUDED where a row was not chosen. Shape: (rows,) uint8
     """
     salts = _salts(labels, seed)
     seen = np.zeros(len(salts), dtype=np.int64)
-    parts = np.full(len(chosen), LEFT_OUT, dtype=np.uint8)
+    parts = np.full(len(chosen), EXCLUDED, dtype=np.uint8)
     for start in range(0, len(y), _ROWS_AT_ONCE):
         rows = start + np.flatnonzero(chosen[start : start + _ROWS_AT_ONCE])
         rank = _count_up(y[rows], seen)
@@ -284,7 +283,7 @@ def split_by_time(times: np.ndarray, name: str, *, valid: float, test: float) ->
             f"has {len(np.unique(known)):,}. Check data.time, data.valid and data.test in params.yaml."
         )
     parts = np.searchsorted(cuts, times, side="right").astype(np.uint8)
-    parts[np.isnan(times)] = LEFT_OUT
+    parts[np.isnan(times)] = EXCLUDED
     return parts
 
 
@@ -299,7 +298,7 @@ def count_parts(parts: np.ndarray, y: np.ndarray, labels: Sequence[str], how: st
     counts = np.zeros((len(PARTS), len(labels)), dtype=np.int64)
     for start in range(0, len(y), _ROWS_AT_ONCE):
         part, own = (each[start : start + _ROWS_AT_ONCE] for each in (parts, y))
-        placed = part != LEFT_OUT
+        placed = part != EXCLUDED
         cells = part[placed].astype(np.int64) * len(labels) + own[placed]
         counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
     sizes = dict(zip(PARTS, counts.sum(axis=1).tolist(), strict=True))

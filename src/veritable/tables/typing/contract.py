@@ -1,5 +1,7 @@
-"""The table contract: what each column is, so that a person can read it, diff it in git and overrule it in params.yaml,
-and so that rows that come later are read exactly as the table was.
+"""The contract of a table: what each column is, and how its cells are read.
+
+The contract is written to JSON, so that a person can read it, compare it in git and overrule it in params.yaml. `preprocess`
+and `predict` read cells with the same function, `Contract.read`.
 """
 
 from collections.abc import Mapping
@@ -8,13 +10,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from veritable.tables.reading.table import Reading
+from veritable.tables.reading.source import Reading
 from veritable.tables.typing import parse
 
 Type = Literal["number", "category", "boolean", "date", "identifier", "text", "constant"]
-Role = Literal["feature", "target", "id", "group", "time", "weight", "sensitive", "part"]
+Role = Literal["feature", "target", "id", "group", "time", "weight", "part"]
 LEARNABLE = ("number", "category", "boolean", "date")
 FALSE, TRUE = frozenset({"false", "no", "n", "f", "0"}), frozenset({"true", "yes", "y", "t", "1"})
 
@@ -26,19 +27,19 @@ class Column:
     Attributes
     ----------
     used
-        Whether the classifier is fed with it.
+        Whether the column is a feature of the classifier.
     form
-        The style of its numbers or the format of its dates, where they came as text.
+        Style of the numbers or format of the dates, if they are written as text.
     missing
-        Share of rows without a value.
+        Share of the rows without a value.
     missing_codes
-        Values that stand for a missing one in this column, as text.
+        Values that stand for a missing value in this column, as text.
     minimum, maximum
-        Of a number; of a date in seconds since 1970.
+        Range of the numbers, or of the dates in seconds since 1970.
     distinct
-        Different values, exact below 16,384.
+        Number of distinct values, exact below 16,384.
     categories
-        Of a category the commonest, in sorted order; of a boolean: false, true.
+        Levels of a category in sorted order, if there are at most `max_categories`; the words for false and true of a boolean.
     """
 
     name: str
@@ -55,13 +56,40 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Values:
+    """The cells of one column, as the contract reads them.
+
+    Attributes
+    ----------
+    numbers
+        Numbers, dates as seconds since 1970, or booleans as 0 and 1; NaN where missing or wrong. Empty for a category.
+        Shape: (n,) float64
+    texts
+        Levels of a category, null where missing; None for other types.
+    wrong
+        Whether a cell does not fit the type of the column. Such a cell counts as missing. Shape: (n,) bool
+    outside
+        Whether a number is outside the range of the table. It is used as it is. Shape: (n,) bool
+    """
+
+    numbers: np.ndarray
+    texts: pa.DictionaryArray | None
+    wrong: np.ndarray
+    outside: np.ndarray
+
+    def indexed(self, levels: pa.Array) -> np.ndarray:
+        """Return the numbers, or the index of each text in `levels` (see `parse.index_texts`). Shape: (n,) float64"""
+        return self.numbers if self.texts is None else parse.index_texts(self.texts, levels)
+
+
+@dataclass(frozen=True)
 class Contract:
     """All columns in the order of the table, the classes, and how the table is read.
 
     Attributes
     ----------
     classes
-        In order; the positive one of two stands last.
+        Names of the classes. The positive one of two is the last.
     """
 
     columns: tuple[Column, ...]
@@ -71,11 +99,23 @@ class Contract:
 
     @property
     def features(self) -> tuple[Column, ...]:
-        """What the classifier is fed with."""
+        """Columns that the classifier uses."""
         return tuple(column for column in self.columns if column.used)
 
+    def read(self, columns: Mapping[str, pa.Array], *, rows: int) -> list[Values]:
+        """Read the cells of all features.
+
+        Parameters
+        ----------
+        columns
+            Columns by name. Other columns than features are ignored, and an absent feature counts as missing in all rows.
+            Shape: (rows,) each
+        """
+        missing = frozenset(self.reading.missing)
+        return [read_column(columns.get(each.name, pa.nulls(rows)), each, missing) for each in self.features]
+
     def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Return a dict of JSON types, without empty fields."""
         columns = [{key: value for key, value in asdict(each).items() if value not in ((), None, "")} for each in self.columns]
         return {
             "classes": list(self.classes),
@@ -86,7 +126,7 @@ class Contract:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """What `to_json` gave."""
+        """Return the contract from which `to_json` made `content`."""
         tuples = ("categories", "missing_codes")
         fields: list[dict[str, Any]] = [
             {key: tuple(value) if key in tuples else value for key, value in each.items()} for each in content["columns"]
@@ -95,106 +135,84 @@ class Contract:
         return cls(tuple(columns), content["target"], tuple(content["classes"]), Reading.from_json(content["reading"]))
 
 
-@dataclass(frozen=True)
-class Values:
-    """A column of later rows as the contract sees it.
+def read_column(array: pa.Array, column: Column, missing: frozenset[str]) -> Values:
+    """Read the cells of one column, whatever type they are stored with.
 
-    Attributes
-    ----------
-    numbers
-        Of a number, date or boolean (0, 1): NaN where missing or wrong. Shape: (n,)
-    texts
-        Of a category: null where missing.
-    wrong
-        Which rows hold something that the column cannot: taken as missing. Shape: (n,)
-    outside
-        Which rows lie outside the range that the table had: taken as they are. Shape: (n,)
-    """
-
-    numbers: np.ndarray
-    texts: pa.Array | None
-    wrong: np.ndarray
-    outside: np.ndarray
-
-
-def conform(array: pa.Array, column: Column, missing: frozenset[str]) -> Values:
-    """Read a column of later rows as the table's was read; what cannot be is taken as missing and marked as wrong.
+    A cell that does not fit the type of the column counts as missing and is marked as wrong.
 
     Parameters
     ----------
     missing
         Texts that stand for a missing value in every column.
     """
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if pa.types.is_null(array.type):
-        array = pa.nulls(len(array), pa.string())
-    absent = missing | frozenset(column.missing_codes)
+    array = parse.plain_array(array)
     none = np.zeros(len(array), dtype=bool)
     if column.type == "category":
-        return Values(np.empty(0), _clean(parse.texts(array), absent), none, none)
-    numbers, wrong = _numbers(array, column, absent)
+        return Values(np.empty(0), parse.clean_texts(array, missing | frozenset(column.missing_codes)), none, none)
+    numbers, wrong = _read_numbers(array, column, missing)
     infinite = np.isinf(numbers)
-    numbers = np.where(infinite, np.nan, numbers)
+    if infinite.any():
+        numbers, wrong = np.where(infinite, np.nan, numbers), wrong | infinite
     outside = none
     if column.minimum is not None and column.maximum is not None:
         outside = (numbers < column.minimum) | (numbers > column.maximum)
-    return Values(numbers, None, wrong | infinite, outside)
+    return Values(numbers, None, wrong, outside)
 
 
-def _numbers(array: pa.Array, column: Column, absent: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
-    """A number, date or boolean as float64, and which rows are none. Shape: (n,) each"""
-    fine = np.zeros(len(array), dtype=bool)
-    native, numeric = parse.storage_of(array.type), column.type == "boolean" and column.categories == ("0", "1")
-    if native == "date" and column.type == "date":
-        return parse.timestamps(array), fine
-    if native == "number" and (column.type == "number" or numeric):
-        numbers = parse.without(parse.native_numbers(array), column.missing_codes)
-        wrong = ~np.isnan(numbers) & ~np.isin(numbers, (0, 1)) if numeric else fine
-        return np.where(wrong, np.nan, numbers), wrong
-    encoded = parse.texts(array).dictionary_encode()
-    values = _clean(encoded.dictionary, absent)
-    inverse = encoded.indices.fill_null(len(values)).to_numpy().astype(np.int64)
-    parsed = np.append(_parse(values, column), np.nan)
-    wrong = np.append(np.isnan(parsed[:-1]) & values.is_valid().to_numpy(zero_copy_only=False), False)
-    parsed = parse.without(parsed, column.missing_codes) if column.type == "number" else parsed
-    return parsed[inverse], wrong[inverse]
+def _read_numbers(array: pa.Array, column: Column, missing: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers, dates or booleans as float64, and whether a cell is wrong. Shape: (n,) each"""
+    fits = np.zeros(len(array), dtype=bool)
+    codes = frozenset(column.missing_codes)
+    storage, zero_or_one = parse.storage_of(array.type), column.type == "boolean" and column.categories == ("0", "1")
+    if storage == "date" and column.type == "date":
+        return parse.timestamps(array), fits
+    if storage == "number" and (column.type == "number" or zero_or_one):
+        numbers = parse.without(parse.native_numbers(array), codes)
+        wrong = ~np.isnan(numbers) & ~np.isin(numbers, (0, 1)) if zero_or_one else fits
+        return np.where(wrong, np.nan, numbers) if zero_or_one else numbers, wrong
+    if column.type == "number" and column.form in ("", "plain") and (quick := parse.plain_numbers(array, missing, codes)):
+        return quick[0], fits
+    texts = parse.clean_texts(array, missing | codes)
+    parsed = _parse(texts.dictionary, column)
+    wrong = np.isnan(parsed) & texts.dictionary.is_valid().to_numpy(zero_copy_only=False)
+    parsed = parse.without(parsed, codes) if column.type == "number" else parsed
+    index = parse.dictionary_index(texts)
+    return np.append(parsed, np.nan)[index], np.append(wrong, False)[index]
 
 
 def _parse(values: pa.Array, column: Column) -> np.ndarray:
-    """Distinct texts as float64, NaN where one is missing or wrong."""
-
-    def parsed(some: pa.Array) -> np.ndarray | None:
-        if column.type != "date":
-            return parse.numbers(some, column.form or "plain")
-        forms = (column.form,) if column.form else (parse.ISO, parse.ISO_ZONED)
-        return next((found for form in forms if (found := parse.dates(some, form)) is not None), None)
-
-    def each_parsed(some: pa.Array) -> np.ndarray:
-        whole = parsed(some)
-        if whole is not None:
-            return whole
-        one_by_one = (parsed(some.slice(i, 1)) for i in range(len(some)))
-        return np.array([np.nan if found is None else found[0] for found in one_by_one])
-
+    """Return distinct texts as float64, NaN where one is missing or wrong. Shape: (n,)"""
     if column.type != "boolean":
-        return each_parsed(values)
-    said = truth(values.to_pylist(), column.categories)
+        return _parse_each(values, column)
+    truth = parse_truth(values.to_pylist(), column.categories)
     if column.categories != ("0", "1"):
-        return said
-    numbers = each_parsed(values)  # "1.0" is 1
-    return np.where(np.isnan(said) & np.isin(numbers, (0, 1)), numbers, said)
+        return truth
+    numbers = _parse_each(values, column)  # "1.0" is 1
+    return np.where(np.isnan(truth) & np.isin(numbers, (0, 1)), numbers, truth)
 
 
-def truth(texts: list[str | None], categories: tuple[str, ...]) -> np.ndarray:
-    """Texts as 0 and 1: by the column's own words, else by anything that means yes or no; NaN where neither. Shape: (n,)"""
+def _parse_each(values: pa.Array, column: Column) -> np.ndarray:
+    """Parse all texts at once, or one by one if one of them is wrong. Shape: (n,)"""
+    whole = _parse_all(values, column)
+    if whole is not None:
+        return whole
+    one_by_one = (_parse_all(values.slice(i, 1), column) for i in range(len(values)))
+    return np.array([np.nan if parsed is None else parsed[0] for parsed in one_by_one])
+
+
+def _parse_all(values: pa.Array, column: Column) -> np.ndarray | None:
+    if column.type != "date":
+        return parse.numbers(values, column.form or "plain")
+    forms = (column.form,) if column.form else (parse.ISO, parse.ISO_ZONED)
+    return next((parsed for form in forms if (parsed := parse.dates(values, form)) is not None), None)
+
+
+def parse_truth(texts: list[str | None], categories: tuple[str, ...]) -> np.ndarray:
+    """Return texts as 0 and 1, NaN where a text is neither. Shape: (n,)
+
+    The words of the column are known in any case of letters. If they are words for yes and no, so are all other such words.
+    """
     known = {categories[0].lower(): 0.0, categories[1].lower(): 1.0}
     if set(known) <= FALSE | TRUE:
         known |= dict.fromkeys(FALSE, 0.0) | dict.fromkeys(TRUE, 1.0)
     return np.array([np.nan if text is None else known.get(text.lower(), np.nan) for text in texts], dtype=np.float64)
-
-
-def _clean(values: pa.Array, absent: frozenset[str]) -> pa.Array:
-    """Texts without blanks around them, null where they stand for a missing value."""
-    trimmed = pc.utf8_trim_whitespace(values)
-    return pc.if_else(pc.is_in(trimmed, pa.array(sorted(absent), pa.string())), pa.scalar(None, pa.string()), trimmed)

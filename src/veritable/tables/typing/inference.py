@@ -1,4 +1,4 @@
-"""From what a column holds to what it is: its type, unless it is declared, and whether the classifier is fed with it."""
+"""Infer what a column is from what it holds: its type, unless that is declared, and whether it is a feature."""
 
 import re
 
@@ -8,12 +8,12 @@ from veritable.tables.typing.contract import FALSE, LEARNABLE, TRUE, Column, Rol
 from veritable.tables.typing.form import Form
 from veritable.tables.typing.survey import ColumnSurvey
 
-_FEWEST = 20  # values below which "all of them differ" says nothing
+_MIN_VALUES = 20  # with fewer values, "all of them are distinct" may be chance
 _ID_NAME = re.compile(r"(?i:(^|[_\W])(id|uuid|guid|key|nr|no|number|index|rownames?)$)|[a-z](Id|ID|Key|No|Nr)$")
 
 
 def role_of(name: str, params: DataParams) -> Role:
-    """What params.yaml says of the column."""
+    """Return the role that params.yaml gives the column."""
     named: dict[str | None, Role] = {
         params.target: "target",
         params.id: "id",
@@ -22,11 +22,11 @@ def role_of(name: str, params: DataParams) -> Role:
         params.weight: "weight",
         params.part: "part",
     }
-    return named.get(name) or ("sensitive" if name in params.sensitive else "feature")
+    return named.get(name, "feature")
 
 
 def start(name: str, params: DataParams) -> ColumnSurvey:
-    """A survey of the column that knows what params.yaml declares of it."""
+    """Return a new survey of the column, with what params.yaml declares about it."""
     declared, role = params.types.get(name), role_of(name, params)
     form: Form | None = None
     if role in ("target", "part") or (role != "weight" and declared in ("category", "boolean", "identifier", "text")):
@@ -41,14 +41,15 @@ def start(name: str, params: DataParams) -> ColumnSurvey:
         form = Form("text")
     codes = frozenset(code if isinstance(code, str) else parse.number_text(code) for code in params.missing_codes.get(name, ()))
     labels = params.labels if role == "target" else {}
-    return ColumnSurvey(name, frozenset(params.missing), codes, labels, form, fixed=form is not None)
+    missing = frozenset(params.missing)
+    return ColumnSurvey(name, form, fixed=form is not None, missing=missing, codes=codes, labels=labels)
 
 
 def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Column:
-    """The column's line in the contract."""
+    """Return the column as the contract describes it."""
     role, kind = role_of(survey.name, params), type_of(survey, params)
     form = survey.form or Form("text")
-    fed = role == "feature" or (role == "sensitive" and not params.withhold_sensitive)
+    withheld = params.withhold_sensitive and survey.name in params.sensitive
     ranged = survey.present > 0 and form.storage != "text" and not survey.infinite
     listed: tuple[str, ...] = ()
     if kind == "boolean":
@@ -59,7 +60,7 @@ def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Co
         survey.name,
         kind,
         role,
-        used=fed and kind in LEARNABLE,
+        used=role == "feature" and not withheld and kind in LEARNABLE,
         form=form.style,
         missing=round(1 - survey.present / survey.rows, 6) if survey.rows else 0.0,
         missing_codes=tuple(sorted(survey.codes)),
@@ -71,7 +72,7 @@ def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Co
 
 
 def type_of(survey: ColumnSurvey, params: DataParams) -> Type:
-    """As declared under data.types, else as the values are."""
+    """Return the type of the column: the one declared in data.types, else the one that its values suggest."""
     declared = params.types.get(survey.name)
     if declared is not None:
         return declared if declared in DECLARABLE else "date"  # type: ignore[return-value]
@@ -84,7 +85,7 @@ def type_of(survey: ColumnSurvey, params: DataParams) -> Type:
         return "date"
     if survey.binary and survey.distinct == 2:
         return "boolean"
-    unique = survey.whole and survey.present >= _FEWEST and survey.distinct > 0.95 * survey.present
+    unique = survey.whole and survey.present >= _MIN_VALUES and survey.distinct > 0.95 * survey.present
     return "identifier" if unique and (survey.steps or bool(_ID_NAME.search(survey.name))) else "number"
 
 
@@ -94,13 +95,13 @@ def _type_of_texts(survey: ColumnSurvey) -> Type:
         return "boolean"
     words = survey.words / max(1, len(survey.levels))
     share = survey.distinct / survey.present
-    if survey.present >= _FEWEST and (share > 0.95 or (survey.overflow and share > 0.5)):
+    if survey.present >= _MIN_VALUES and (share > 0.95 or (survey.overflow and share > 0.5)):
         return "text" if words >= 2 else "identifier"
-    return "text" if words >= 5 and share > 0.3 and survey.distinct > _FEWEST else "category"
+    return "text" if words >= 5 and share > 0.3 and survey.distinct > _MIN_VALUES else "category"
 
 
 def _false_and_true(survey: ColumnSurvey) -> tuple[str, str]:
-    """The column's own words for no and yes; of two words that mean neither, the first in order is no."""
+    """Return the words of the column for no and yes. If they mean neither, the first in alphabetical order is no."""
     if not survey.levels:
         return ("0", "1")
     words = sorted(survey.levels, key=lambda word: (word.lower() in TRUE, word.lower() not in FALSE, word))

@@ -1,11 +1,12 @@
-"""Texts to numbers and dates, the same way in `preprocess` and in `predict`.
+"""Parse texts as numbers and dates, and convert Arrow arrays.
 
-Everything here takes an Arrow array of texts without blanks around them, null where missing, and gives back float64
-with NaN where missing, or None where a text is not what it should be.
+The parsers take an Arrow array of texts without blanks around them, null where missing. They return float64, NaN where
+missing, or None if a text does not have the expected form.
 """
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 Storage = Literal["number", "date", "text"]
 
 NUMBER_STYLES = ("plain", "thousands", "decimal comma", "percent")  # "1234.5", "1,234.5", "1.234,5", "12 %"
-_STYLE_PATTERNS = {  # RE2, whole text; a style is taken only where every value of the column has it
+_STYLE_PATTERNS = {  # regular expressions (RE2) for a whole text
     "thousands": r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$",
     "decimal comma": r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$",
     "percent": r"^[+-]?\d+(\.\d+)?\s*%$",
@@ -34,15 +35,18 @@ _DAYS = (
     "%d %B %Y",
     "%B %d, %Y",
 )
-ISO, ISO_ZONED = "ISO 8601", "ISO 8601 with zone"  # 2026-11-24, 2026-11-24 10:00:00, and with Z or +02:00 behind it
+ISO, ISO_ZONED = "ISO 8601", "ISO 8601 with zone"  # 2026-11-24, 2026-11-24 10:00:00, also followed by Z or +02:00
 DATE_FORMATS = (ISO, ISO_ZONED, *(day + clock for day in _DAYS for clock in _CLOCKS))
-_EARLIEST = -62135596800.0 + 365.2425 * 86400 * 999  # year 1000: "01/02/20" is no date of the year 20
+_EARLIEST = -30610224000.0  # year 1000: "01/02/20" is not a date in the year 20
 _HEAD = 16
 _MICROSECONDS = 1_000_000
 
 
 def numbers(values: pa.Array, style: str) -> np.ndarray | None:
-    """Texts as numbers. Shape: (n,). None where one is no number of the style, or has leading zeros ("007" is a code)."""
+    """Parse texts as numbers. Return None if one is not a number of this style or has leading zeros: "007" is a code.
+
+    Shape: (n,)
+    """
     if style != "plain":
         if not _all(pc.match_substring_regex(values, _STYLE_PATTERNS[style])):
             return None
@@ -58,18 +62,18 @@ def numbers(values: pa.Array, style: str) -> np.ndarray | None:
     if pc.any(zeros).as_py() and pc.any(pc.match_substring_regex(values.filter(zeros), r"^0\d")).as_py():
         return None
     out = parsed.to_numpy(zero_copy_only=False)
-    return None if np.isnan(out).sum() > values.null_count else out  # "nan" is no number unless it is named as missing
+    return None if np.isnan(out).sum() > values.null_count else out  # the text "nan" is not a number
 
 
 def dates(values: pa.Array, form: str) -> np.ndarray | None:
-    """Texts as seconds since 1970-01-01, UTC where nothing else is said. Shape: (n,)
+    """Parse texts as seconds since 1970-01-01, in UTC if they have no time zone. Shape: (n,)
 
     Parameters
     ----------
     form
         One of DATE_FORMATS or another strptime format.
     """
-    if len(values) > _HEAD and dates(values[:_HEAD], form) is None:  # most formats do not fit, and show it soon
+    if len(values) > _HEAD and dates(values[:_HEAD], form) is None:  # most formats do not fit the first texts
         return None
     try:
         if form in (ISO, ISO_ZONED):
@@ -87,14 +91,14 @@ def dates(values: pa.Array, form: str) -> np.ndarray | None:
 
 
 def timestamps(values: pa.Array) -> np.ndarray:
-    """Arrow's dates and timestamps as seconds since 1970-01-01. Shape: (n,)"""
+    """Return the dates or timestamps of an Arrow array as seconds since 1970-01-01. Shape: (n,)"""
     zone = "UTC" if getattr(values.type, "tz", None) else None
     micros = pc.cast(pc.cast(values, pa.timestamp("us", zone), safe=False), pa.int64())
     return np.asarray(pc.cast(micros, pa.float64(), safe=False).to_numpy(zero_copy_only=False) / _MICROSECONDS)
 
 
 def _exist(values: pa.Array, parsed: pa.Array, form: str) -> bool:
-    """strptime takes February 30th for March 1st or 2nd: look again at the first three days of months."""
+    """Return whether all dates exist. strptime reads February 30th as March 1st or 2nd, so check the first days of months."""
     late = pc.match_substring_regex(values, r"(^|\D)(29|30|31)(\D|$)")
     suspects = pc.fill_null(pc.and_(pc.less_equal(pc.day(parsed), 3), late), False)
     return all(_exists(text, form) for text in values.filter(suspects).to_pylist())
@@ -111,12 +115,12 @@ def _exists(text: str, form: str) -> bool:
 
 
 def looks_like_date(text: str) -> bool:
-    """Whether it is worth trying: no format is shorter, and each has a digit and one of these between its parts."""
+    """Return whether a text may be a date. All formats are at least as long, and have a digit and one of these separators."""
     return len(text) >= 8 and any(c.isdigit() for c in text) and any(c in "-/. " for c in text)
 
 
 def storage_of(kind: pa.DataType) -> Storage:
-    """What values of a type are; truth values count as texts, times of day and durations as numbers."""
+    """Return how values of an Arrow type are stored. Booleans count as texts, times of day and durations as numbers."""
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "date"
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -124,31 +128,31 @@ def storage_of(kind: pa.DataType) -> Storage:
 
 
 def native_numbers(array: pa.Array) -> np.ndarray:
-    """An array whose `storage_of` is number, as float64, NaN where missing. Shape: (n,)"""
+    """Return an array of stored numbers as float64, NaN where missing. Shape: (n,)"""
     if pa.types.is_temporal(array.type):
         array = pc.cast(array, pa.int32() if array.type.bit_width == 32 else pa.int64())
     return np.asarray(pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
 def without(values: np.ndarray, codes: Collection[str]) -> np.ndarray:
-    """NaN where a number is one of the codes that stand for a missing value. Shape: (n,)"""
+    """Return the numbers, with NaN for each that equals a code for a missing value. Shape: (n,)"""
     known = [parsed[0] for code in codes if (parsed := numbers(pa.array([code]), "plain")) is not None]
     return np.where(np.isin(values, known), np.nan, values) if known else values
 
 
 def number_text(number: float) -> str:
-    """A number as a label: 1.0 is "1"."""
+    """Return a number as a label: 1.0 is "1"."""
     return str(int(number)) if float(number).is_integer() and abs(number) < 2**63 else repr(float(number))
 
 
 def date_text(seconds: float) -> str:
-    """Seconds since 1970 as a label: the day, and the minute where it is not midnight."""
+    """Return seconds since 1970 as a label: the day, and the time unless it is midnight."""
     moment = np.datetime64(int(seconds), "s")
     return str(np.datetime_as_string(moment, unit="D" if seconds % 86400 == 0 else "m"))
 
 
 def texts(array: pa.Array) -> pa.Array:
-    """Any array of single values as texts: whole numbers without ".0", true and false in small letters."""
+    """Return an array of single values as texts: whole numbers without ".0", booleans as "true" and "false"."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
@@ -163,8 +167,70 @@ def texts(array: pa.Array) -> pa.Array:
     return pc.cast(array, pa.string())
 
 
+def plain_array(array: pa.Array) -> pa.Array:
+    """Return the array without Arrow's special types: nulls as texts, and only texts in a dictionary."""
+    kind = array.type
+    if pa.types.is_null(kind):
+        return pa.nulls(len(array), pa.string())
+    return array.dictionary_decode() if pa.types.is_dictionary(kind) and not pa.types.is_string(kind.value_type) else array
+
+
+def clean_texts(array: pa.Array, absent: Collection[str]) -> pa.DictionaryArray:
+    """Return the texts without blanks around them. The dictionary holds null for each text of `absent`."""
+    encoded = array if pa.types.is_dictionary(array.type) else texts(array).dictionary_encode()
+    trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
+    gaps = pc.is_in(trimmed, pa.array(sorted(absent), pa.string()))
+    return pa.DictionaryArray.from_arrays(encoded.indices, pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed))
+
+
+def dictionary_index(texts: pa.DictionaryArray) -> np.ndarray:
+    """Return the place of each cell in the dictionary, or the length of the dictionary for a null. Shape: (n,) int64"""
+    return np.asarray(texts.indices.cast(pa.int64()).fill_null(len(texts.dictionary)).to_numpy())
+
+
+def index_texts(texts: pa.DictionaryArray, levels: pa.Array) -> np.ndarray:
+    """Return the index of each text in `levels`, -1 if it is not one of them, NaN if it is missing. Shape: (n,) float64"""
+    index = pc.index_in(texts.dictionary, levels).fill_null(-1).to_numpy().astype(np.float64)
+    index[texts.dictionary.is_null().to_numpy(zero_copy_only=False)] = np.nan
+    return np.asarray(np.append(index, np.nan)[dictionary_index(texts)])
+
+
+def plain_numbers(
+    array: pa.Array, missing: frozenset[str], codes: frozenset[str], *, gaps: bool = True
+) -> tuple[np.ndarray, pa.Array | None] | None:
+    """Read texts that are all plain numbers or missing, without looking at each distinct text.
+
+    Parameters
+    ----------
+    missing, codes
+        Texts that stand for a missing value in every column, and in this one. A number that equals a code is missing too.
+    gaps
+        Whether to look for such texts. Without it, only a null is missing.
+
+    Returns
+    -------
+    Numbers and the mask of the texts that stand for a missing value, None if there is none. Shape: (n,) float64, (n,) bool.
+    None if there are other texts.
+    """
+    if not pa.types.is_string(array.type) or _has_number(missing):
+        return None
+    parsed, mask = numbers(array, "plain"), None
+    if parsed is None and gaps:
+        absent = missing | codes
+        mask = pc.is_in(array, pa.array(sorted(absent | {f" {text}" for text in absent}), pa.string()))  # as in "1, ?"
+        mask = pc.and_(mask, pc.is_valid(array))
+        parsed = numbers(pc.if_else(mask, pa.scalar(None, pa.string()), array), "plain")
+    return None if parsed is None else (without(parsed, codes), mask)
+
+
+@cache
+def _has_number(missing: frozenset[str]) -> bool:
+    """Return whether a text that stands for a missing value is a number: then "9" is missing, but "9.0" is not."""
+    return any(numbers(pa.array([text]), "plain") is not None for text in missing)
+
+
 def from_pandas(values: pd.Series) -> pa.Array:
-    """A frame's column as an Arrow array; a column of mixed types becomes texts."""
+    """Return a column of a frame as an Arrow array. A column of mixed types becomes texts."""
     try:
         array = pa.Array.from_pandas(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

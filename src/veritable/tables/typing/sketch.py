@@ -1,28 +1,33 @@
-"""How many values of a column differ, in memory that does not grow with it."""
+"""Count the distinct values of a column, in memory that does not grow with the rows."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-SIZE = 16384  # smallest hashes kept; below, the count is exact
+SIZE = 16384  # number of smallest hashes that are kept; fewer distinct values are counted exactly
 _LONG = 2**17  # rows
 
 
 @dataclass
 class Sketch:
-    """The smallest hashes (Bar-Yossef et al. 2002, "Counting distinct elements in a data stream")."""
+    """Smallest hashes of a column (Bar-Yossef et al. 2002, "Counting distinct elements in a data stream")."""
 
     rows: int = 0
     _smallest: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     _waiting: list[np.ndarray] = field(default_factory=list)
     _recent: np.ndarray | None = None
 
-    def update(self, keys: np.ndarray) -> None:
+    def update(self, keys: np.ndarray, rows: int) -> None:
         """Add the hashes of the next rows. Shape: (n,) uint64
 
-        In a long column most were seen before: a table of recent ones spares sorting them.
+        In a long column, most hashes were seen before. A table of recent ones saves sorting them.
+
+        Parameters
+        ----------
+        rows
+            Number of rows. There may be fewer hashes, because each is needed only once.
         """
-        self.rows += len(keys)
+        self.rows += rows
         if len(self._smallest) == SIZE:
             keys = keys[keys < self._smallest[-1]]
         elif self.rows > _LONG:
@@ -38,7 +43,7 @@ class Sketch:
 
     @property
     def distinct(self) -> int:
-        """How many values differ; beyond 16,384 an estimate, within some 2 %."""
+        """Number of distinct values; above 16,384 an estimate, within about 2 %."""
         smallest = self._merge()
         if len(smallest) < SIZE:
             return len(smallest)

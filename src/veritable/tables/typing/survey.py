@@ -1,59 +1,48 @@
-"""What each column of a table holds, learned batch by batch over all of its rows; each batch is turned into numbers on the way.
+"""What each column of a table holds, measured batch by batch over all rows.
 
-A column is stored as float64, NaN where missing: a number as itself, a date as seconds since 1970, a text as its place in
-the column's list of levels. Which of the three it is, the first rows suggest and all rows must confirm: where a later one
-does not, the column is marked as changed, and the table is read once more with what is known now.
+The first rows suggest the form of a column (see `form.py`). If a later row does not confirm it, the column is marked as
+changed, and it is measured again with what is known by then.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from veritable.tables.splitting import hashing
 from veritable.tables.typing import parse
-from veritable.tables.typing.form import PLAIN, Form, refusal
-from veritable.tables.typing.parse import Storage
+from veritable.tables.typing.contract import Column, Type, read_column
+from veritable.tables.typing.form import PLAIN, Form, FormFinder
 from veritable.tables.typing.sketch import Sketch
 
-MOST_LEVELS = 100_000  # texts told apart in one column; a later one beyond them counts as a text like no other
-OTHER = -1.0  # how such a text is stored
-_RISES = 20  # for each fall, in a column that the rows stand in order of
-_EXACT = 2.0**53  # whole numbers beyond are rounded in float64
-LARGEST = 1e150  # its square, of which a standard deviation is made, is still a float64
+MAX_LEVELS = 100_000  # levels that are told apart in one column; later ones are one level
+OTHER = -1.0  # index of such a level
+_RISES_PER_FALL = 20  # in a column that is in ascending order
+_EXACT = 2.0**53  # larger whole numbers are rounded in float64
+LARGEST = 1e150  # the square of a larger number, which a standard deviation needs, may not fit in a float64
 
 
 @dataclass
-class ColumnSurvey:
-    """One column, as far as it was seen.
+class ColumnSurvey(FormFinder):
+    """Measures one column.
 
     Attributes
     ----------
     missing
-        Texts that stand for a missing value.
+        Texts that stand for a missing value in every column.
     codes
-        Values that stand for a missing value in this column alone, as texts.
+        Values that stand for a missing value in this column, as text.
     labels
-        Other names for texts; equal names are one level.
-    form
-        How it is stored; None until a value was seen.
-    fixed
-        Whether `form` was declared, or is known from an earlier reading: another one is an error, or makes it text.
+        New names of texts. Texts with the same new name are one level.
     """
 
-    name: str
     missing: frozenset[str] = frozenset({""})
     codes: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
-    form: Form | None = None
-    fixed: bool = False
-    changed: bool = False
-    revised: int = 0
     rows: int = 0
     present: int = 0
     infinite: int = 0
@@ -66,174 +55,172 @@ class ColumnSurvey:
     rises: int = 0
     steps: bool = True
     last: float | None = None
-    ambiguous: bool = False
     levels: dict[str, int] = field(default_factory=dict)
     overflow: bool = False
     words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     renamed: set[str] = field(default_factory=set)
-    candidates: tuple[str, ...] | None = None
     sketch: Sketch = field(default_factory=Sketch)
 
     @property
     def distinct(self) -> int:
-        """How many values differ; beyond 16,384 an estimate."""
+        """Number of distinct values, an estimate above 16,384."""
         return self.sketch.distinct
 
     @property
     def rising(self) -> bool:
-        """Whether the rows stand in order of it, save for one in a thousand; a column that hardly changes has none."""
-        return self.falls <= 0.001 * self.present and self.rises >= _RISES * max(1, self.falls)
+        """Whether the column is in ascending order, except for one row in a thousand. A column that hardly changes is not."""
+        return self.falls <= 0.001 * self.present and self.rises >= _RISES_PER_FALL * max(1, self.falls)
+
+    @cached_property
+    def level_array(self) -> pa.Array:
+        """Levels in the order in which they came. Use it only when all rows are measured."""
+        return pa.array(list(self.levels), pa.string())
 
     def again(self) -> "ColumnSurvey":
-        """A survey for one more reading, which begins with the form that this one ended with; who changed twice is text."""
-        form = Form("text") if self.changed and self.revised else self.form
+        """Return a new survey that starts with the form of this one, but as text if the column changed twice."""
+        form = Form("text") if self.changed and self.n_changes else self.form
         candidates = self.candidates if form == self.form and form and form.storage != "text" else None
-        revised = self.revised + self.changed
-        return ColumnSurvey(
-            self.name, self.missing, self.codes, self.labels, form, self.fixed, candidates=candidates, revised=revised
-        )
+        n_changes = self.n_changes + self.changed
+        new = ColumnSurvey(self.name, form, self.fixed, n_changes=n_changes, candidates=candidates)
+        return replace(new, missing=self.missing, codes=self.codes, labels=self.labels)
 
-    def update(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Learn from the next rows; returns them as stored and a hash of each. Shape: (n,) float64, (n,) uint64
+    def update(self, array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+        """Measure the next rows.
+
+        Returns
+        -------
+        The same rows, dictionary-encoded if they had to be, and the numbers or dates that were parsed from texts, if any.
 
         Raises
         ------
         TableError
-            A value is not of the declared type.
+            A value does not fit the declared form.
         """
-        stored = self._store(array)
-        keys = hashing.hash_numbers(stored)
-        there = ~np.isnan(stored)
-        whole = bool(there.all())
-        if self.form and self.form.storage == "text":
-            beyond = stored == OTHER
-            if beyond.any():
-                rest = parse.texts(array).filter(pa.array(beyond)).to_numpy(zero_copy_only=False)
-                keys[beyond] = pd.util.hash_array(rest, categorize=False)
-        elif self.form:
-            self._measure(stored if whole else stored[there], gap=not whole)
-        self.rows += len(stored)
-        self.present += int(there.sum())
-        self.sketch.update(keys if whole else keys[there])
-        return stored, keys
+        array = parse.plain_array(array)
+        numbers, parsed = self._read_native(array), None
+        if numbers is None:
+            array, numbers = self._parse_texts(parse.texts(array))
+            parsed = self._as_array(numbers)
+        if numbers is not None:
+            there = ~np.isnan(numbers)
+            whole = bool(there.all())
+            known = numbers if whole else numbers[there]
+            self._measure(known, gap=not whole)
+            self.present += len(known)
+            self.sketch.update(hashing.hash_numbers(known), len(known))
+        self.rows += len(array)
+        return array, parsed
 
-    def _store(self, array: pa.Array) -> np.ndarray:
-        kind = array.type
-        if pa.types.is_null(kind):
-            return np.full(len(array), np.nan)
-        native = parse.storage_of(kind)
-        declared = self.form.storage if self.form and (self.fixed or self.form.storage == "text") else native
-        if native == "text" or declared != native:
-            return self._store_texts(parse.texts(array))
-        if self.form and self.form.storage != native:
-            self.changed, self.form = True, Form("text")
-            return self._store_texts(parse.texts(array))
-        self.form = self.form or Form(native)
-        return parse.timestamps(array) if native == "date" else parse.without(parse.native_numbers(array), self.codes)
+    def read(self, array: pa.Array) -> np.ndarray:
+        """Return numbers, dates in seconds since 1970, or the index of each text in the levels.
 
-    def _store_texts(self, array: pa.Array) -> np.ndarray:
-        """Numbers first: the quick way if all are plain, the long way over the distinct texts if not."""
-        form = self.form
-        if not self.codes and form in (None, Form("number"), PLAIN) and (quick := self._quickly(array)) is not None:
-            self.form = PLAIN
-            return quick
-        encoded = array.dictionary_encode()
-        values, inverse = self._clean(encoded)
-        if values.null_count == len(values):
-            return np.full(len(array), np.nan)
-        if form is None or form.storage != "text":
-            parsed = self._parse(values, array)
-            if parsed is not None:
-                parsed = parse.without(parsed, self.codes)  # "-9.0" is the code -9 too
-                return np.where(inverse < 0, np.nan, parsed[inverse])
-        codes = self._code(values)
-        return np.where(inverse < 0, np.nan, codes[inverse])
+        Use it when all rows are measured. Shape: (n,) float64, NaN where missing, OTHER for a text that is not a level
+        """
+        if self.is_text:
+            return parse.index_texts(self.labeled(array), self.level_array)
+        assert self.form
+        kind: Type = "date" if self.form.storage == "date" else "number"
+        column = Column(self.name, kind, "feature", True, self.form.style, missing_codes=tuple(sorted(self.codes)))
+        return read_column(array, column, self.missing).numbers
 
-    def _quickly(self, array: pa.Array) -> np.ndarray | None:
-        """Texts that are all plain numbers, or a missing one as it stands alone in a field; None if there are others."""
-        if array.null_count == len(array):
+    def hash(self, array: pa.Array) -> np.ndarray:
+        """Return a hash of each value. Use it when all rows are measured. Shape: (n,) uint64"""
+        if not self.is_text:
+            return hashing.hash_numbers(self.read(array))
+        texts = self.labeled(array)
+        hashes = _hash_texts(texts.dictionary, parse.index_texts(texts.dictionary.dictionary_encode(), self.level_array))
+        missing = hashing.hash_numbers(np.array([np.nan]))
+        return np.asarray(np.append(hashes, missing)[parse.dictionary_index(texts)])
+
+    def labeled(self, array: pa.Array) -> pa.DictionaryArray:
+        """Return texts without blanks around them, renamed by `labels`, null where missing."""
+        texts = parse.clean_texts(parse.plain_array(array), self.missing | self.codes)
+        if not self.labels:
+            return texts
+        renamed = [text and self.labels.get(text, text) for text in texts.dictionary.to_pylist()]
+        return pa.DictionaryArray.from_arrays(texts.indices, pa.array(renamed, pa.string()))
+
+    def as_texts(self, array: pa.Array) -> pa.DictionaryArray:
+        """Return the values as a person would write them, null where missing."""
+        if self.is_text:
+            return self.labeled(array)
+        unique, index = np.unique(self.read(array), return_inverse=True)
+        write = parse.date_text if self.form and self.form.storage == "date" else parse.number_text
+        texts = [None if np.isnan(each) else write(each) for each in unique.tolist()]
+        return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(texts, pa.string()))
+
+    def _read_native(self, array: pa.Array) -> np.ndarray | None:
+        """Return the numbers or dates of an array that is stored as such; None if the column is one of texts."""
+        storage = parse.storage_of(array.type)
+        if not self.accepts_native(storage):
             return None
-        found = parse.numbers(array, "plain")
-        if found is not None or self.form is None:
-            return found
-        absent = pa.array(sorted(self.missing | {f" {text}" for text in self.missing}), pa.string())  # as in "1, ?"
-        gaps = pc.and_(pc.is_in(array, absent), pc.is_valid(array))
-        found = parse.numbers(pc.if_else(gaps, pa.scalar(None, pa.string()), array), "plain")
-        if found is not None:
-            self.tokens.update({each["values"]: each["counts"] for each in array.filter(gaps).value_counts().to_pylist()})
-        return found
+        return parse.timestamps(array) if storage == "date" else parse.without(parse.native_numbers(array), self.codes)
 
-    def _clean(self, encoded: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:
-        """Distinct texts without blanks around them, null where they stand for a missing value, and each row's place there."""
-        indices = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
-        raw = encoded.dictionary
-        trimmed = pc.utf8_trim_whitespace(raw)
-        absent = pc.is_in(trimmed, pa.array(sorted(self.missing | self.codes), pa.string()))
-        if pc.any(absent, min_count=0).as_py():
-            where = absent.to_numpy(zero_copy_only=False)
-            counts = np.bincount(indices[indices >= 0], minlength=len(raw))
-            self.tokens.update({raw[int(i)].as_py(): int(counts[i]) for i in np.flatnonzero(where)})
-            trimmed = pc.if_else(absent, pa.scalar(None, pa.string()), trimmed)
-        return trimmed, indices
+    def _parse_texts(self, array: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+        """Measure texts, or parse them as numbers or dates: all at once if they are plain numbers, else each distinct text."""
+        if self.form in (None, Form("number"), PLAIN) and array.null_count < len(array):
+            quick = parse.plain_numbers(array, self.missing, self.codes, gaps=self.form is not None)
+            if quick is not None:
+                numbers, gaps = quick
+                if gaps is not None:
+                    counts = array.filter(gaps).value_counts().to_pylist()
+                    self.tokens.update({each["values"]: each["counts"] for each in counts})
+                self.form = PLAIN
+                return array, numbers
+        encoded = array.dictionary_encode()
+        texts = parse.clean_texts(encoded, self.missing | self.codes)
+        index = parse.dictionary_index(texts)
+        counts = np.bincount(index, minlength=len(encoded.dictionary))
+        absent = texts.dictionary.is_null().to_numpy(zero_copy_only=False)
+        self.tokens.update({encoded.dictionary[int(i)].as_py(): int(counts[i]) for i in np.flatnonzero(absent)})
+        if absent.all():
+            return encoded, None
+        if self.form is None or not self.is_text:
+            parsed = self.parse(texts.dictionary, array, self.rows)
+            if parsed is not None:
+                return encoded, parse.without(np.append(parsed, np.nan)[index], self.codes)  # "-9.0" is the code -9 too
+        self._measure_texts(texts.dictionary, int(counts[: len(absent)][~absent].sum()))
+        return encoded, None
 
-    def _parse(self, values: pa.Array, array: pa.Array) -> np.ndarray | None:
-        """The distinct values as numbers or dates; None if they are neither, and from then on the column is text."""
-        parsers: tuple[tuple[Storage, Any], ...] = (("number", parse.numbers), ("date", parse.dates))
-        for storage, parser in parsers:
-            if self.form is None or self.form.storage == storage:
-                fitting = {each: found for each in self._left(storage, values) if (found := parser(values, each)) is not None}
-                if fitting:
-                    return self._choose(storage, fitting)
-        if self.fixed and self.form:
-            raise refusal(self.name, self.form, values, array, self.rows)
-        self.changed |= self.form is not None
-        self.form = Form("text")
-        return None
+    def _as_array(self, numbers: np.ndarray | None) -> pa.Array | None:
+        """Return parsed numbers or dates in a type of their own, None if that would change a value."""
+        if numbers is None:
+            return None
+        if self.form and self.form.storage == "number":
+            return pa.array(numbers)
+        missing = np.isnan(numbers)
+        micros = np.round(np.where(missing, 0, numbers) * 1e6).astype(np.int64)
+        dates = pa.array(micros, pa.int64(), mask=missing).cast(pa.timestamp("us"))
+        return dates if np.array_equal(parse.timestamps(dates), numbers, equal_nan=True) else None
 
-    def _left(self, storage: Storage, values: pa.Array) -> tuple[str, ...]:
-        """The styles or formats that everything seen so far has."""
-        if self.candidates is not None:
-            return self.candidates
-        if self.form and self.form.style not in ("", "plain"):
-            return (self.form.style,)
-        if storage == "number":
-            return parse.NUMBER_STYLES
-        worthwhile = self.form is not None or parse.looks_like_date(values.drop_null()[0].as_py())
-        return parse.DATE_FORMATS if worthwhile else ()
+    def _measure_texts(self, values: pa.Array, present: int) -> None:
+        """Add distinct texts to the levels, of which there are at most MAX_LEVELS.
 
-    def _choose(self, storage: Storage, fitting: dict[str, np.ndarray]) -> np.ndarray:
-        """Go on with the first that fits; if it is another than before, earlier rows may have been misread."""
-        chosen = next(iter(fitting))
-        before = self.form.style if self.form else ""
-        self.changed |= before not in ("", chosen)
-        self.candidates = tuple(fitting)
-        differ = any(not np.array_equal(each, fitting[chosen], equal_nan=True) for each in fitting.values())
-        self.ambiguous = len(fitting) > 1 and (self.ambiguous or differ)
-        self.form = Form(storage, chosen)
-        return fitting[chosen]
-
-    def _code(self, values: pa.Array) -> np.ndarray:
-        """Places of distinct texts in the list of levels, which grows up to MOST_LEVELS."""
-        codes = np.empty(len(values))
-        for i, text in enumerate(values.to_pylist()):
-            if text is None:
-                codes[i] = np.nan
-                continue
+        Parameters
+        ----------
+        present
+            Number of rows that hold one of them.
+        """
+        kept, index = [], []
+        for text in values.drop_null().to_pylist():
             if text in self.labels:
                 self.renamed.add(text)
                 text = self.labels[text]
-            code = self.levels.get(text)
-            if code is None:
-                if len(self.levels) < MOST_LEVELS:
+            place = self.levels.get(text)
+            if place is None:
+                if len(self.levels) < MAX_LEVELS:
                     self.words += text.count(" ") + 1
-                    code = self.levels[text] = len(self.levels)
+                    place = self.levels[text] = len(self.levels)
                 else:
                     self.overflow = True
-            codes[i] = OTHER if code is None else code
-        return codes
+            kept.append(text)
+            index.append(OTHER if place is None else place)
+        self.present += present
+        self.sketch.update(_hash_texts(pa.array(kept, pa.string()), np.array(index, dtype=np.float64)), present)
 
     def _measure(self, values: np.ndarray, *, gap: bool) -> None:
+        """Measure numbers or dates without missing ones. Shape: (n,)"""
         if not len(values):
             return
         low, high = float(values.min()), float(values.max())
@@ -249,3 +236,13 @@ class ColumnSurvey:
         self.rises += int((line[1:] > line[:-1]).sum())
         self.steps = self.steps and not gap and bool((line[1:] == line[:-1] + 1).all())
         self.last = float(values[-1])
+
+
+def _hash_texts(texts: pa.Array, index: np.ndarray) -> np.ndarray:
+    """Return a hash of each text: of its index in the levels, or of itself if it is not one of them. Shape: (n,) uint64"""
+    hashes = hashing.hash_numbers(index)
+    others = index == OTHER
+    if others.any():
+        rest = texts.filter(pa.array(others)).to_numpy(zero_copy_only=False)
+        hashes[others] = pd.util.hash_array(rest, categorize=False)
+    return hashes

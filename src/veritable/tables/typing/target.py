@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from veritable.tables.errors import TableError
+from veritable.errors import TableError
 from veritable.tables.params import DataParams
-from veritable.tables.reading.source import some
+from veritable.tables.reading.source import preview
 from veritable.tables.typing import parse
 from veritable.tables.typing.survey import ColumnSurvey
 
@@ -42,7 +42,7 @@ def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: Dat
     _check_count(survey, name)
     if unknown := [label for label in params.labels if label not in survey.renamed]:
         raise TableError(
-            f"data.labels in params.yaml must rename classes of '{name}', but '{unknown[0]}' is none of: {some(levels)}."
+            f"data.labels in params.yaml must rename classes of '{name}', but '{unknown[0]}' is none of: {preview(levels)}."
         )
     classes = _sort(sorted(levels), name)
     code_of = {label: code for code, label in enumerate(classes)}
@@ -67,7 +67,7 @@ def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: Dat
     if len(classes) != 2 or positive not in classes:
         raise TableError(
             f"data.positive in params.yaml must be null or one of two classes, but is '{positive}', and the classes of "
-            f"'{name}' are: {some(classes)}."
+            f"'{name}' are: {preview(classes)}."
         )
     if classes[0] == positive:
         return classes[::-1], np.where(y < 0, y, 1 - y)
@@ -117,7 +117,7 @@ def _sort(labels: list[str], name: str) -> list[str]:
     if (counts > 1).any():
         same = [label for label, number in zip(labels, numbers, strict=True) if number == unique[counts > 1][0]]
         raise TableError(
-            f"target column '{name}' must write each class in one way, but {some(same)} are the same number. "
+            f"target column '{name}' must write each class in one way, but {preview(same)} are the same number. "
             f'Rename one in params.yaml: data.labels: {{"{same[1]}": "{same[0]}"}}.'
         )
     return [labels[i] for i in np.argsort(numbers, kind="stable")]

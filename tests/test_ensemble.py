@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rooms import prepared
-from tests.training import NETWORKS, spec_of, train_params, trees_of
-from veritable.models.classifier import NETWORKS as KNOWN
+from tests.training import NETWORKS, spec_of, train_plan, trees_of
+from veritable.models.classifier import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import build_network
+from veritable.models.ensemble import Ensemble, apply_temperature, log_probabilities
 from veritable.models.features import find_bins
-from veritable.models.members import Members, log_probabilities, tempered
 from veritable.tables.encoding.parts import Part
 from veritable.training.boosting import fit_trees
 
@@ -28,15 +28,15 @@ def shares(rows: list[list[float]]) -> np.ndarray:
     return found / found.sum(axis=1, keepdims=True)
 
 
-def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", share: float = 0.5, **changes: Any) -> Members:
+def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", share: float = 0.5, **changes: Any) -> Ensemble:
     """Networks of other weights and two boosted models; `share` is that of the networks."""
     done = prepared(300, classes)
-    spec = spec_of(train_params(name), done.encoder.cardinalities, done.parts["train"])
+    spec = spec_of(train_plan(name), done.encoder.cardinalities, done.parts["train"])
     torch.manual_seed(0)
     built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
     if "trees" in changes:
-        return Members(built, **changes)
-    return Members(built, trees_of(done, n_models=2), blend(share), **changes)
+        return Ensemble(built, **changes)
+    return Ensemble(built, trees_of(done, n_models=2), blend(share), **changes)
 
 
 def blend(share: float) -> tuple[float, ...]:
@@ -54,7 +54,7 @@ def rows(classes: int = 2) -> np.ndarray:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_probabilities(name: str, classes: int, share: float, temperature: float) -> None:
     """Whatever predicts, a row has a probability for each class, in float64, and they sum to 1."""
-    y_prob = members(classes, name=name, share=share, temperature=temperature).probabilities(rows(classes))
+    y_prob = members(classes, name=name, share=share, temperature=temperature).predict_proba(rows(classes))
     assert (len(rows(classes)), classes) == y_prob.shape
     assert np.float64 == y_prob.dtype
     assert ((y_prob >= 0) & (y_prob <= 1)).all()
@@ -65,10 +65,10 @@ def test_probabilities(name: str, classes: int, share: float, temperature: float
 def test_blend_is_the_weighted_mean(share: float) -> None:
     """A blend is the weighted mean of the networks together and of each boosted model."""
     of_all = members(share=share)
-    of_each = list(of_all.each(rows()))
-    np.testing.assert_array_equal(of_all.of_networks(rows()), of_each[0])
+    of_each = list(of_all.predict_each(rows()))
+    np.testing.assert_array_equal(of_all.predict_networks(rows()), of_each[0])
     expected = sum(part * each for part, each in zip(blend(share), of_each, strict=True))
-    np.testing.assert_allclose(expected, of_all.probabilities(rows()), rtol=1e-14)
+    np.testing.assert_allclose(expected, of_all.predict_proba(rows()), rtol=1e-14)
     assert not np.allclose(of_each[0], of_each[1])
     assert not np.allclose(of_each[1], of_each[2])
 
@@ -76,14 +76,14 @@ def test_blend_is_the_weighted_mean(share: float) -> None:
 def test_networks_alone() -> None:
     """Without trees the networks predict alone."""
     alone = members(trees=None)
-    np.testing.assert_array_equal(alone.of_networks(rows()), alone.probabilities(rows()))
+    np.testing.assert_array_equal(alone.predict_networks(rows()), alone.predict_proba(rows()))
 
 
 def test_networks_count_alike() -> None:
     """Several networks predict the mean of their probabilities."""
     of_two = members(networks=2)
-    one, two = (replace(of_two, networks=(network,)).of_networks(rows()) for network in of_two.networks)
-    np.testing.assert_allclose((one + two) / 2, of_two.of_networks(rows()), rtol=1e-15)
+    one, two = (replace(of_two, networks=(network,)).predict_networks(rows()) for network in of_two.networks)
+    np.testing.assert_allclose((one + two) / 2, of_two.predict_networks(rows()), rtol=1e-15)
     assert not np.allclose(one, two)
 
 
@@ -103,10 +103,10 @@ def test_far_logits() -> None:
 def test_dropout_is_over() -> None:
     """Networks predict without dropout, though they were left in training."""
     of_all = members()
-    before = of_all.probabilities(rows())
+    before = of_all.predict_proba(rows())
     for network in of_all.networks:
         network.train()
-    np.testing.assert_array_equal(before, of_all.probabilities(rows()))
+    np.testing.assert_array_equal(before, of_all.predict_proba(rows()))
 
 
 class TestTemperature:
@@ -114,13 +114,13 @@ class TestTemperature:
     def test_one_changes_nothing(self, given_rows: list[list[float]]) -> None:
         """A temperature of 1 changes no bit."""
         y_prob = shares(given_rows)
-        assert tempered(y_prob, 1.0) is y_prob
+        assert apply_temperature(y_prob, 1.0) is y_prob
 
     @given(PROBABILITIES, st.floats(0.1, 10))
     def test_order_stays(self, given_rows: list[list[float]], temperature: float) -> None:
         """At any temperature the likelier class stays the likelier one, and probabilities sum to 1."""
         y_prob = shares(given_rows)
-        found = tempered(y_prob, temperature)
+        found = apply_temperature(y_prob, temperature)
         np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-12)
         for before, after in zip(y_prob, found, strict=True):
             order = np.argsort(before, kind="stable")
@@ -131,17 +131,17 @@ class TestTemperature:
         """It is the softmax of the logits over the temperature, whatever constant is in them."""
         y_prob = shares(given_rows)
         expected = torch.from_numpy((np.log(y_prob) + 5) / temperature).softmax(1).numpy()
-        np.testing.assert_allclose(expected, tempered(y_prob, temperature), rtol=1e-9)
+        np.testing.assert_allclose(expected, apply_temperature(y_prob, temperature), rtol=1e-9)
 
     def test_draws_together(self) -> None:
         """Above 1 probabilities are drawn towards each other, below 1 apart."""
         y_prob = np.array([[0.3, 0.7]])
-        assert 0.5 < tempered(y_prob, 2.0)[0, 1] < 0.7 < tempered(y_prob, 0.5)[0, 1] < 1
+        assert 0.5 < apply_temperature(y_prob, 2.0)[0, 1] < 0.7 < apply_temperature(y_prob, 0.5)[0, 1] < 1
 
     @pytest.mark.parametrize("temperature", [0.14, 0.5, 2.0, 7.4])
     def test_certain(self, temperature: float) -> None:
         """A class that was certain stays so, and no probability is anything but a number."""
-        found = tempered(np.array([[0.0, 1.0], [1e-300, 1.0], [0.5, 0.5]]), temperature)
+        found = apply_temperature(np.array([[0.0, 1.0], [1e-300, 1.0], [0.5, 0.5]]), temperature)
         assert np.isfinite(found).all()
         assert (found[:2, 1] > 0.98).all()
         assert [0.5, 0.5] == found[2].tolist()
@@ -155,7 +155,7 @@ def encoded_rows(cardinalities: list[int], n: int, seed: int) -> np.ndarray:
 
 
 @st.composite
-def any_members(draw: st.DrawFn) -> tuple[Members, list[int], int]:
+def any_members(draw: st.DrawFn) -> tuple[Ensemble, list[int], int]:
     """Networks of any architecture and size on any encoded columns, with weights as training may leave them, and trees."""
     classes, seed = draw(st.integers(2, 9)), draw(st.integers(0, 10**6))
     cardinalities = draw(st.lists(st.sampled_from([0, 0, 0, 2, 4, 11]), min_size=1, max_size=20))
@@ -181,34 +181,34 @@ def any_members(draw: st.DrawFn) -> tuple[Members, list[int], int]:
             for weight in networks[-1].parameters():
                 weight.add_(torch.randn_like(weight) / 9)
     if not draw(st.booleans()):
-        return Members(tuple(networks), temperature=draw(st.sampled_from([1.0, 1.3]))), cardinalities, seed
+        return Ensemble(tuple(networks), temperature=draw(st.sampled_from([1.0, 1.3]))), cardinalities, seed
     y = np.arange(60) % classes
     part = Part(np.arange(60), y.astype(np.int64), train)
-    params = train_params(trees={"n_estimators": 3, "n_models": draw(st.integers(1, 2))})
+    params = train_plan(trees={"n_estimators": 3, "n_models": draw(st.integers(1, 2))})
     trees = fit_trees(params, np.array(cardinalities), part, part, n_classes=classes)
     assert trees is not None
     share, models = draw(st.sampled_from([0.0, 0.4])), len(trees.texts)
     shares = (share, *[(1 - share) / models] * models)
-    one = Members(tuple(networks), trees, shares, draw(st.sampled_from([1.0, 1.3])))
+    one = Ensemble(tuple(networks), trees, shares, draw(st.sampled_from([1.0, 1.3])))
     return one, cardinalities, seed
 
 
 @settings(deadline=None, max_examples=60)
 @given(any_members(), st.integers(1, 700), st.integers(1, 300), st.booleans())
-def test_any_company(made: tuple[Members, list[int], int], n: int, size: int, by_column: bool) -> None:
+def test_any_company(made: tuple[Ensemble, list[int], int], n: int, size: int, by_column: bool) -> None:
     """A row has the same probabilities to the last bit in any order, any company, any batch and any layout in memory."""
     one, cardinalities, seed = made
     X = encoded_rows(cardinalities, n, seed)
-    expected = one.probabilities(X)
+    expected = one.predict_proba(X)
     order = np.random.default_rng(seed).permutation(n)
-    np.testing.assert_array_equal(expected[order], one.probabilities(X[order]))
+    np.testing.assert_array_equal(expected[order], one.predict_proba(X[order]))
     again = np.ascontiguousarray(X) if by_column else X
-    pieces = [one.probabilities(again[start : start + size]) for start in range(0, n, size)]
+    pieces = [one.predict_proba(again[start : start + size]) for start in range(0, n, size)]
     np.testing.assert_array_equal(expected, np.concatenate(pieces))
     alone = np.unique(np.random.default_rng(seed).integers(0, n, 20))
-    np.testing.assert_array_equal(expected[alone], np.concatenate([one.probabilities(X[[row]]) for row in alone]))
+    np.testing.assert_array_equal(expected[alone], np.concatenate([one.predict_proba(X[[row]]) for row in alone]))
     far = np.where(np.array(cardinalities) > 0, 0, 1e6).astype(np.float32)[None]
-    np.testing.assert_array_equal(expected, one.probabilities(np.concatenate([far, X, far]))[1:-1])
+    np.testing.assert_array_equal(expected, one.predict_proba(np.concatenate([far, X, far]))[1:-1])
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -217,4 +217,4 @@ def test_no_rows(classes: int, share: float) -> None:
     """No rows have no probabilities, in the shape of any."""
     for name in NETWORKS:
         one = members(classes, name=name, share=share, temperature=1.2)
-        assert (0, classes) == one.probabilities(rows(classes)[:0]).shape
+        assert (0, classes) == one.predict_proba(rows(classes)[:0]).shape

@@ -1,0 +1,228 @@
+"""Plan the training: resolve `auto`, drop the parameters without effect, and choose the parts to stream from disk.
+
+A stage that depends on the plan runs again only if a parameter that it uses changes. Nothing here imports torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from veritable.params import ParamsError, Section
+from veritable.training.params import (
+    SEARCHABLE,
+    CommonParams,
+    Domain,
+    MLPParams,
+    Network,
+    Range,
+    ResNetParams,
+    TabMParams,
+    TrainParams,
+    TreesParams,
+    TuneParams,
+)
+
+_MANY_CLASSES = 10  # from which on `auto` chooses the faster network
+_MAX_TREE_CLASSES = 100  # with `auto`: a boosting round fits one tree per class
+_TRAIN_SHARE, _VALID_SHARE = 0.75, 0.25  # of the memory if the two parts do not fit together
+_CLASS_BYTES = 48  # per row and class: predictions of the networks, of the trees, blended, and with the temperature applied
+
+Streamed = Literal["train", "valid"]
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What the plan depends on in the prepared table.
+
+    Attributes
+    ----------
+    n_classes
+        Number of classes.
+    n_rows
+        Number of rows of the parts "train" and "valid".
+    width
+        Number of encoded columns.
+    weighted
+        Whether the rows have weights.
+    """
+
+    n_classes: int
+    n_rows: Mapping[str, int]
+    width: int
+    weighted: bool
+
+    @classmethod
+    def from_json(cls, contract: Mapping[str, Any], table: Mapping[str, Any]) -> Self:
+        """Make it from the contract and the facts of a prepared table."""
+        weighted = any(column["role"] == "weight" for column in contract["columns"])
+        return cls(len(contract["classes"]), table["parts"], table["width"], weighted)
+
+
+class TrainPlan(CommonParams):
+    """What is trained: the parameters of `train` that have an effect, with `auto` resolved.
+
+    Attributes
+    ----------
+    mlp, resnet, tabm
+        Section of the chosen network; the others are None.
+    trees
+        None if there are no trees.
+    init
+        Folder of the earlier classifier; None if there is none.
+    streamed
+        Parts that do not fit in memory.
+    memory_gib
+        Memory for both parts; None if no part is streamed.
+    """
+
+    network: Network
+    init: str | None = None
+    mlp: MLPParams | None = None
+    resnet: ResNetParams | None = None
+    tabm: TabMParams | None = None
+    trees: TreesParams | None = None
+    streamed: Annotated[tuple[Streamed, ...], Field(strict=False)] = ()  # a list in JSON
+    memory_gib: float | None = None
+
+    @property
+    def recipe(self) -> MLPParams | ResNetParams | TabMParams:
+        """Section of the chosen network."""
+        recipe: MLPParams | ResNetParams | TabMParams = getattr(self, self.network)
+        return recipe
+
+    @property
+    def part_bytes(self) -> dict[str, int]:
+        """Memory in bytes for each part, if parts are streamed."""
+        memory = int((self.memory_gib or 0) * 2**30)
+        return {"train": int(_TRAIN_SHARE * memory), "valid": int(_VALID_SHARE * memory)}
+
+    def with_seed(self, offset: int) -> Self:
+        """Return a copy with the seed increased by an offset."""
+        return self.model_copy(update={"seed": (self.seed + offset) % 2**32})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values, without the sections and the memory that are None."""
+        return {key: value for key, value in self.model_dump().items() if value is not None}
+
+
+def plan_training(params: TrainParams, facts: TableFacts, *, demo: bool, has_init: bool) -> TrainPlan:
+    """Resolve `auto` and drop the parameters without effect.
+
+    Parameters
+    ----------
+    demo
+        Whether the table is the built-in demo, for which `auto` means the MLP without trees.
+    has_init
+        Whether `init` is an earlier classifier.
+    """
+    auto: Network = "mlp" if demo else "tabm" if facts.n_classes < _MANY_CLASSES else "resnet"
+    network = auto if params.network == "auto" else params.network
+    no_trees = demo or facts.n_classes > _MAX_TREE_CLASSES if params.trees.n_models == "auto" else params.trees.n_models == 0
+    common = params.model_dump(include=set(CommonParams.model_fields))
+    plan = TrainPlan(
+        **common | ({} if has_init else {"freeze": []}),
+        network=network,
+        init=params.init if has_init else None,
+        trees=None if no_trees else params.trees,
+        **{network: getattr(params, network)},
+    )
+    planned = plan.model_copy(update={"memory_gib": params.memory_gib})
+    streamed = _streamed(planned, facts)
+    return planned.model_copy(update={"streamed": streamed}) if streamed else plan
+
+
+def row_bytes(plan: TrainPlan, *, width: int, weighted: bool, n_classes: int) -> int:
+    """Return the bytes that a row needs in memory: X, its number, class, weight and order, and what is computed from it."""
+    weights = weighted * (8 + 4 * width)  # rows with weight 0 are dropped from a second copy
+    double = 8 * width * (plan.precision == "64-true")
+    bins = 2 * width * (plan.trees is not None)  # LightGBM's copy of X
+    return 4 * width + 24 + weights + double + bins + _CLASS_BYTES * n_classes
+
+
+def max_rows(held_bytes: int, bytes_per_row: int) -> int:
+    """Return the number of rows that fit in memory, at least 1."""
+    return max(1, held_bytes // bytes_per_row)
+
+
+def _streamed(plan: TrainPlan, facts: TableFacts) -> tuple[Streamed, ...]:
+    each = row_bytes(plan, width=facts.width, weighted=facts.weighted, n_classes=facts.n_classes)
+    if sum(facts.n_rows[name] for name in ("train", "valid")) * each <= int((plan.memory_gib or 0) * 2**30):
+        return ()
+    parts: tuple[Streamed, ...] = ("train", "valid")
+    return tuple(name for name in parts if facts.n_rows[name] > max_rows(plan.part_bytes[name], each))
+
+
+class TunePlan(Section):
+    """What is searched.
+
+    Attributes
+    ----------
+    space
+        Domains of the parameters that have an effect, by dotted key below train.
+    unsearched
+        Keys of `tune.space` without an effect.
+    base
+        Values that the search starts from, by dotted key of params.yaml, before `auto` is resolved.
+    train
+        Plan of the first trial.
+    """
+
+    n_trials: int
+    pruning: bool
+    seed: int
+    space: dict[str, Any]
+    unsearched: list[str]
+    base: dict[str, Any]
+    train: TrainPlan
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        """What each searched parameter is sampled from."""
+        return {key: given if isinstance(given, list) else Range(**given) for key, given in self.space.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values."""
+        return self.model_dump() | {"train": self.train.to_json()}
+
+
+def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: str) -> TunePlan:
+    """Drop what a search does not depend on.
+
+    Parameters
+    ----------
+    path
+        Value of `data.path`.
+
+    Raises
+    ------
+    ParamsError
+        The space has no parameter with an effect.
+    """
+    sections = {name for name in SEARCHABLE if getattr(train, name) is not None}
+    space = {key: given for key, given in tune.space.items() if key.split(".")[0] in sections}
+    if not space:
+        raise ParamsError(
+            f"'tune.space' in params.yaml must have a parameter of {' or '.join(sorted(sections))}, but has none. Add one, for "
+            f"example {train.network}.learning_rate."
+        )
+    return TunePlan(
+        **tune.model_dump(include={"n_trials", "pruning", "seed"}),
+        space=space,
+        unsearched=[key for key in tune.space if key not in space],
+        base={"data.path": path} | _effective(params, train),
+        train=train,
+    )
+
+
+def _effective(params: TrainParams, plan: TrainPlan) -> dict[str, Any]:
+    """Return the values of the parameters of `train` that have an effect, by dotted key of params.yaml."""
+    values, used = params.model_dump(), plan.to_json()
+    flat: dict[str, Any] = {}
+    for key in (each for each in used if each in values):
+        inner = (
+            {f".{name}": value for name, value in values[key].items()} if isinstance(values[key], dict) else {"": values[key]}
+        )
+        flat |= {f"train.{key}{name}": value for name, value in inner.items()}
+    return flat
