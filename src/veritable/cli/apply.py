@@ -49,8 +49,8 @@ def apply(tuning: Path, file: Path) -> int:
     data = DataParams.parse("data", params.get("data", {}))
     train = TrainParams.parse("train", params.get("train", {}))
     tune = TuneParams.parse("tune", params.get("tune", {}))
-    now = dict(_flat({"data": data.model_dump(include={"path"}), "train": train.model_dump()}))
-    base = found["base"]  # the parameters that the search depended on
+    now = dict(flatten({"data": data.model_dump(include={"path"}), "train": train.model_dump()}))
+    base = found["base"]  # values that the search depended on, by dotted key
     if all(now.get(key) == value for key, value in (base | best).items()):
         print(f"{file} already has the best params. {NEXT}")
         return 0
@@ -69,10 +69,11 @@ def apply(tuning: Path, file: Path) -> int:
     return 0
 
 
-def _flat(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of each param in nested sections."""
     for key, value in params.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
+            yield from flatten(value, f"{above}{key}.")
         else:
             yield above + key, value
 

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from veritable.tables.splitting import hashing
+from veritable.tables.splitting.hashing import DistinctCounter
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column, Type, read_column
 from veritable.tables.typing.form import PLAIN, Form, FormFinder
-from veritable.tables.typing.sketch import Sketch
 
 MAX_LEVELS = 100_000  # levels that are told apart in one column; later ones are one level
 OTHER = -1.0  # index of such a level
@@ -60,12 +60,12 @@ class ColumnSurvey(FormFinder):
     words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     renamed: set[str] = field(default_factory=set)
-    sketch: Sketch = field(default_factory=Sketch)
+    counter: DistinctCounter = field(default_factory=DistinctCounter)
 
     @property
     def distinct(self) -> int:
         """Number of distinct values, an estimate above 16,384."""
-        return self.sketch.distinct
+        return self.counter.distinct
 
     @property
     def rising(self) -> bool:
@@ -108,7 +108,7 @@ class ColumnSurvey(FormFinder):
             known = numbers if whole else numbers[there]
             self._measure(known, gap=not whole)
             self.present += len(known)
-            self.sketch.update(hashing.hash_numbers(known), len(known))
+            self.counter.update(hashing.hash_numbers(known), len(known))
         self.rows += len(array)
         return array, parsed
 
@@ -217,7 +217,7 @@ class ColumnSurvey(FormFinder):
             kept.append(text)
             index.append(OTHER if place is None else place)
         self.present += present
-        self.sketch.update(_hash_texts(pa.array(kept, pa.string()), np.array(index, dtype=np.float64)), present)
+        self.counter.update(_hash_texts(pa.array(kept, pa.string()), np.array(index, dtype=np.float64)), present)
 
     def _measure(self, values: np.ndarray, *, gap: bool) -> None:
         """Measure numbers or dates without missing ones. Shape: (n,)"""
