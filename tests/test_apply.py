@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rooms import ROOT, section
-from veritable.cli.apply import _flat
+from veritable.cli.apply import flatten
 from veritable.cli.main import main
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
@@ -40,7 +40,7 @@ def search(place: Path, best: Mapping[str, Any] = BEST, *, better: bool = True, 
     before = {key: getattr(getattr(train, key.split(".")[0]), key.split(".")[1]) for key in best}
     trials = (Trial(1, "complete", 0.4, 9, before), Trial(2, "complete", 0.39 if better else 0.41, 9, dict(best)))
     (place / "models").mkdir(exist_ok=True)
-    start = dict(_flat({"data": {"path": section("data")["path"]}, "train": train.model_dump()}))
+    start = dict(flatten({"data": {"path": section("data")["path"]}, "train": train.model_dump()}))
     Tuning(trials, start, searched=tuple(best)).write(place / "models/tuning")
 
 

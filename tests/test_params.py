@@ -398,11 +398,11 @@ def test_yaml_refused(tmp_path: Path, content: str | bytes, words: str) -> None:
         ),
         (
             lambda params, pipeline: (params | {"data": section("data", path="../../etc/passwd")}, pipeline),
-            "must lie in the repository",
+            "must be inside the repository",
         ),
         (
             lambda params, pipeline: (params | {"data": section("data", path="/etc/passwd")}, pipeline),
-            "must lie in the repository",
+            "must be inside the repository",
         ),
         (lambda params, pipeline: (params | {"data": section("data", path="a\0b")}, pipeline), "'a\\x00b'"),
     ],

@@ -290,7 +290,7 @@ def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
         (["1,a"] * 9, "must have at least two classes, but has one: 'a' (9 rows)"),
         (["1,a", "2,"] * 9, "must have at least two classes, but has one: 'a' (9 rows)"),
         (["1,a", "2,b,c"] * 9, "line 3"),
-        ([], "must have rows, however it has none"),
+        ([], "must have rows, but has none"),
     ],
 )
 def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) -> None:
