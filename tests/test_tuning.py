@@ -349,8 +349,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, but is 12."),
     ("tabm.max_epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.max_epochs.low' in params.yaml must be a "),
     ("tabm.lr_schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.lr_schedule.low' in params.yaml must be "),
-    ("tabm.lr_schedule", ["cosin"], "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', but "
-     "is 'cosin'."),
+    ("tabm.lr_schedule", ["cosin"],
+     "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', but is 'cosin'."),
     ("mlp.hidden_layer_sizes", [64, 64],
      "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, but is 64."),
     ("mlp.hidden_layer_sizes", [[64, 0]],

@@ -4,7 +4,7 @@ _HALF = 1000  # number of characters kept at each end of the message of a TableE
 
 
 class UserError(Exception):
-    """An error whose message names the thing, the rule, the value and the remedy, in one or two sentences."""
+    """Error whose message names the thing, the rule, the value and the remedy, in one or two sentences."""
 
 
 def one_line(text: str) -> str:

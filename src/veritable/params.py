@@ -17,24 +17,24 @@ _RULES = {  # pydantic's messages repeat the value
     "too_long": "a list of at most {max_length} items",
     "too_short": "a non-empty list",
     "string_too_short": "a non-empty text",
+    "string_too_long": "a text of length at most {max_length}",
     "model_type": "a section with keys",
 }
 
-
-_LONG = 300
-_SHOWN = reprlib.Repr()  # shortens nested and long values
-_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxlong, _SHOWN.maxother = 3, 120, 40, 120
+_MAX_LENGTH = 300
+_REPR = reprlib.Repr()  # shortens nested and long values
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxlong, _REPR.maxother = 3, 120, 40, 120
 
 
 class ParamsError(UserError):
-    """An invalid param in params.yaml. The message is one line, whatever the keys contain."""
+    """Invalid param in params.yaml. The message is one line, whatever the keys contain."""
 
     def __init__(self, sentence: str):
         super().__init__(one_line(sentence))
 
 
 class Section(BaseModel):
-    """A section of params.yaml."""
+    """Section of params.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -46,10 +46,10 @@ class Section(BaseModel):
         ------
         ParamsError
             A value is invalid, missing or unknown. The message names the key, the rule, the value and, for an unknown key, the
-            most similar known one.
+            most similar known key.
         """
         try:
-            return cls.model_validate(_with_texts_for_keys(values) if isinstance(values, Mapping) else {})
+            return cls.model_validate(_with_text_keys(values) if isinstance(values, Mapping) else {})
         except ValidationError as error:
             raise ParamsError(_sentence(name, cls, error)) from None
 
@@ -65,11 +65,11 @@ class MachineParams(Section):
     max_bytes: Annotated[int, Field(ge=1)]
 
 
-def _with_texts_for_keys(values: Any) -> Any:
+def _with_text_keys(values: Any) -> Any:
     """Convert keys to texts, because YAML reads the key 64 as a number."""
     if not isinstance(values, Mapping):
         return values
-    return {str(key): _with_texts_for_keys(value) for key, value in values.items()}
+    return {str(key): _with_text_keys(value) for key, value in values.items()}
 
 
 def _sentence(section: str, model: type[Section], error: ValidationError) -> str:
@@ -93,7 +93,7 @@ def _sentence(section: str, model: type[Section], error: ValidationError) -> str
     field = _model_at(model, path[:-1]).model_fields.get(path[-1])
     if field is not None and NoneType in get_args(field.annotation):
         rules.add("null")
-    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, but is {_shown(mistake['input'])}."
+    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, but is {_preview(mistake['input'])}."
 
 
 def _model_at(model: type[Section], path: list[str]) -> type[Section]:
@@ -106,12 +106,14 @@ def _model_at(model: type[Section], path: list[str]) -> type[Section]:
     return model
 
 
-def _shown(value: object) -> str:
-    head = _SHOWN.repr(value)
-    return head if len(head) <= _LONG else f"{head[:_LONG]}..."
+def _preview(value: object) -> str:
+    """Return the beginning of a value's text."""
+    text = _REPR.repr(value)
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}..."
 
 
 def _rule(mistake: Any) -> str:
+    """Describe valid values, as the end of a sentence with "must be"."""
     if rule := _RULES.get(mistake["type"]):
         return rule.format(**mistake["ctx"])
     return str(mistake["msg"].removeprefix("Input should be "))

@@ -1,13 +1,14 @@
 """`python -m veritable apply`: write the best params that the stage `tune` has found into params.yaml."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
 from veritable.files import read_json
+from veritable.params import Section
 from veritable.tables.params import DataParams
 from veritable.training.params import TrainParams, TuneParams
 
@@ -46,36 +47,32 @@ def apply(tuning: Path, file: Path) -> int:
         return 0
     params = read_yaml(file)
     params = params if isinstance(params, Mapping) else {}
-    data = DataParams.parse("data", params.get("data", {}))
-    train = TrainParams.parse("train", params.get("train", {}))
-    tune = TuneParams.parse("tune", params.get("tune", {}))
-    now = dict(flatten({"data": data.model_dump(include={"path"}), "train": train.model_dump()}))
+    models: dict[str, type[Section]] = {"data": DataParams, "train": TrainParams, "tune": TuneParams}
+    values = {name: model.parse(name, params.get(name, {})).model_dump() for name, model in models.items()}
     base = found["base"]  # values that the search depended on, by dotted key
-    if all(now.get(key) == value for key, value in (base | best).items()):
+    now = {key: _value_at(values, key) for key in base | best}
+    if now == base | best:
         print(f"{file} already has the best params. {NEXT}")
         return 0
-    if differing := [key for key in base if base[key] != now.get(key)]:
+    if differing := [key for key in base if base[key] != now[key]]:
         key = differing[0]
-        before, after = _text(base[key]), _text(now.get(key))
         raise UserError(
-            f"{tuning} must belong to the params in {file}, but {key} was {before} in the search and is now {after}. "
-            f"Change it back, or run `dvc repro tune` to search again."
+            f"{tuning} must belong to the params in {file}, but {key} was {_text(base[key])} in the search and is now "
+            f"{_text(now[key])}. Change it back, or run `dvc repro tune` to search again."
         )
-    changes = best | ({"tune.n_trials": 0} if tune.n_trials else {})  # otherwise `dvc repro` would search again
+    changes = best | ({"tune.n_trials": 0} if values["tune"]["n_trials"] else {})  # otherwise `dvc repro` would search again
     change_values(file, changes)
     for key, value in changes.items():
-        print(f"{key} {_text(now.get(key, tune.n_trials))} -> {_text(value)}")
+        print(f"{key} {_text(_value_at(values, key))} -> {_text(value)}")
     print(NEXT)
     return 0
 
 
-def flatten(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and the value of each param in nested sections."""
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{above}{key}.")
-        else:
-            yield above + key, value
+def _value_at(values: Any, key: str) -> Any:
+    """Return the value of a dotted key; None if there is none."""
+    for name in key.split("."):
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
 
 
 def _text(value: Any) -> str:

@@ -1,13 +1,19 @@
-"""Read params.yaml and dvc.yaml as DVC does (YAML 1.2), and change values in place."""
+"""Read params.yaml and dvc.yaml as DVC does (YAML 1.2), and change values in place.
+
+Values are replaced in the text, at the positions that ruamel.yaml reports. Its round trip would change other lines too: it
+deletes the comments below a replaced block list (the form in which `dvc exp run -S` writes lists), joins lists that span
+several lines, and mixes LF into files with CRLF.
+"""
 
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import CollectionNode, MappingNode
 
 from veritable.errors import UserError, one_line
 
@@ -23,76 +29,42 @@ def read_yaml(path: Path) -> Any:
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8-sig")) or {}
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date such as the 30th of February
-        raise UserError(f"{path} must be YAML, but {_reason(error)}. Correct it, or restore it from git.") from None
+        raise UserError(f"{path} must be valid YAML, but {_reason(error)}. Correct it, or restore it with git.") from None
 
 
 def change_values(path: Path, changes: Mapping[str, Any]) -> None:
-    """Change values, given by dotted key, and keep comments and layout.
+    """Change values, given by dotted key. Nothing else in the file changes, except spaces before a comment on the same line.
 
     Raises
     ------
     UserError
         A key does not exist, or another key shares its value by an alias. The file stays as it is.
     """
-    wanted, yaml = _without_aliases(read_yaml(path)), _round_trip()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        content = yaml.load(file)
+    text, wanted = path.read_bytes().decode(), _without_aliases(read_yaml(path))
+    top, edits = YAML(typ="safe", pure=True).compose(text), []
+    unchangeable = UserError(
+        f"{path} must have a separate value for {' and '.join(changes)}, but does not. Change it by hand, without aliases."
+    )
     for key, value in changes.items():
         *above, last = key.split(".")
-        for top in (wanted, content):
-            inner = top
-            for name in above:
-                inner = inner.get(name) if isinstance(inner, dict) else None
-            if not isinstance(inner, dict) or last not in inner:
-                raise _unchangeable(path, key)
-            if top is wanted:
-                inner[last] = value
-            else:
-                _replace(inner, last, value)
+        inner = wanted
+        for name in above:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        edit = _find_edit(text, top, [*above, last], value)
+        if not isinstance(inner, dict) or edit is None:
+            raise unchangeable
+        inner[last] = value
+        edits.append(edit)
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    if not _is_yaml_of(text, wanted):
+        raise unchangeable
     partial = path.with_name(f".{path.name}.partial")
     try:
-        text = io.StringIO()
-        yaml.dump(content, text)
-        partial.write_text(text.getvalue(), encoding="utf-8")
-        if read_yaml(partial) != wanted:  # an alias shares the value with another key
-            raise _unchangeable(path, ", ".join(changes))
+        partial.write_bytes(text.encode())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _round_trip() -> YAML:
-    """Return a parser that writes params.yaml as it is."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 10**6
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(
-        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml
-
-
-def _replace(section: dict[str, Any], key: str, value: Any) -> None:
-    """Change a value. A list keeps its layout, and the comment after its last item, which belongs to the next key."""
-    old = section[key]
-    if not (isinstance(old, CommentedSeq) and isinstance(value, list) and old and value):
-        section[key] = _in_one_line(value)
-        return
-    trailing = old.ca.items.pop(len(old) - 1, None)
-    while old:
-        del old[-1]
-    old.extend(_in_one_line(each) for each in value)
-    if trailing:
-        old.ca.items[len(old) - 1] = trailing
-
-
-def _in_one_line(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    items = CommentedSeq([_in_one_line(each) for each in value])
-    items.fa.set_flow_style()
-    return items
 
 
 def _without_aliases(value: Any) -> Any:
@@ -102,19 +74,67 @@ def _without_aliases(value: Any) -> Any:
     return [_without_aliases(each) for each in value] if isinstance(value, list) else value
 
 
-def _unchangeable(path: Path, key: str) -> UserError:
-    return UserError(f"{path} must hold a separate value for {key}, but does not. Change it by hand, without aliases.")
+def _is_yaml_of(text: str, content: Any) -> bool:
+    try:
+        return bool(YAML(typ="safe").load(text) == content)
+    except YAMLError:  # the replaced text defined an alias
+        return False
+
+
+def _find_edit(text: str, top: Any, keys: list[str], value: Any) -> tuple[int, int, str] | None:
+    """Return the start and the end of the text to replace, and the new text; None if there is no such key."""
+    name, node = None, top
+    for key in keys:
+        pairs = node.value if isinstance(node, MappingNode) else []
+        name, node = next(((name, each) for name, each in pairs if name.value == key), (None, None))
+    if name is None or node is None:
+        return None
+    start, end, new, comment = node.start_mark.index, _end(node), _format(value), None
+    if end <= start or _is_block(node):  # an empty value, or one that starts below its key: replace all that follows the colon
+        start = text.index(":", name.end_mark.index) + 1
+        end = end if _is_block(node) else start
+        comment, new = re.match(r"( *)#[^\r\n]*", text[start:end]), f" {new}"
+    old = text[start:end]
+    if comment:  # beside the key: it stays there
+        width = len(comment[1]) - len(new)
+        return start, end, new + " " * max(2, width) + comment[0].lstrip()
+    if spaces := re.match(r" +(?=#)", text[end:]):  # a comment beside the value keeps its column if there is room
+        width = len(spaces[0]) + (0 if "\n" in old else len(old) - len(new))
+        return start, end + len(spaces[0]), new + " " * max(2, width)
+    return start, end, new
+
+
+def _is_block(node: Any) -> bool:
+    return isinstance(node, CollectionNode) and not node.flow_style
+
+
+def _end(node: Any) -> int:
+    """Return where a node ends. The end mark of a block would include the comments below it."""
+    while _is_block(node) and node.value:
+        node = node.value[-1][1] if isinstance(node, MappingNode) else node.value[-1]
+    return int(node.end_mark.index)
+
+
+def _format(value: Any) -> str:
+    """Format a value as YAML on one line."""
+    yaml, stream = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.width = True, 10**6
+    is_collection = isinstance(value, (list, dict))
+    yaml.dump(value if is_collection else [value], stream)  # a text in a list is quoted if it holds a comma or a bracket
+    text = stream.getvalue().strip()
+    return text if is_collection else text[1:-1]
 
 
 def _reason(error: Exception) -> str:
     """Return the parser's message as a part of a sentence."""
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return "is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
-        return f"it is not in UTF-8: byte {error.start + 1:,} is {error.object[error.start : error.start + 1].hex()}"
+        return f"is not in UTF-8: byte {error.start + 1:,} is {error.object[error.start : error.start + 1].hex()}"
     if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
-        return f"line {error.problem_mark.line + 1:,} is invalid: {_first_line(error.problem)}"
-    return f"it is invalid: {_first_line(str(error))}"
+        context = f"{error.context} " if error.context and error.problem.startswith("but ") else ""
+        return f"line {error.problem_mark.line + 1:,} is not: {_first_line(context + error.problem)}"
+    return f"is not: {_first_line(str(error))}"
 
 
 def _first_line(text: str) -> str:
