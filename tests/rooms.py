@@ -22,8 +22,7 @@ from veritable.tables.params import DataParams
 from veritable.tables.prepare import SENSITIVE_FILE, Prepared, learn_encoder, prepare
 from veritable.tables.reading.open import open_tables
 from veritable.tables.reading.source import Reading, Source
-from veritable.tables.scan import Scan, scan
-from veritable.tables.spool import Spool
+from veritable.tables.scan import Scan, Spool, scan
 from veritable.tables.typing import inference
 from veritable.tables.typing.contract import Contract
 

@@ -1,4 +1,4 @@
-"""Reading ahead: the same batches, one in advance, and nothing to wait for when a reader is given up."""
+"""Prefetching yields the same batches, one in advance, and never waits when it is closed."""
 
 import threading
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from veritable.tables.reading.source import prefetch
 
 
 def test_same_batches() -> None:
-    """What comes out is what went in, in order."""
+    """The batches are the same, in the same order."""
     assert [3, 1, 2] == list(prefetch(iter([3, 1, 2])))
     assert [] == list(prefetch([]))
 
 
 def test_an_error_comes_in_its_turn() -> None:
-    """What goes wrong in the background is raised where the batch would have come."""
+    """An error in the background is raised in place of its batch."""
 
     def torn() -> Iterator[int]:
         yield 1
@@ -28,7 +28,7 @@ def test_an_error_comes_in_its_turn() -> None:
 
 
 def test_given_up_without_waiting() -> None:
-    """Closing does not wait for the batch under way: the garbage collector may close it amid the start of a thread."""
+    """Closing does not wait for the current batch: the garbage collector may close it while a thread is being started."""
     arrived = threading.Event()
 
     def slow() -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""`python -m veritable apply`: what the search found stands in params.yaml, and nothing else in it is another."""
+"""`python -m veritable apply` writes the result of the search into params.yaml and changes nothing else in it."""
 
 import difflib
 import json
@@ -11,7 +11,6 @@ import pytest
 
 from tests.rooms import ROOT, section
 from veritable.__main__ import main
-from veritable.cli.apply import _flat
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
 from veritable.training.params import TrainParams
@@ -27,40 +26,45 @@ BEST = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the template's params.yaml."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with the template's params.yaml."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
 
 
-def search(place: Path, best: Mapping[str, Any] = BEST, *, better: bool = True, **base: Any) -> None:
-    """Write the result of one that started from the template's params, or from others."""
+def write_tuning(folder: Path, best: Mapping[str, Any] = BEST, *, better: bool = True, **base: Any) -> None:
+    """Write the result of a search that started from the template's params with the changes in `base`."""
     train = TrainParams.parse("train", section("train", **base))
     before = {key: getattr(getattr(train, key.split(".")[0]), key.split(".")[1]) for key in best}
     trials = (Trial(1, "complete", 0.4, 9, before), Trial(2, "complete", 0.39 if better else 0.41, 9, dict(best)))
-    (place / "models").mkdir(exist_ok=True)
-    start = dict(_flat({"data": {"path": section("data")["path"]}, "train": train.model_dump()}))
-    Tuning(trials, start, searched=tuple(best)).write(place / "models/tuning")
+    (folder / "models").mkdir(exist_ok=True)
+    start: dict[str, Any] = {
+        "data.path": section("data")["path"],
+        "train.network": train.network,
+        **{f"train.tabm.{key}": value for key, value in train.tabm.model_dump().items()},
+        **{f"train.{key}": value for key, value in before.items()},
+    }
+    Tuning(trials, start, searched=tuple(best)).write(folder / "models/tuning")
 
 
-def differing(before: str, after: str) -> list[str]:
+def new_lines(before: str, after: str) -> list[str]:
     return [line[1:] for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line.startswith("+ ")]
 
 
 class TestApply:
-    def test_only_the_best_knobs_change(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Of the template's params.yaml the changed values are other ones, their comments where they were, and each is told."""
-        search(place)
-        before = (place / "params.yaml").read_text()
+    def test_only_the_best_params_change(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Only the best values change in params.yaml, the comments stay in their columns, and each change is printed."""
+        write_tuning(folder)
+        before = (folder / "params.yaml").read_text()
         assert 0 == main(["apply"])
-        after = (place / "params.yaml").read_text()
+        after = (folder / "params.yaml").read_text()
         assert [
             "     hidden_layer_sizes: [128, 128]  # units of each hidden layer; [] is a linear model",
             "     d_block: 256               # units of a block, a multiple of 8",
             "     dropout: 0.23",
             "     weight_decay: 1e-05",
-        ] == differing(before, after)
+        ] == new_lines(before, after)
         *lines, last = capsys.readouterr().out.splitlines()
         assert [
             "train.mlp.hidden_layer_sizes [64, 64] -> [128, 128]",
@@ -69,89 +73,86 @@ class TestApply:
             "train.tabm.weight_decay 0.0003 -> 1e-05",
         ] == lines
         assert "`dvc repro`" in last
-        assert ["params.yaml"] == [path.name for path in place.iterdir() if path.is_file()]
+        assert ["params.yaml"] == [path.name for path in folder.iterdir() if path.is_file()]
 
-    def test_the_search_is_over(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """tune.n_trials goes back to 0, so that `dvc repro` does not search on from what was found."""
-        change_values(place / "params.yaml", {"tune.n_trials": 40})
-        search(place)
+    def test_the_search_is_over(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """tune.n_trials becomes 0, so that `dvc repro` does not search again from the new values."""
+        change_values(folder / "params.yaml", {"tune.n_trials": 40})
+        write_tuning(folder)
         assert 0 == main(["apply"])
-        assert 0 == read_yaml(place / "params.yaml")["tune"]["n_trials"]
+        assert 0 == read_yaml(folder / "params.yaml")["tune"]["n_trials"]
         assert "tune.n_trials 40 -> 0" in capsys.readouterr().out.splitlines()
 
-    def test_again(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Applied twice, it is applied once."""
-        search(place)
+    def test_again(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The second time, nothing changes."""
+        write_tuning(folder)
         assert 0 == main(["apply"])
-        once = (place / "params.yaml").read_text()
+        once = (folder / "params.yaml").read_text()
         capsys.readouterr()
         assert 0 == main(["apply"])
-        assert once == (place / "params.yaml").read_text()
-        assert capsys.readouterr().out.startswith("params.yaml has them already.")
+        assert once == (folder / "params.yaml").read_text()
+        assert capsys.readouterr().out.startswith("params.yaml already has the best params.")
 
-    def test_nothing_better(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Where the present params were the best, that is said and nothing changes."""
-        search(place, better=False)
-        before = (place / "params.yaml").read_text()
+    def test_nothing_better(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """If the current params were the best, nothing changes and the message says so."""
+        write_tuning(folder, better=False)
+        before = (folder / "params.yaml").read_text()
         assert 0 == main(["apply"])
-        assert before == (place / "params.yaml").read_text()
-        assert "Nothing to apply: of 2 sets of params none was better" in capsys.readouterr().out
+        assert before == (folder / "params.yaml").read_text()
+        assert "Nothing to apply: none of 2 parameter sets was better" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("there", [None, "empty"])
-    def test_no_result(self, place: Path, capsys: pytest.CaptureFixture[str], there: str | None) -> None:
-        """Without a result, or with that of no search, it says how to get one."""
+    @pytest.mark.parametrize("there", [False, True])
+    def test_no_result(self, folder: Path, capsys: pytest.CaptureFixture[str], there: bool) -> None:
+        """Without the result of a search, the message tells how to get one."""
         if there:
-            (place / "models").mkdir()
-            Tuning().write(place / "models/tuning")
+            (folder / "models").mkdir()
+            Tuning().write(folder / "models/tuning")
         assert 1 == main(["apply"])
-        assert (
-            "models/tuning must hold the result of a search, however it holds none. Set tune.n_trials"
-            in capsys.readouterr().err
-        )
+        assert "models/tuning must hold the result of a search, but holds none. Set tune.n_trials" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"train.tabm.max_epochs": 20}, "train.tabm.max_epochs was 40 then and is 20 now"),
-            ({"train.tabm.dropout": 0.3}, "train.tabm.dropout was 0.1 then and is 0.3 now"),
-            ({"train.network": "resnet"}, "train.network was auto then and is resnet now"),
-            ({"data.path": "data/mine.csv"}, "data.path was data/raw/demo.csv then and is data/mine.csv now"),
+            ({"train.tabm.max_epochs": 20}, "train.tabm.max_epochs was 40 in the search and is now 20"),
+            ({"train.tabm.dropout": 0.3}, "train.tabm.dropout was 0.1 in the search and is now 0.3"),
+            ({"train.network": "resnet"}, "train.network was auto in the search and is now resnet"),
+            ({"data.path": "data/mine.csv"}, "data.path was data/raw/demo.csv in the search and is now data/mine.csv"),
         ],
     )
-    def test_of_other_params(
-        self, place: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
+    def test_changed_params(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
     ) -> None:
-        """A result that started from other params than stand there now is refused, with the first that differs."""
-        search(place)
-        change_values(place / "params.yaml", changes)
-        before = (place / "params.yaml").read_text()
+        """If params.yaml changed after the search, the result is rejected with the first param that differs."""
+        write_tuning(folder)
+        change_values(folder / "params.yaml", changes)
+        before = (folder / "params.yaml").read_text()
         assert 1 == main(["apply"])
         assert words in capsys.readouterr().err
-        assert before == (place / "params.yaml").read_text()
+        assert before == (folder / "params.yaml").read_text()
 
-    def test_in_another_place(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Another folder may be named; a working directory without params.yaml is one sentence."""
-        search(place)
-        (place / "models/tuning").rename(place / "elsewhere")
-        assert 0 == main(["apply", "elsewhere"])
-        (place / "params.yaml").unlink()
-        assert 1 == main(["apply", "elsewhere"])
-        assert "params.yaml must stand in this folder" in capsys.readouterr().err
+    def test_another_folder(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The folder of the result can be given. Without params.yaml in the working directory, the error is one sentence."""
+        write_tuning(folder)
+        (folder / "models/tuning").rename(folder / "other")
+        assert 0 == main(["apply", "other"])
+        (folder / "params.yaml").unlink()
+        assert 1 == main(["apply", "other"])
+        assert "params.yaml does not exist in this folder." in capsys.readouterr().err
 
-    def test_params_that_cannot_be(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A params.yaml with a mistake is refused as everywhere."""
-        search(place)
+    def test_invalid_params(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """An invalid params.yaml is rejected in one sentence."""
+        write_tuning(folder)
         for text in (
             "[]\n",
             "train: 3\n",
             "a: [\n",
             (ROOT / "params.yaml").read_text().replace("dropout: 0.1", "dropout: 1.1"),
         ):
-            (place / "params.yaml").write_text(text)
+            (folder / "params.yaml").write_text(text)
             assert 1 == main(["apply"])
-            said = capsys.readouterr().err
-            assert "params.yaml" in said
-            assert "Traceback" not in said
+            message = capsys.readouterr().err
+            assert "params.yaml" in message
+            assert "Traceback" not in message
 
 
 KEYS = [
@@ -162,10 +163,32 @@ KEYS = [
 ]
 
 
+DVC_STYLE = """\
+train:
+  mlp:
+    hidden_layer_sizes:           # units of each hidden layer
+    - 128
+    - 64  # two
+    activation: relu      # as dvc exp run -S writes it
+    patience:             # null
+    space:
+    - - 32
+    - - 64
+      - 64
+
+  # Trees
+  trees:
+    drop: [a,
+           b]             # two lines
+    rounds: '12'
+    name:   é😀            # non-ASCII
+"""
+
+
 class TestChangeValues:
-    @pytest.mark.parametrize("value", [0.5, 10**6, [1, 2], None, True, "none", "a b # c: 'd'"], ids=str)
-    def test_every_knob_of_the_template(self, tmp_path: Path, value: Any) -> None:
-        """Each knob can be given any value, and only its line is another one, whose comment stays."""
+    @pytest.mark.parametrize("value", [0.5, [[32], [64, 64]], {"a": [-9]}, None, True, "none", "null", "é # c: 'd'"], ids=str)
+    def test_every_param_of_the_template(self, tmp_path: Path, value: Any) -> None:
+        """Each param can be set to any value. Only its line changes, and the comment of the line stays."""
         file, text = tmp_path / "params.yaml", (ROOT / "params.yaml").read_text()
         file.write_text(text)
         wanted = read_yaml(file)
@@ -186,6 +209,29 @@ class TestChangeValues:
             assert two.endswith(one.partition(" #")[2])
 
     @pytest.mark.parametrize(
+        ("key", "value", "before", "after"),
+        [
+            ("mlp.hidden_layer_sizes", [32], "sizes:           # units of each hidden layer\n    - 128\n    - 64  # two\n",
+             "sizes: [32]      # units of each hidden layer  # two\n"),
+            ("mlp.activation", "gelu", "relu      #", "gelu      #"),
+            ("mlp.patience", 8, "patience:             #", "patience: 8           #"),
+            ("mlp.patience", None, "patience:             #", "patience: null        #"),
+            ("mlp.space", [[8, 8]], "space:\n    - - 32\n    - - 64\n      - 64\n", "space: [[8, 8]]\n"),
+            ("trees.drop", ["c"], "[a,\n           b]             #", "[c]             #"),
+            ("trees.rounds", 20, "'12'", "20"),
+            ("trees.name", "ü: 2", "é😀            #", "'ü: 2'        #"),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+    def test_other_lines_stay(self, tmp_path: Path, key: str, value: Any, before: str, after: str, end: str) -> None:
+        """All other bytes stay in a file that DVC wrote: comments below lists, empty values, quotes, line ends."""
+        file = tmp_path / "params.yaml"
+        file.write_bytes(DVC_STYLE.replace("\n", end).encode())
+        change_values(file, {f"train.{key}": value})
+        assert 1 == DVC_STYLE.count(before)
+        assert DVC_STYLE.replace(before, after).replace("\n", end) == file.read_bytes().decode()
+
+    @pytest.mark.parametrize(
         ("before", "after"),
         [
             ("a: {x: 1, y: 2}\n", "a: {x: 7, y: 2}\n"),
@@ -199,11 +245,11 @@ class TestChangeValues:
             ("a:\n  x:\n  - 1", "a:\n  x: 7"),
             ("# é😀\na:\n  x: [1,\n      2]  # why\n", "# é😀\na:\n  x: 7  # why\n"),
             ('"a": {"x": 1}\n', '"a": {"x": 7}\n'),
-            ("a:\n  x: 1", "a:\n  x: 7"),
+            ("\ufeffa:\n  x: 1", "\ufeffa:\n  x: 7"),
         ],
     )
     def test_any_form(self, tmp_path: Path, before: str, after: str) -> None:
-        """Whatever form a value has, it is replaced where it stands."""
+        """A value is replaced in place, whatever its form."""
         file = tmp_path / "p.yaml"
         file.write_bytes(before.encode())
         change_values(file, {"a.x": 7})
@@ -211,19 +257,34 @@ class TestChangeValues:
 
     @pytest.mark.parametrize(
         "text",
-        ["a: &z {x: 1}\nb: *z\n", "b: &z {x: 1}\na: {<<: *z}\n", "b: &z 1\na: {x: *z}\n", "a: 3\n", "a: {y: 1}\n", "{}\n"],
-    )
-    def test_cannot(self, tmp_path: Path, text: str) -> None:
-        """A value that is shared, or is not there, is refused, and the file stays as it is."""
+        ["a: &z {x: 1}\nb: *z\n", "b: &z {x: 1}\na: {<<: *z}\n", "b: &z 1\na: {x: *z}\n", "a: {x: &z 1}\nb: *z\n", "a: 3\n",
+         "a: {y: 1}\n", "{}\n"],
+    )  # fmt: skip
+    def test_rejected(self, tmp_path: Path, text: str) -> None:
+        """A shared or missing value is rejected, and the file stays as it is."""
         file = tmp_path / "p.yaml"
         file.write_text(text)
-        with pytest.raises(UserError, match=r"p.yaml must hold a.x as a value of its own"):
+        with pytest.raises(UserError, match=r"p.yaml must have a separate value for a.x, but does not. Change it by hand"):
             change_values(file, {"a.x": 7})
         assert text == file.read_text()
         assert ["p.yaml"] == [path.name for path in tmp_path.iterdir()]
 
+    def test_interrupted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If the new file cannot be put in place, the old one stays as it is and no temporary file remains."""
+
+        def fail(*_: Any) -> None:
+            raise OSError("disk full")
+
+        file = tmp_path / "p.yaml"
+        file.write_text("a: {x: 1}\n")
+        monkeypatch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="disk full"):
+            change_values(file, {"a.x": 7})
+        assert "a: {x: 1}\n" == file.read_text()
+        assert ["p.yaml"] == [path.name for path in tmp_path.iterdir()]
+
     def test_several(self, tmp_path: Path) -> None:
-        """Several values change at once."""
+        """Several values change in one call."""
         file = tmp_path / "p.yaml"
         file.write_text("a: {x: 1, y: 2}\nb:\n  - 3\nc: last\n")
         change_values(file, {"c": "first", "a.y": 1e-07, "b": [], "a.x": 22222})

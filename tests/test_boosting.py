@@ -1,4 +1,4 @@
-"""Fitting boosted trees: deterministic, weighted, stopped in time, and better than chance."""
+"""Fitting boosted trees: deterministic, weighted, with early stopping, and better than chance."""
 
 import re
 from dataclasses import replace
@@ -83,13 +83,13 @@ class TestSame:
         assert one.texts == two.texts
 
     def test_models_differ(self) -> None:
-        """Each model has draws of its own, the first those of one alone."""
+        """Each model has its own samples; the first is the same as a single model."""
         three = fitted(3)
         assert 3 == len(set(shapes(three)))
         assert fitted(1).texts == three.texts[:1]
 
     def test_kinds_in_turn(self) -> None:
-        """The second model has all columns for each tree, the third splits at random, the fourth small trees of few columns."""
+        """The second model has all columns for each tree, the third random splits, the fourth small trees with few columns."""
         texts = fitted(5, num_leaves=12, feature_fraction=0.6, lambda_l2=1.0, learning_rate=0.2).texts
         settings = [dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in texts]
         keys = ("extra_trees", "feature_fraction", "num_leaves", "lambda_l2", "learning_rate")
@@ -99,16 +99,16 @@ class TestSame:
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, seed: int) -> None:
-        """Any seed that params.yaml allows can be drawn by, for several models too."""
+        """Any valid seed works, also with several models."""
         assert 2 == len(set(shapes(fitted(2, top={"seed": seed}))))
 
     def test_layout_in_memory_does_not_matter(self) -> None:
-        """Whether a part lies row by row or column by column, its trees are the same."""
+        """The trees do not depend on the memory layout of a part."""
         other = replace(TRAIN, X=np.asfortranarray(TRAIN.X))
         assert fitted().texts == fitted(train=other).texts
 
     def test_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
-        """Where there is no terminal, nothing is printed, by LightGBM neither."""
+        """Without a terminal, neither the fit nor LightGBM prints anything."""
         fitted(2)
         fitted(train=TRAIN.take(np.flatnonzero(TRAIN.y == 1)))
         assert ("", "") == capfd.readouterr()
@@ -129,34 +129,34 @@ CHANGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("change", [{key: value} for key, value in CHANGES.items()], ids=str)
 def test_every_knob_matters(change: dict[str, Any]) -> None:
-    """Each knob of `train.trees` changes the trees."""
-    base = {"n_estimators": 60, "learning_rate": 0.5}  # it stops at some time, later with more patience
+    """Each parameter of `train.trees` changes the trees."""
+    base = {"n_estimators": 60, "learning_rate": 0.5}  # it stops early, later with more patience
     assert shapes(fitted(**base)) != shapes(fitted(**{**base, **change}))
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"class_weight": "balanced"}], ids=str)
 def test_knobs_of_all_members_matter(change: dict[str, Any]) -> None:
-    """Seed and class weights of the whole section are those of the trees, too."""
+    """The seed and the class weights of `train` apply to the trees."""
     train = TRAIN.take(np.flatnonzero((TRAIN.y == 1) | (TRAIN.row % 3 == 0)))
     assert shapes(fitted(train=train)) != shapes(fitted(train=train, top=change))
 
 
 def test_every_knob_is_moved() -> None:
-    """A new knob of the trees must be added to the test above; how many models there are is another matter."""
+    """A new parameter of the trees must be added to the test above."""
     assert set(SMALL["trees"]) == {"n_models", *CHANGES}
 
 
 class TestFit:
     @pytest.mark.parametrize("classes", [2, 4])
     def test_better_than_chance(self, classes: int) -> None:
-        """They learn what there is to learn: far better than the class shares on rows that they did not see."""
+        """On new rows, the trees are far better than the class shares."""
         train, valid, test = (numbers_part(400, seed, classes) for seed in (1, 2, 3))
         trees = fitted(2, train, valid, classes=classes, n_estimators=100)
         shares = np.bincount(train.y, minlength=classes) / len(train)
         assert loss(trees, test) < 0.8 * -np.log(shares[test.y]).mean()
 
     def test_categories_are_no_numbers(self) -> None:
-        """Columns with cardinalities are split by their levels, others by their size."""
+        """Columns with cardinalities are split by level, others by value."""
         done = prepared(300)
         train, valid, cardinalities = done.parts["train"], done.parts["valid"], done.encoder.cardinalities
         assert {0, 5} == set(cardinalities.tolist())
@@ -167,7 +167,7 @@ class TestFit:
             assert split == any(int(count) > 0 for count in re.findall(r"^num_cat=(\d+)$", text, re.MULTILINE))
 
     def test_stops_in_time(self) -> None:
-        """It stops when the loss on valid has not fallen for `patience` rounds, and keeps the rounds up to the best."""
+        """Boosting stops if the loss on valid has not decreased for `early_stopping_rounds`, and keeps the best round."""
         settings = {"n_estimators": 200, "learning_rate": 0.5, "num_leaves": 8}
         ((patient,), (hasty,)) = (rounds(fitted(**settings, early_stopping_rounds=patience)) for patience in (200, 2))
         assert hasty <= patient < 200
@@ -184,7 +184,7 @@ class TestFit:
     @pytest.mark.parametrize("classes", [2, 3, 5])
     @pytest.mark.parametrize("absent", ["train", "valid"])
     def test_a_class_absent(self, classes: int, absent: str) -> None:
-        """A class that a part lacks has probabilities all the same, and all are numbers."""
+        """A class that a part lacks has finite probabilities."""
         parts = {"train": numbers_part(200, 1, classes), "valid": numbers_part(150, 2, classes)}
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 1))
         for balance in ("none", "balanced"):
@@ -196,7 +196,7 @@ class TestFit:
 
     @pytest.mark.parametrize(("rows", "share"), [(1, 0.8), (2, 0.8), (9, 0.8), (9, 0.1), (9, 1.0)])
     def test_few_rows(self, rows: int, share: float) -> None:
-        """Of too few rows for a split, however few of them are drawn, the class shares are predicted."""
+        """With too few rows for a split, the class shares are predicted."""
         train = TRAIN.take(np.arange(rows))
         found = mean_of(fitted(train=train, min_data_in_leaf=20, bagging_fraction=share), VALID.X)
         np.testing.assert_allclose(np.broadcast_to(train.y.mean(), len(VALID)), found[:, 1], atol=1e-6)
@@ -204,7 +204,7 @@ class TestFit:
 
 class TestWeights:
     def test_rows_of_weight_0_do_not_matter(self) -> None:
-        """A row that weighs nothing changes nothing, whatever its class."""
+        """A row with weight 0 has no effect, whatever its class."""
         weight = (np.arange(len(TRAIN)) % 4 > 0).astype(np.float64)
         flipped = np.where(weight > 0, TRAIN.y, 1 - TRAIN.y)
         one, two = (fitted(train=replace(TRAIN, y=y, weight=weight)) for y in (TRAIN.y, flipped))
@@ -212,13 +212,13 @@ class TestWeights:
         assert not np.allclose(mean_of(fitted(), VALID.X), mean_of(one, VALID.X))
 
     def test_heavier_rows_pull_more(self) -> None:
-        """Where the rows of a class weigh more, its probabilities rise."""
+        """The probabilities of a class increase with the weights of its rows."""
         heavy = replace(TRAIN, weight=np.where(TRAIN.y == 1, 5.0, 1.0))
         plain = mean_of(fitted(), VALID.X)[:, 1].mean()
         assert mean_of(fitted(train=heavy), VALID.X)[:, 1].mean() > plain + 0.05
 
     def test_weights_of_valid_matter(self) -> None:
-        """The rows of valid count by their weight when it is judged where to stop."""
+        """Early stopping uses the weights of the valid rows."""
         settings = {"n_estimators": 200, "learning_rate": 0.5, "early_stopping_rounds": 200}
         found = set()
         for first in (0.01, 1.0, 100.0):
@@ -227,7 +227,7 @@ class TestWeights:
         assert len(found) > 1
 
     def test_balanced(self) -> None:
-        """Balanced classes are scikit-learn's weights, times the rows' own where they have any."""
+        """Balanced classes have the weights of scikit-learn, multiplied by the row weights."""
         rare = TRAIN.take(np.flatnonzero((TRAIN.y == 0) | (TRAIN.row % 4 == 0)))
         balanced = replace(rare, weight=compute_sample_weight("balanced", rare.y))
         valid = replace(VALID, weight=compute_sample_weight("balanced", VALID.y))
@@ -240,7 +240,7 @@ class TestWeights:
 
 
 def test_frequent_rows() -> None:
-    """For a row that is repeated hundreds of times, trees predict the share of its positive labels."""
+    """For a row that is repeated hundreds of times, the trees predict its share of positive labels."""
     frame = mixed_table(2000)
     draw = np.random.default_rng(0)
     frequent = draw.permutation(2000)[:300]

@@ -1,4 +1,4 @@
-"""The classifier on disk: what was saved predicts the same from raw rows, anywhere, and cannot run code."""
+"""The classifier on disk: it predicts the same from raw rows after loading, and cannot run code."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ KINDS = [*NETWORKS, "blend"]
 
 
 def classifier(classes: int = 2, threshold: float | None = 0.4, kind: str = "mlp") -> Classifier:
-    """Of one network with its initial weights, or a blend of two and two boosted models."""
+    """Return an untrained classifier with one network, or a blend of two networks and two boosted models."""
     done = prepared(300, classes)
     if kind == "blend":
         return untrained(done, MLP_SPEC, threshold, networks=2, trees=trees_of(done, n_models=2))
@@ -31,7 +31,7 @@ def classifier(classes: int = 2, threshold: float | None = 0.4, kind: str = "mlp
 
 
 def test_all_networks_are_tested() -> None:
-    """Every network that params.yaml can name is in these tests."""
+    """Every network that params.yaml can name is tested here."""
     assert list(KNOWN) == list(NETWORKS)
 
 
@@ -49,7 +49,7 @@ def test_raw_rows_as_encoded_rows(classes: int, kind: str) -> None:
 
 
 def test_is_the_networks_softmax() -> None:
-    """Probabilities are the softmax of the network's logits, without dropout, though it was left in training mode."""
+    """Probabilities are the softmax of the logits without dropout, even in training mode."""
     one, X = classifier(), prepared().parts["test"].X
     (network,) = one.ensemble.networks
     network.eval()
@@ -61,7 +61,7 @@ def test_is_the_networks_softmax() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
 def test_save_and_load(tmp_path: Path, classes: int, kind: str) -> None:
-    """A loaded classifier has the same classes and threshold, and gives the same probabilities bit for bit."""
+    """A loaded classifier has the same classes and threshold, and the same probabilities, bit for bit."""
     one = classifier(classes, kind=kind)
     one.save(tmp_path / "classifier")
     two = Classifier.load(tmp_path / "classifier")
@@ -72,7 +72,7 @@ def test_save_and_load(tmp_path: Path, classes: int, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_bytes(tmp_path: Path, kind: str) -> None:
-    """Saved twice, also after loading, it is the same files byte for byte: weights, LightGBM's text, JSON; no pickle."""
+    """Saving twice, also after loading, writes the same bytes: weights, LightGBM's text, JSON, and no pickle."""
     classifier(kind=kind).save(tmp_path / "one")
     Classifier.load(tmp_path / "one").save(tmp_path / "two")
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
@@ -84,7 +84,7 @@ def test_same_bytes(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("classes", [2, 5])
 def test_any_company(kind: str, classes: int) -> None:
-    """A row has the same probabilities to the last bit alone, among others, and wherever it stands; no rows have none."""
+    """The probabilities of a row are the same bits alone, among others and in any position; no rows give an empty result."""
     one, rows = classifier(classes, kind=kind), mixed_table(300, classes)
     expected = one.predict_proba(rows)
     for size in (1, 7, 256, 299):
@@ -96,7 +96,7 @@ def test_any_company(kind: str, classes: int) -> None:
 
 
 def test_many_rows() -> None:
-    """More rows than one batch holds come in their order."""
+    """More rows than a batch are predicted in their order."""
     one, X = classifier(), np.tile(prepared().parts["test"].X, (100, 1))
     probabilities = one.predict_proba(X)
     np.testing.assert_array_equal(probabilities[:60], probabilities[-60:])
@@ -104,7 +104,7 @@ def test_many_rows() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_new_values(kind: str) -> None:
-    """Levels, gaps and sizes that the train part did not have still give probabilities."""
+    """Levels, missing values and sizes that the train part lacks have probabilities."""
     rows = pd.DataFrame({"age": [None, 1e9], "colour": ["purple", None], "member": [None, "no"], "score": [None, -1e140]})
     probabilities = classifier(kind=kind).predict_proba(rows)
     assert np.isfinite(probabilities).all()
@@ -112,7 +112,7 @@ def test_new_values(kind: str) -> None:
 
 
 def test_absent_column() -> None:
-    """A column that no row of train lacked is needed, and named; another one counts as missing where it is absent."""
+    """A column without missing values in train is required; any other absent column counts as missing."""
     with pytest.raises(TableError, match="must have the column 'score', because no row of the train part lacks it"):
         classifier().predict_proba(mixed_table(5).drop(columns="score"))
     rows = mixed_table(5)
@@ -122,7 +122,7 @@ def test_absent_column() -> None:
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    """Names, levels and classes of any text survive saving."""
+    """Names, levels and classes with any text can be saved."""
     frame = pd.DataFrame({name: np.sqrt(np.arange(66)) for name in HOSTILE} | {"levels": HOSTILE * 6})
     done = prepare_frame(frame.assign(target=[text.strip() for text in HOSTILE * 6]))
     untrained(done, trees=trees_of(done)).save(tmp_path)
@@ -143,7 +143,7 @@ def test_no_classifier(tmp_path: Path, absent: str) -> None:
 
 
 def test_json_is_plain(tmp_path: Path) -> None:
-    """The JSON says what the networks are built from, how many there are, how they are blended, and all else but weights."""
+    """The JSON file holds the spec of the networks, their number, the blend, and everything except weights."""
     one = classifier(kind="blend")
     one.save(tmp_path)
     content = read_json(tmp_path / "classifier.json")
@@ -154,13 +154,13 @@ def test_json_is_plain(tmp_path: Path) -> None:
 
 
 def test_facts() -> None:
-    """A few numbers tell what it is made of."""
+    """The facts describe the composition."""
     expected = {"network": "mlp", "networks": 2, "trees": 2, "share": 0.3, "temperature": 1.2}
     assert expected == classifier(kind="blend").facts
 
 
 def test_bins_survive(tmp_path: Path) -> None:
-    """The edges of the bins come back from the file as the numbers that they were."""
+    """The bin edges are unchanged after loading."""
     one = classifier(kind="tabm")
     one.save(tmp_path)
     assert one.spec["bins"] == Classifier.load(tmp_path).spec["bins"]
@@ -168,7 +168,7 @@ def test_bins_survive(tmp_path: Path) -> None:
 
 
 def test_the_blend_predicts() -> None:
-    """A classifier gives the blend's probabilities, not those of its networks or its trees alone."""
+    """A classifier predicts the blend, not its networks or trees alone."""
     one, X = classifier(kind="blend"), prepared().parts["test"].X
     np.testing.assert_array_equal(one.ensemble.predict_proba(X), one.predict_proba(X))
     for shares in ((0.0, 0.5, 0.5), (1.0, 0.0, 0.0)):
@@ -178,7 +178,7 @@ def test_the_blend_predicts() -> None:
 
 @pytest.mark.parametrize("dropped", ["networks", "trees"])
 def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
-    """Saved over another classifier, what is loaded is the newer one alone."""
+    """Saving over another classifier leaves only the newer one."""
     one = classifier(kind="blend")
     one.save(tmp_path)
     members = {
@@ -192,7 +192,7 @@ def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
 
 
 def test_needs_no_trainer() -> None:
-    """To predict costs no import of Lightning, shap or matplotlib."""
+    """Prediction imports neither Lightning nor shap nor matplotlib."""
     unwanted = ("pytorch_lightning", "shap", "matplotlib")
     code = f"import sys, veritable.models.classifier; print([each for each in {unwanted} if each in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files: every type as it is, nothing that is not a single value, and no damaged file."""
+"""Parquet and Arrow files keep their types. Nested values and damaged files raise an error."""
 
 import datetime
 from collections.abc import Callable
@@ -53,7 +53,7 @@ every_format = pytest.mark.parametrize("name", sorted(WRITERS))
 
 @every_format
 def test_types(tmp_path: Path, name: str) -> None:
-    """Values and types are those of the file, whatever the file is called."""
+    """Values and types are those of the file, whatever its name."""
     for path in (tmp_path / name, tmp_path / "table.csv"):
         WRITERS[name](TABLE, path)
         assert TABLE.to_pydict() == rows(path)
@@ -63,7 +63,7 @@ def test_types(tmp_path: Path, name: str) -> None:
 
 @every_format
 def test_names(tmp_path: Path, name: str) -> None:
-    """Hostile names are kept, and of two that begin alike up to a dot each is read alone."""
+    """Unusual names are kept, and a column "a" is not confused with "a.b"."""
     names = [*HOSTILE, "a", "a.b"]
     table = pa.table({each: [i] for i, each in enumerate(names)})
     WRITERS[name](table, tmp_path / name)
@@ -84,7 +84,7 @@ def test_names(tmp_path: Path, name: str) -> None:
     ids=["list", "struct", "map", "bytes", "fixed bytes"],
 )
 def test_nested(tmp_path: Path, name: str, values: pa.Array, kind: str) -> None:
-    """A column of lists, structures, maps or bytes is refused, unless it is dropped."""
+    """A column of lists, structures, maps or bytes raises an error, unless it is dropped."""
     WRITERS[name](pa.table({"x": values, "t": ["a", "b"]}), tmp_path / name)
     said = refused(tmp_path / name)
     assert said.startswith("column 'x' of")
@@ -95,7 +95,7 @@ def test_nested(tmp_path: Path, name: str, values: pa.Array, kind: str) -> None:
 
 @every_format
 def test_damaged(tmp_path: Path, name: str) -> None:
-    """A file that was cut off, is empty or of another kind is refused."""
+    """A truncated file, an empty file or a file of another format raises an error."""
     path = tmp_path / name
     draw = np.random.default_rng(0)
     WRITERS[name](pa.table({"x": draw.normal(size=5000), "t": draw.integers(0, 9, 5000).astype(str)}), path)
@@ -109,7 +109,7 @@ def test_damaged(tmp_path: Path, name: str) -> None:
 
 @every_format
 def test_changed_bytes(tmp_path: Path, name: str) -> None:
-    """A file in which bytes were changed is refused, or its texts can still be read: nothing else happens."""
+    """A file with changed bytes raises an error or can still be read, and never crashes."""
     table = pa.table({"x": [0.5, None] * 50, "kind": pa.array(["a", "ä"] * 50).dictionary_encode(), "t": ["b", None] * 50})
     WRITERS[name](table, tmp_path / name)
     whole, draw, refusals = (tmp_path / name).read_bytes(), np.random.default_rng(0), 0
@@ -125,7 +125,7 @@ def test_changed_bytes(tmp_path: Path, name: str) -> None:
 
 @every_format
 def test_caps(tmp_path: Path, name: str) -> None:
-    """A table without rows or with more than machine.max_rows is refused, and so is one whose names stand twice."""
+    """A table without rows, with more than machine.max_rows, or with repeated names raises an error."""
     WRITERS[name](TABLE, tmp_path / name)
     assert "at most 2 rows" in refused(tmp_path / name, max_rows=2)
     WRITERS[name](TABLE.slice(0, 0), tmp_path / name)
@@ -136,13 +136,13 @@ def test_caps(tmp_path: Path, name: str) -> None:
 
 
 def test_feather_of_version_1(tmp_path: Path) -> None:
-    """The old Feather format is refused by name."""
+    """Feather version 1 raises an error that names it."""
     assert "must be Feather version 2" in refused(write(tmp_path, b"FEA1\0\0\0\0FEA1", "t.feather"))
 
 
 @every_format
 def test_batches_are_small(tmp_path: Path, name: str) -> None:
-    """However the file was written, a batch has at most 65,536 rows, and 1,024 if there are many columns."""
+    """A batch has at most 65,536 rows, or 1,024 if there are many columns, however the file was written."""
     WRITERS[name](pa.table({"x": np.arange(200_000)}), tmp_path / name)
     assert 65_536 >= max(batch.num_rows for batch in open_table(tmp_path / name, Reading()).batches())
     WRITERS[name](pa.table({f"c{i}": np.arange(1500) for i in range(10_000)}), tmp_path / name)
@@ -150,7 +150,7 @@ def test_batches_are_small(tmp_path: Path, name: str) -> None:
 
 
 def test_memory_is_flat(tmp_path: Path) -> None:
-    """A Parquet file of one large row group is not held as a whole: four times the rows need no more memory."""
+    """A Parquet file with one large row group is not read into memory as a whole."""
     pool, peaks = pa.default_memory_pool(), []
     for count in (200_000, 800_000):
         path = tmp_path / f"{count}.parquet"

@@ -1,4 +1,4 @@
-"""The contract: what a person reads and diffs, and how later rows are read by it."""
+"""The contract as JSON, and how it reads cells."""
 
 import datetime
 import json
@@ -18,13 +18,13 @@ DATE = Column("x", "date", "feature", True, form="%d/%m/%Y")
 
 
 def read(column: Column, values: Any, kind: pa.DataType | None = None) -> tuple[list[float], list[bool], list[bool]]:
-    """Numbers, with -1 for NaN, and what is wrong and outside."""
+    """Return numbers, with -1 for NaN, and whether they are wrong and outside."""
     found = read_column(pa.array(values, kind), column, MISSING)
     return np.nan_to_num(found.numbers, nan=-1).tolist(), found.wrong.tolist(), found.outside.tolist()
 
 
 def test_json_round_trip() -> None:
-    """A contract from JSON is equal, and its JSON leaves out what is empty."""
+    """A contract from JSON is equal, and its JSON has no empty fields."""
     done = prepare_frame(mixed_table(), missing_codes={"age": [-9]}, id="score", types={"member": "category"})
     written = json.loads(json.dumps(done.contract.to_json(), allow_nan=False))
     assert done.contract == Contract.from_json(written)
@@ -35,7 +35,7 @@ def test_json_round_trip() -> None:
 
 
 def test_numbers() -> None:
-    """Texts and numbers of any type are read alike; codes and tokens are missing, what is no number is wrong."""
+    """Texts and numbers of any type are read alike. Codes and texts for missing values are missing, other texts are wrong."""
     texts = ["1", " 2.5", "?", None, "-9", "-9.0", "abc", "1,5", "11", "007", "inf"]
     numbers = [1, 2.5, -1, -1, -1, -1, -1, -1, 11, -1, -1]
     wrong = [text in ("abc", "1,5", "007", "inf") for text in texts]
@@ -54,14 +54,14 @@ def test_numbers() -> None:
     ("form", "text", "number"), [("thousands", "1,234", 1234.0), ("decimal comma", "1.234,5", 1234.5), ("percent", "5 %", 5.0)]
 )
 def test_styles(form: str, text: str, number: float) -> None:
-    """A later text is read in the table's style; a number in any file is a number."""
+    """A text is read in the style of the column, and a stored number is a number."""
     column = Column("x", "number", "feature", True, form=form)
     assert ([number, -1.0], [False, True], [False, False]) == read(column, [text, "1e5x"])
     assert ([1.5], [False], [False]) == read(column, [1.5])
 
 
 def test_dates() -> None:
-    """Dates are read in the table's format, and dates of any type are dates."""
+    """Texts are read in the format of the column, and stored dates of any type are dates."""
     day = pd.Timestamp("2020-02-01").timestamp()
     assert ([day, -1, -1, -1], [False, False, True, True], [False] * 4) == read(
         DATE, ["01/02/2020", None, "2020-02-01", "31/02/2020"]
@@ -74,7 +74,7 @@ def test_dates() -> None:
 
 
 def test_booleans() -> None:
-    """A boolean's own words hold in any case; of words for yes and no, all others do; 1.0 is 1 where it was stored as one."""
+    """The words of a boolean are read in any case. If they mean yes and no, so are all such words. 1.0 is 1 for a number."""
     own = Column("x", "boolean", "feature", True, categories=("F", "M"))
     assert ([0, 1, 1, -1, -1], [False, False, False, True, False], [False] * 5) == read(own, ["F", "M", " m", "x", "?"])
     yes = Column("x", "boolean", "feature", True, categories=("no", "yes"))
@@ -87,7 +87,7 @@ def test_booleans() -> None:
 
 
 def test_categories() -> None:
-    """A category is read as text without blanks, whatever its type; tokens and codes are null."""
+    """A category is read as texts without blanks, whatever its type, and null where missing."""
     column = Column("x", "category", "feature", True, missing_codes=("-9",))
     found = read_column(pa.array([" a", "?", "-9", None, "b "]), column, MISSING)
     assert found.texts is not None
@@ -99,7 +99,7 @@ def test_categories() -> None:
 
 
 def test_no_rows() -> None:
-    """No rows are read as none, and a column that is absent as missing."""
+    """An empty column is read as empty, and a column of nulls as missing."""
     for column in (NUMBER, DATE, Column("x", "boolean", "feature", True, categories=("no", "yes"))):
         assert ([], [], []) == read(column, [], pa.string())
         assert ([-1, -1], [False, False], [False, False]) == read(column, [None, None], pa.null())

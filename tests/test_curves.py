@@ -1,4 +1,4 @@
-"""The curves against scikit-learn: small, finite, and of the same shape."""
+"""The curves compared with scikit-learn: small, finite, and always with the same columns."""
 
 import json
 
@@ -35,7 +35,7 @@ def names(n_classes):
 @pytest.mark.parametrize("curve", CURVES)
 @pytest.mark.parametrize(("n", "n_classes"), [(3, 2), (50, 3), (20_000, 2), (3000, 4)])
 def test_curves_are_finite_and_small(curve, n, n_classes):
-    """Every number of a curve is finite and fits JSON, and no class has more than 200 points."""
+    """Every number of a curve is finite and valid JSON, and no class has more than 200 points."""
     frame = CURVES[curve](*drawn(n, n_classes), names(n_classes))
     json.dumps(frame.to_dict("records"), allow_nan=False)
     assert np.isfinite(frame.drop(columns="class").to_numpy(dtype=float)).all()
@@ -46,7 +46,7 @@ def test_curves_are_finite_and_small(curve, n, n_classes):
 @pytest.mark.parametrize("n", [30, 5000])
 @pytest.mark.parametrize("decimals", [1, 15])
 def test_the_roc_curve_keeps_its_shape(n, decimals):
-    """The thinned ROC curve runs from (0, 0) to (1, 1), never falls, and departs from the whole one by 1 % at most."""
+    """The thinned ROC curve runs from (0, 0) to (1, 1), never falls, and deviates from the full curve by at most 1 %."""
     y_true, y_prob = drawn(n, 2, decimals=decimals)
     frame = roc_curve_frame(y_true, y_prob, names(2))
     assert [[0, 0], [1, 1]] == frame[["fpr", "tpr"]].iloc[[0, -1]].to_numpy().tolist()
@@ -62,7 +62,7 @@ def test_the_roc_curve_keeps_its_shape(n, decimals):
 
 
 def test_the_roc_curve_begins_above_every_score():
-    """At the first threshold no row is predicted positive, even where a score is 1."""
+    """At the first threshold no row is predicted positive, even if a score is 1."""
     y_prob = np.array([[0.0, 1.0], [0.5, 0.5]])
     first = roc_curve_frame(np.array([1, 0]), y_prob, names(2)).iloc[0]
     assert (0, 0) == (first["fpr"], first["tpr"])
@@ -71,7 +71,7 @@ def test_the_roc_curve_begins_above_every_score():
 
 @pytest.mark.parametrize("n", [30, 5000])
 def test_the_pr_curve_is_scikit_learns(n):
-    """Every point of the precision-recall curve is one of scikit-learn's, recall rises and reaches 1."""
+    """Every point of the precision-recall curve is one of scikit-learn's; recall ascends to 1."""
     y_true, y_prob = drawn(n, 2, decimals=3)
     frame = pr_curve_frame(y_true, y_prob, names(2))
     precision, recall, thresholds = sk.precision_recall_curve(y_true, y_prob[:, 1])
@@ -83,7 +83,7 @@ def test_the_pr_curve_is_scikit_learns(n):
 
 
 def test_more_classes_have_a_curve_each_against_the_rest():
-    """With three classes, each class's curve is the one it has alone against the rest."""
+    """With three classes, the curve of a class is that of the class against the rest."""
     y_true, y_prob = drawn(100, 3)
     frame = roc_curve_frame(y_true, y_prob, names(3))
     for code, name in enumerate(names(3)):
@@ -93,7 +93,7 @@ def test_more_classes_have_a_curve_each_against_the_rest():
 
 @pytest.mark.parametrize("curve", ["roc", "pr"])
 def test_a_class_without_rows_has_no_curve(curve):
-    """A class without a row among those evaluated is left out of the ROC and PR curves, the others are drawn."""
+    """A class without a row is excluded from the ROC and PR curves; the others have curves."""
     y_true, y_prob = drawn(60, 3)
     y_true[y_true == 1] = 2
     assert {"class 0", "class 2"} == set(CURVES[curve](y_true, y_prob, names(3))["class"])
@@ -101,7 +101,7 @@ def test_a_class_without_rows_has_no_curve(curve):
 
 @pytest.mark.parametrize("curve", ["roc", "pr"])
 def test_without_a_positive_row_a_frame_is_empty_with_its_columns(curve):
-    """With negative rows only, the frames are empty and have the columns they always have."""
+    """With negative rows only, the frames are empty and have their columns."""
     y_true, y_prob = drawn(20, 2)
     frame = CURVES[curve](np.zeros_like(y_true), y_prob, names(2))
     assert frame.empty
@@ -112,7 +112,7 @@ def test_without_a_positive_row_a_frame_is_empty_with_its_columns(curve):
 
 
 def test_calibration_bins_hold_the_same_number_of_rows():
-    """Of 1,000 rows with distinct probabilities each of ten bins holds a hundred, and the bins' means are those of the rows."""
+    """With 1,000 distinct probabilities, each of ten bins holds a hundred rows, and the means are those of its rows."""
     y_true, y_prob = drawn(1000, 2)
     frame = calibration_frame(y_true, y_prob, names(2))
     assert [100] * 10 == frame["rows"].tolist()
@@ -123,7 +123,7 @@ def test_calibration_bins_hold_the_same_number_of_rows():
 
 
 def test_rows_of_equal_probability_share_a_calibration_bin():
-    """Where only two probabilities occur there are two bins, one for each."""
+    """With two distinct probabilities there are two bins."""
     y_prob = np.array([[0.8, 0.2]] * 30 + [[0.3, 0.7]] * 10)
     y_true = np.array([0, 1, 0] * 10 + [1] * 10)
     frame = calibration_frame(y_true, y_prob, names(2))
@@ -141,7 +141,7 @@ def test_the_wilson_interval_is_scipys(hits, rows):
 
 
 def test_the_confusion_matrix_counts_every_pair_of_classes():
-    """The confusion matrix has a line for every pair of classes, also those that never met, and counts as scikit-learn."""
+    """The confusion matrix has a row for every pair of classes, and counts as scikit-learn does."""
     y_true, y_pred = np.array([0, 1, 1, 2, 2, 2]), np.array([0, 1, 0, 2, 2, 0])
     frame = confusion_frame(y_true, y_pred, ["a", "b", "c"])
     matrix = frame.pivot_table(index="actual", columns="predicted", values="rows")
@@ -150,7 +150,7 @@ def test_the_confusion_matrix_counts_every_pair_of_classes():
 
 
 def test_the_threshold_frame_says_what_each_threshold_would_give():
-    """Precision, recall and F1 at each threshold are scikit-learn's for the rows predicted positive from there on."""
+    """Precision, recall and F1 at each threshold are those of scikit-learn."""
     y_true, y_prob = drawn(3000, 2)
     frame = threshold_frame(y_true, y_prob)
     assert len(frame) <= 200
@@ -164,7 +164,7 @@ def test_the_threshold_frame_says_what_each_threshold_would_give():
 
 
 def test_wrong_arguments_are_refused():
-    """Names that do not fit the columns and thresholds of three classes are errors that say so."""
+    """Wrong numbers of class names, and thresholds of three classes, are refused."""
     with pytest.raises(ValueError, match="classes must have 3 names, one per column of y_prob, but has 2"):
         roc_curve_frame(*drawn(10, 3), names(2))
     with pytest.raises(ValueError, match="y_prob must have 2 columns"):
@@ -174,14 +174,14 @@ def test_wrong_arguments_are_refused():
 
 
 def weighted(n, n_classes, *, decimals=15):
-    """Rows with weights, a third of them 0."""
+    """Return rows with weights, a third of them 0."""
     draw = np.random.default_rng(1)
     return (*drawn(n, n_classes, decimals=decimals), draw.exponential(size=n) * (draw.random(n) > 1 / 3))
 
 
 @pytest.mark.parametrize("decimals", [1, 15])
 def test_weighted_curves_are_scikit_learns(decimals):
-    """Every point of the ROC and PR curves and of the threshold frame is scikit-learn's with sample_weight."""
+    """Every point of the ROC and PR curves and of the threshold frame is that of scikit-learn with sample_weight."""
     y_true, y_prob, weight = weighted(60, 2, decimals=decimals)
     kept = weight > 0
     y, score, w = y_true[kept], y_prob[kept, 1], weight[kept]
@@ -199,7 +199,7 @@ def test_weighted_curves_are_scikit_learns(decimals):
 
 
 def test_weighted_calibration_means_are_weighted():
-    """Bins of a weighted calibration hold about as many rows each, their means are weighted, their intervals wider."""
+    """Bins of a weighted calibration curve hold about the same number of rows; means are weighted, and intervals wider."""
     y_true, y_prob, weight = weighted(900, 2)
     frame = calibration_frame(y_true, y_prob, names(2), weight)
     kept = weight > 0
@@ -214,7 +214,7 @@ def test_weighted_calibration_means_are_weighted():
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_weights_of_one_draw_the_same_curves(n_classes):
-    """Weights of 1 change no bit of any curve."""
+    """Weights of 1 change no bit of a curve."""
     y_true, y_prob = drawn(300, n_classes, decimals=2)
     for curve in CURVES.values():
         plain, ones = (curve(y_true, y_prob, names(n_classes), weight) for weight in (None, np.ones(300)))
@@ -222,7 +222,7 @@ def test_weights_of_one_draw_the_same_curves(n_classes):
 
 
 def test_of_a_thousand_classes_the_commonest_are_drawn():
-    """Of 1,000 classes the 30 commonest have curves and lines of their own; the confusion matrix still counts every row."""
+    """Of 1,000 classes, the 30 most frequent have curves and rows of their own; the confusion matrix still counts every row."""
     draw = np.random.default_rng(0)
     y_true = np.r_[draw.integers(500, 530, 3000), draw.integers(0, 1000, 1000)]
     y_pred = draw.permutation(y_true)
@@ -240,6 +240,6 @@ def test_of_a_thousand_classes_the_commonest_are_drawn():
 
 
 def test_classes_of_equally_many_rows_are_drawn_in_order():
-    """Of 40 classes of equally many rows the first thirty are drawn."""
+    """Of 40 equally frequent classes, the first thirty have curves."""
     frame = confusion_frame(np.arange(80) % 40, np.arange(80) % 40, names(40))
     assert [f"class {code}" for code in range(30)] == frame["actual"].unique().tolist()[:-1]

@@ -1,4 +1,4 @@
-"""A database query: rows from SQLite and PostgreSQL, read once and never changed, and no password in sight."""
+"""A database query returns the rows of SQLite and PostgreSQL, never changes them, and never shows a password."""
 
 import datetime
 import os
@@ -21,7 +21,7 @@ SECRET = "p%40ss w:rd/secret"
 
 @pytest.fixture
 def lite(tmp_path: Path) -> Path:
-    """An SQLite file."""
+    """Return an SQLite file."""
     path = tmp_path / "da%ta?.db"
     with sqlite3.connect(path) as base:
         base.execute("create table t (x, y real, name text, blob blob)")
@@ -33,7 +33,7 @@ def lite(tmp_path: Path) -> Path:
 
 
 def test_sqlite_file(lite: Path) -> None:
-    """A path that is an SQLite file is the database, and data.query is asked."""
+    """A path that is an SQLite file is the database for data.query."""
     assert {"x": [1, None, 3], "name": ["a", "b%", None]} == rows(lite, query="select x, name from t;")
     assert {"x": [None]} == rows(lite, query="select x from t where name like '%\\%' escape '\\' or name = ':b'")
     assert {"name": ["a", "b%", None]} == rows(lite, frozenset(["blob", "x", "y"]), query="select * from t")
@@ -51,7 +51,7 @@ def test_query_in_a_file(tmp_path: Path, lite: Path) -> None:
 
 
 def test_mixed_types(tmp_path: Path, lite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A column whose values in a batch are of several types becomes texts there; integers beyond 64 bits cannot be."""
+    """A column with values of several types in a batch becomes texts in that batch."""
     query = "select 1 as m, 2.5 as n, 9223372036854775807 as b union all select 'one', 3, 1"
     assert {"m": ["1", "one"], "n": [2.5, 3.0], "b": [2**63 - 1, 1]} == rows(lite, query=query)
     monkeypatch.setattr(database, "_MIN_ROWS", 1)
@@ -60,7 +60,7 @@ def test_mixed_types(tmp_path: Path, lite: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_write_ahead_log(lite: Path) -> None:
-    """An SQLite file in WAL mode is read alone, and refused with the way out while rows are still in its log."""
+    """An SQLite file in WAL mode is read without its log. If the log holds rows, the error says how to merge them."""
     base = sqlite3.connect(lite, isolation_level=None)
     base.execute("pragma journal_mode = wal")
     base.execute("insert into t (x) values (4)")
@@ -75,7 +75,7 @@ def test_write_ahead_log(lite: Path) -> None:
 
 
 def test_never_written(tmp_path: Path, lite: Path) -> None:
-    """A query that changes something is refused, and a database that does not exist is not made."""
+    """A query that changes the database raises an error, and a database that does not exist is not created."""
     before = lite.read_bytes()
     assert "readonly database" in refused(lite, query="delete from t")
     assert "must return rows, but is not a select statement" in refused(lite, query="pragma foreign_keys = on")
@@ -109,7 +109,7 @@ def test_never_written(tmp_path: Path, lite: Path) -> None:
     ids=lambda value: str(value)[:50],
 )
 def test_refused(lite: Path, how: dict[str, str], words: str) -> None:
-    """What cannot be asked or answered is one sentence."""
+    """An invalid query or database raises an error in one sentence."""
     assert words in refused(lite, **how)
 
 
@@ -117,7 +117,7 @@ def test_refused(lite: Path, how: dict[str, str], words: str) -> None:
     "url", ["postgresql+psycopg://u:{}@h/x", "postgresql+psycopg://u@h/x?password={}", "sqlite:///{}?passwd=1&PassWord={}"]
 )
 def test_password_in_the_url(tmp_path: Path, url: str) -> None:
-    """A password belongs into the environment: in the URL it is refused, and not repeated."""
+    """A password in the URL raises an error that does not repeat it."""
     said = refused(tmp_path, database=url.format("geheim", "geheim"), query="select 1")
     assert "data.database must not contain a password, but does." in said
     assert "geheim" not in said
@@ -126,7 +126,7 @@ def test_password_in_the_url(tmp_path: Path, url: str) -> None:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server that asks for a password."""
+    """Return the URL of a PostgreSQL server that requires a password."""
     if not BINARIES:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     # Not in pytest's folder, which every run of pytest closes to other users: as root the server must run as another one.
@@ -151,7 +151,7 @@ def postgres() -> Iterator[str]:
 
 
 def test_postgresql(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers, decimals, dates and times, booleans and texts come from a real server, more rows than one batch."""
+    """Numbers, decimals, dates, times, booleans and texts are read from a real server, in several batches."""
     monkeypatch.setenv(database.PASSWORD, SECRET)
     query = """
         select i, i / 4.0 as price, i::float8 as x, i % 2 = 0 as even, 'ä%:b' as name, null as nothing,
@@ -174,7 +174,7 @@ def test_postgresql(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_postgresql_refused(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong password, wrong SQL, bytes and arrays are one sentence without the password."""
+    """A wrong password, wrong SQL, bytes and arrays raise an error in one sentence without the password."""
 
     def said(query: str, password: str) -> str:
         monkeypatch.setenv(database.PASSWORD, password)
@@ -191,7 +191,7 @@ def test_postgresql_refused(postgres: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_no_password_from_elsewhere(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password comes from one variable alone: those places in which PostgreSQL's own library looks do not count."""
+    """The password is read from one variable only, not from the other places in which PostgreSQL's library looks."""
     passwords = write(tmp_path, f"*:*:*:*:{SECRET.replace(':', chr(92) + ':')}\n", "passwords")
     passwords.chmod(0o600)
     monkeypatch.delenv(database.PASSWORD, raising=False)
@@ -203,7 +203,7 @@ def test_no_password_from_elsewhere(postgres: str, tmp_path: Path, monkeypatch: 
 
 
 def test_query_is_no_pipe(tmp_path: Path, lite: Path) -> None:
-    """A query file that is a pipe is refused, and nothing waits for it."""
+    """A query file that is a pipe raises an error, and nothing waits for it."""
     os.mkfifo(tmp_path / "ask.sql")
     assert "must be a text file, but is not: it is not a regular file" in refused(
         tmp_path / "ask.sql", database=f"sqlite:///{lite}"
@@ -211,7 +211,7 @@ def test_query_is_no_pipe(tmp_path: Path, lite: Path) -> None:
 
 
 def test_sqlite_file_of_a_url() -> None:
-    """The file of an SQLite URL can be told without opening it."""
+    """The file of an SQLite URL is found without opening it."""
     assert Path("../shop.db") == database.sqlite_file("sqlite:///../shop.db")
     assert Path("/srv/shop.db") == database.sqlite_file("sqlite+pysqlite:////srv/shop.db")
     assert (

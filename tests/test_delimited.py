@@ -1,4 +1,4 @@
-"""CSV and TSV: what stands in the file is what is read, whatever the delimiter, the quotes and the compression."""
+"""CSV and TSV files are read as they were written, whatever the delimiter, the quotes and the compression."""
 
 import bz2
 import csv
@@ -58,7 +58,7 @@ def test_round_trip(table: list[list[str]], delimiter: str, style: tuple[str, in
 @pytest.mark.parametrize("packed", sorted(PACKED))
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_found(tmp_path: Path, delimiter: str, packed: str) -> None:
-    """The delimiter and the header are found, in compressed files too, whatever the file is called."""
+    """The delimiter and the header are found whatever the name of the file, also in compressed files."""
     text = "name,height,note\nAnn,1.5,x y\nBob,2,\n".replace(",", delimiter).encode()
     expected = {"name": ["Ann", "Bob"], "height": ["1.5", "2"], "note": ["x y", None]}
     assert expected == rows(write(tmp_path, PACKED[packed](text), f"t.csv{packed}"))
@@ -85,7 +85,7 @@ def test_found(tmp_path: Path, delimiter: str, packed: str) -> None:
     ],
 )
 def test_names(tmp_path: Path, text: str, names: list[str]) -> None:
-    """A first line that fits into its columns is a row; numbers that count up are names; a first column may have no name."""
+    """A first line with values like those below is a row. Numbers that count up are names. A first column may lack a name."""
     found = rows(write(tmp_path, text))
     assert names == list(found)
     first_is_row = names[0] == "column_1" and not text.startswith(",")
@@ -93,7 +93,7 @@ def test_names(tmp_path: Path, text: str, names: list[str]) -> None:
 
 
 def test_header_given(tmp_path: Path) -> None:
-    """data.header overrules what the first line looks like, and data.columns gives names."""
+    """data.header overrules what the first line suggests, and data.columns gives the names."""
     path = write(tmp_path, "1,a\n2,b\n")
     assert {"1": ["2"], "a": ["b"]} == rows(path, header=True)
     assert {"x": ["1", "2"], "t": ["a", "b"]} == rows(path, columns=("x", "t"))
@@ -101,7 +101,7 @@ def test_header_given(tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    """Only the empty field is null, and only if data.missing has it: other texts are left for the survey to count."""
+    """Only the empty field is null, and only if data.missing has it. The survey counts the other texts."""
     path = write(tmp_path, 'x,t\n?,a\n ?,b\n"?",c\nNA,d\n,e\n"",f\n')
     assert ["?", "?", "?", "NA", None, None] == [value and value.strip() for value in rows(path)["x"]]
     assert ["?", " ?", "?", "NA", "", ""] == rows(path, missing=("?",))["x"]
@@ -111,7 +111,7 @@ def test_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("tail", ["", "{end}", "{end}{end}{end}"])
 def test_line_ends(tmp_path: Path, end: str, tail: str) -> None:
-    """Lines may end in LF, CRLF or CR; blank lines at both ends, and none at the last line's, do not matter."""
+    """Lines may end in LF, CR LF or CR. Blank lines at both ends, and a missing last line end, do not matter."""
     text = end * 2 + f"x,t{end}1,a{end}2,b" + tail.format(end=end)
     assert {"x": ["1", "2"], "t": ["a", "b"]} == rows(write(tmp_path, text))
 
@@ -124,14 +124,14 @@ def test_trailing_delimiter(tmp_path: Path, text: str) -> None:
 
 
 def test_trailing_delimiter_with_a_value_behind_it(tmp_path: Path) -> None:
-    """What stands behind the last delimiter in a later line is not lost in silence."""
+    """A value after the last delimiter of a later line is not ignored."""
     path = write(tmp_path, "x,t\n" + f"1,{LONG},\n" * 30_000 + "1,a,b\n" + "1,a,\n" * 10)
     assert "line 30,002 has 3 and its first line names 2" in refused(path)
 
 
 @pytest.mark.parametrize("late", [0, 30_000])
 def test_blank_before_a_quote(tmp_path: Path, late: int) -> None:
-    """Blanks between a delimiter and a quote do not count, even where the first of them stands far below."""
+    """Blanks between a delimiter and a quote are skipped, even if the first of them occurs late in the file."""
     path = write(tmp_path, "n,x,t\n" + f'1,"u, ""{LONG}""",w\n' * late + '1, "a, b",yes\n2,  "c",no\n')
     found = rows(path)
     assert ["a, b", "c"] == found["x"][late:]
@@ -139,13 +139,13 @@ def test_blank_before_a_quote(tmp_path: Path, late: int) -> None:
 
 
 def test_text_that_ends_with_a_line_end(tmp_path: Path) -> None:
-    """The last field may end with a line end, within its quotes."""
+    """The last field may end with a line end within quotes."""
     assert {"x": ["1"], "t": ["a\n"]} == rows(write(tmp_path, 'x,t\n1,"a\n"\n'))
     assert {"x": ["1"], "t": ["a\r\n"]} == rows(write(tmp_path, 'x,t\r\n1,"a\r\n"'))
 
 
 def test_late_quoted_newline(tmp_path: Path) -> None:
-    """The first line end within quotes may stand far below, across the blocks that are read."""
+    """The first line end within quotes may occur late, and across the blocks that are read."""
     long = "line\n" * 300_000
     found = rows(write(tmp_path, "x,t\n" + f"1,{LONG}\n" * 30_000 + f'2,"{long}"\n3,c\n'))
     assert [long, "c"] == found["t"][-2:]
@@ -153,7 +153,7 @@ def test_late_quoted_newline(tmp_path: Path) -> None:
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    """Names with quotes, line ends, emoji or markup are kept to the letter."""
+    """Names with quotes, line ends, emoji or markup are kept exactly."""
     written = io.StringIO(newline="")
     csv.writer(written).writerows([HOSTILE, [str(i) for i in range(len(HOSTILE))]])
     assert {name: [str(i)] for i, name in enumerate(HOSTILE)} == rows(write(tmp_path, written.getvalue()))
@@ -169,7 +169,7 @@ def test_many_columns(tmp_path: Path) -> None:
 
 
 def test_skipped_columns(tmp_path: Path) -> None:
-    """Columns that are dropped are not read, wherever they stand, so that nothing in them can be wrong."""
+    """Dropped columns are not read, whatever their position, so they may hold anything."""
     content = b"x,y,t\n1,\xff,a\n2,b,b\n"
     assert {"t": ["a", "b"]} == rows(write(tmp_path, b"x,y,t\n1,2,a\n2,b,b\n"), frozenset(["x", "y"]))
     assert {"x": ["1", "2"]} == rows(write(tmp_path, content.replace(b"\xff", b"e")), frozenset(["y", "t"]))
@@ -180,7 +180,7 @@ def test_skipped_columns(tmp_path: Path) -> None:
     ("encoding", "prefix"), [("latin-1", b""), ("cp1252", b""), ("utf-16", b""), ("utf-8", b"\xef\xbb\xbf"), ("utf-8-sig", b"")]
 )
 def test_encodings(tmp_path: Path, encoding: str, prefix: bytes) -> None:
-    """data.encoding names the encoding; a BOM is no part of the first name."""
+    """data.encoding names the encoding. A byte order mark is not part of the first name."""
     text = "größe,t\n" + f"{'ä' * 100},b\n" * 30_000
     path = write(tmp_path, prefix + text.encode(encoding))
     assert {"größe": ["ä" * 100] * 30_000, "t": ["b"] * 30_000} == rows(path, encoding=encoding)
@@ -192,13 +192,13 @@ def read_all(path: Path) -> None:
 
 
 def test_memory_is_flat(tmp_path: Path) -> None:
-    """Four times the rows need no more memory."""
+    """A table of four times the rows needs no more memory."""
     few, many = (write(tmp_path, "x,y,t\n" + "1.25,some text,a\n" * rows, f"{rows}.csv") for rows in (2_000_000, 8_000_000))
     assert growth_bytes(read_all, many) < 1.5 * growth_bytes(read_all, few)
 
 
 def test_a_stream_is_not_closed_amid_a_read(tmp_path: Path) -> None:
-    """A read in another thread ends before the file is closed: it never sees a file descriptor that is no longer its own."""
+    """A read in another thread ends before the file is closed, so it never uses the file descriptor of another file."""
     path = write(tmp_path, "1.25,some text,a\n" * 100_000)
     errors: list[Exception] = []
 
@@ -272,13 +272,13 @@ REFUSED: list[tuple[str | bytes, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("content", "how", "words"), REFUSED, ids=[words[:40] for _, _, words in REFUSED])
 def test_refused(tmp_path: Path, content: str | bytes, how: dict[str, Any], words: str) -> None:
-    """What is no table is refused in one sentence, with the line where it goes wrong and the way out."""
+    """A file that is not a table raises an error with the wrong line and what to do."""
     assert words in refused(write(tmp_path, content), **how)
 
 
 @pytest.mark.parametrize("packed", [".gz", ".bz2", ".xz", ".zst"])
 def test_truncated(tmp_path: Path, packed: str) -> None:
-    """A compressed file that ends too early is refused, after its head was fine too."""
+    """A compressed file that ends too early raises an error, even if its head is complete."""
     content = PACKED[packed](("x,t\n" + "".join(f"{i * 7919 % 10007},{i}\n" for i in range(50_000))).encode())
     for end in (len(content) - 1, len(content) // 2, 40):
         assert "Copy or download it again." in refused(write(tmp_path, content[:end], f"t.csv{packed}"))
@@ -286,20 +286,20 @@ def test_truncated(tmp_path: Path, packed: str) -> None:
 
 
 def test_gzip_bomb(tmp_path: Path) -> None:
-    """A small file that unpacks to a large one is cut off at machine.max_bytes."""
+    """A small file that decompresses to a large one raises an error at machine.max_bytes."""
     path = write(tmp_path, gzip.compress(b"x,t\n" + b"1,a\n" * 20_000_000, 9), "bomb.csv.gz")
     assert path.stat().st_size < 200_000
     assert "at most 10,000,000 bytes of text" in refused(path, max_bytes=10_000_000)
 
 
 def test_two_gzip_members(tmp_path: Path) -> None:
-    """Compressed files that were put behind each other are one."""
+    """Concatenated compressed files are read as one."""
     path = write(tmp_path, gzip.compress(b"x,t\n1,a\n") + gzip.compress(b"2,b\n"), "t.csv.gz")
     assert {"x": ["1", "2"], "t": ["a", "b"]} == rows(path)
 
 
 def test_batches_are_of_even_size(tmp_path: Path) -> None:
-    """Batches hold about a million cells, as smaller ones cost more in what follows."""
+    """Batches hold about a million cells, because smaller ones are slow."""
     path = write(tmp_path, "x,t\n" + "1,a\n" * 2_000_000)
     sizes = [batch.num_rows for batch in open_table(path, Reading()).batches()]
     assert 2_000_000 == sum(sizes)
@@ -307,7 +307,7 @@ def test_batches_are_of_even_size(tmp_path: Path) -> None:
 
 
 def test_endless_line_in_the_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python's reader takes over, or looks for what is wrong, a line that never ends is refused too."""
+    """A line that never ends raises an error in Python's reader too, which reads unusual files and locates errors."""
     monkeypatch.setattr(stream, "MAX_LINE", 100)
     for good in ('x,t\n1, "a, b"\n', "x,t\n1,a\n"):
         assert "must have lines of at most 100 characters" in refused(write(tmp_path, good + "1,a,3," * 20 + "\n"))

@@ -1,4 +1,4 @@
-"""The encoder: rows to numbers and back, by what the train part alone was like."""
+"""Encoding rows as numbers and decoding them, as learned from the train part alone."""
 
 import json
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ BOOLEANS = [["yes", "no"], ["Y", "N"], ["true", "false"], ["TRUE", "FALSE"], ["t
 
 
 def texts(values: Iterable[Any]) -> list[str | None]:
-    """Values as texts, missing ones as None."""
+    """Return values as texts, missing ones as None."""
     return [None if pd.isna(value) else str(value) for value in values]
 
 
 @st.composite
 def frames(draw: st.DrawFn) -> pd.DataFrame:
-    """Tables of numbers, categories and booleans, all with gaps, under odd names and with odd values."""
+    """Generate tables of numbers, categories and booleans with missing values, unusual names and unusual values."""
     rows = draw(st.integers(2, 20))
     columns: dict[str, Any] = {"(one)": [f"{'ab'[i % 2]}" for i in range(rows)]}
     for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):
@@ -37,7 +37,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 
 
 def test_unseen() -> None:
-    """A level that train did not have is code 0, and said; so is a missing value where train had none, which is no level."""
+    """A level that train does not have is code 0 and is reported. So is a missing value if train has none."""
     encoder, contract, _ = fitted(pd.DataFrame({"c": ["a", "b"]}))
     read = encoder.read({"c": pa.array(["a", "new", None, "b"])}, contract, rows=4)
     assert [[1], [0], [0], [2]] == encoder.encode(read.values).tolist()
@@ -45,14 +45,14 @@ def test_unseen() -> None:
 
 
 def test_missing_number_unseen() -> None:
-    """A number that is missing only after training is the mean."""
+    """A number that is missing only in later rows is encoded as the mean."""
     encoder, contract, _ = fitted(pd.DataFrame({"x": [1.0, 3.0]}))
     assert [[0], [1]] == encoded(pd.DataFrame({"x": [None, 3.0]}), encoder, contract).tolist()
 
 
 @given(frames(), frames())
 def test_never_nan(train: pd.DataFrame, later: pd.DataFrame) -> None:
-    """Encoded rows are finite, of float32, and as wide as the names and cardinalities say, also for rows seen later."""
+    """Encoded rows are finite float32 and as wide as the names and cardinalities, also for later rows."""
     encoder, contract, X = fitted(train)
     later = later.reindex(columns=train.columns).astype(object)
     later.iloc[:, 0] = later.iloc[:, -1] if len(later.columns) > 1 else None
@@ -65,7 +65,7 @@ def test_never_nan(train: pd.DataFrame, later: pd.DataFrame) -> None:
 
 @given(finite(1e150), finite(1e150), finite(1e150))
 def test_far_values_stay_finite(one: float, two: float, later: float) -> None:
-    """A later value, however far from the train part's, is a number that a network can be fed with, without a warning."""
+    """A later value is encoded as a moderate number, however far it is from the values of train."""
     encoder, contract, _ = fitted(pd.DataFrame({"x": [one, two, 3.0]}), types={"x": "number"})
     frame = pd.DataFrame({"x": [later, -1e308, np.inf]})
     assert 1e6 >= np.abs(encoded(frame, encoder, contract)).max()
@@ -74,7 +74,7 @@ def test_far_values_stay_finite(one: float, two: float, later: float) -> None:
 @settings(deadline=None)
 @given(frames(), st.integers(1, 5))
 def test_decode(frame: pd.DataFrame, rows: int) -> None:
-    """Decoding gives the raw values back: categories and booleans as they were, numbers nearly."""
+    """Decoding returns categories and booleans exactly, and numbers nearly."""
     encoder, _, X = fitted(frame, rows)
     decoded = encoder.decode(X)
     assert [column.name for column in encoder.columns] == list(decoded.columns)
@@ -93,7 +93,7 @@ def test_decode(frame: pd.DataFrame, rows: int) -> None:
 
 @pytest.mark.parametrize("clock", [False, True])
 def test_dates_like_pandas(clock: bool) -> None:
-    """A date is its time, standardised, then month, day, weekday and, where times of day occur, hour: each from -1 to 1."""
+    """A date is its standardized time, then month, day, weekday and, with times of day, hour, each from -1 to 1."""
     draw = np.random.default_rng(0)
     seconds = draw.integers(-2_000_000_000, 4_000_000_000, 500)
     seconds = seconds if clock else seconds // 86400 * 86400
@@ -113,7 +113,7 @@ def test_dates_like_pandas(clock: bool) -> None:
 
 
 def test_missing_date() -> None:
-    """A missing date is 0 everywhere but in the column that says so, and decodes to nothing."""
+    """A missing date is 0 in all columns but the indicator, and decodes to None."""
     encoder, _, X = fitted(pd.DataFrame({"d": pd.to_datetime(["2020-01-01", None, "2021-07-15"])}))
     assert [0, 0, 0, 0, 1] == X[1].tolist()
     assert ["2020-01-01", None, "2021-07-15"] == texts(encoder.decode(X)["d"])
@@ -130,14 +130,14 @@ def test_json_round_trip(frame: pd.DataFrame) -> None:
 
 
 def test_order_and_company_of_columns_do_not_matter() -> None:
-    """Raw rows may have their columns in another order, and others beside them."""
+    """Raw rows may have their columns in another order, and further columns."""
     frame = mixed_table(50).drop(columns="target")
     encoder, contract, X = fitted(frame)
     np.testing.assert_array_equal(X, encoded(frame[frame.columns[::-1]].assign(more=1), encoder, contract))
 
 
 def test_row_alone_as_in_company() -> None:
-    """A row is encoded the same alone as among others."""
+    """The encoding of a row does not depend on the other rows of the batch."""
     frame = mixed_table(50).drop(columns="target")
     encoder, contract, X = fitted(frame)
     alone = np.concatenate([encoded(frame.iloc[[i]], encoder, contract) for i in range(len(frame))])
@@ -145,14 +145,14 @@ def test_row_alone_as_in_company() -> None:
 
 
 def test_no_rows() -> None:
-    """No rows are encoded to no rows."""
+    """An empty batch is encoded as an empty array."""
     frame = mixed_table(50).drop(columns="target")
     encoder, contract, X = fitted(frame)
     assert (0, X.shape[1]) == encoded(frame.head(0), encoder, contract).shape
 
 
 def test_absent_column() -> None:
-    """A column that no row of train lacked must be there; another one is taken as missing."""
+    """An absent column is an error if train has no missing value in it, and is missing otherwise."""
     encoder, contract, _ = fitted(mixed_table(50)[["age", "score", "colour"]])
     rows = {"age": pa.array([1.0]), "score": pa.array([1.0])}
     assert [[4]] == encoder.encode(encoder.read(rows, contract, rows=1).values)[:, encoder.blocks["colour"]].tolist()
@@ -163,7 +163,7 @@ def test_absent_column() -> None:
 
 
 def test_odd_values_are_said() -> None:
-    """What is wrong, outside or unseen is named by column and row, and nothing else is."""
+    """Wrong, outside and unseen values are reported by column and row, and no other values are."""
     encoder, contract, _ = fitted(pd.DataFrame({"x": [1.0, 2.0, None], "c": ["a", "b", "a"], "b": ["yes", "no", "yes"]}))
     rows = {"x": pa.array(["oops", "5", "1"]), "c": pa.array(["a", "b", "z"]), "b": pa.array(["yes", "no", "NO"])}
     odd = encoder.read(rows, contract, rows=3).odd
@@ -173,7 +173,7 @@ def test_odd_values_are_said() -> None:
 
 
 def test_rows_read_by_another_reader_are_encoded_alike() -> None:
-    """Blanks in front, tokens of missing values and whole floats for codes: encoded as the table's own reader leaves them."""
+    """Leading blanks, texts for missing values and whole floats for codes are encoded as in the table."""
     own = pd.DataFrame({"size": ["1", "2", "x", None], "age": [1.0, 2.0, None, 4.0]})
     encoder, contract, X = fitted(own)
     other = pd.DataFrame({"size": [" 1", " 2", " x", " ?"], "age": ["1", " 2", "?", " 4"]})
@@ -183,6 +183,6 @@ def test_rows_read_by_another_reader_are_encoded_alike() -> None:
 
 
 def test_blocks() -> None:
-    """Each column's place among the encoded ones is where its names stand."""
+    """The slice of each column has the positions of its encoded names."""
     encoder, _, _ = fitted(mixed_table(50).drop(columns="target"))
     assert {"age": slice(0, 2), "colour": slice(2, 3), "member": slice(3, 4), "score": slice(4, 5)} == encoder.blocks

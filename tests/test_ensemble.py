@@ -1,4 +1,4 @@
-"""What a classifier predicts with: networks, boosted trees, or a blend of both, to the last bit the same in any company."""
+"""Networks, boosted trees, or a blend of both: the same bits for a row whatever the other rows."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,7 +29,7 @@ def shares(rows: list[list[float]]) -> np.ndarray:
 
 
 def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", share: float = 0.5, **changes: Any) -> Ensemble:
-    """Networks of other weights and two boosted models; `share` is that of the networks."""
+    """Return an ensemble of networks and two boosted models; `share` is that of the networks."""
     done = prepared(300, classes)
     spec = spec_of(train_plan(name), done.encoder.cardinalities, done.parts["train"])
     torch.manual_seed(0)
@@ -40,7 +40,7 @@ def members(classes: int = 2, *, networks: int = 2, name: str = "mlp", share: fl
 
 
 def blend(share: float) -> tuple[float, ...]:
-    """Shares of the networks and of two boosted models."""
+    """Return the shares of the networks and of two boosted models."""
     return share, (1 - share) / 4, 3 * (1 - share) / 4
 
 
@@ -53,7 +53,7 @@ def rows(classes: int = 2) -> np.ndarray:
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_probabilities(name: str, classes: int, share: float, temperature: float) -> None:
-    """Whatever predicts, a row has a probability for each class, in float64, and they sum to 1."""
+    """Every row has a float64 probability per class, and they sum to 1."""
     y_prob = members(classes, name=name, share=share, temperature=temperature).predict_proba(rows(classes))
     assert (len(rows(classes)), classes) == y_prob.shape
     assert np.float64 == y_prob.dtype
@@ -63,7 +63,7 @@ def test_probabilities(name: str, classes: int, share: float, temperature: float
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.9, 1.0])
 def test_blend_is_the_weighted_mean(share: float) -> None:
-    """A blend is the weighted mean of the networks together and of each boosted model."""
+    """A blend is the weighted mean of the networks' mean and of each boosted model."""
     of_all = members(share=share)
     of_each = list(of_all.predict_each(rows()))
     np.testing.assert_array_equal(of_all.predict_networks(rows()), of_each[0])
@@ -74,7 +74,7 @@ def test_blend_is_the_weighted_mean(share: float) -> None:
 
 
 def test_networks_alone() -> None:
-    """Without trees the networks predict alone."""
+    """Without trees, the networks predict alone."""
     alone = members(trees=None)
     np.testing.assert_array_equal(alone.predict_networks(rows()), alone.predict_proba(rows()))
 
@@ -88,20 +88,20 @@ def test_networks_count_alike() -> None:
 
 
 def test_the_networks_own_members_count_alike() -> None:
-    """A network with members of its own predicts the mean of their probabilities, of one logit a class their softmax."""
+    """TabM predicts the mean of the probabilities of its networks; other networks predict their softmax."""
     logits = torch.randn(7, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(logits.softmax(-1).mean(1), log_probabilities(logits).exp())
     torch.testing.assert_close(logits[:, 0].softmax(-1), log_probabilities(logits[:, 0]).exp())
 
 
 def test_far_logits() -> None:
-    """Logits of any size have finite logarithms of probabilities where these are not 0."""
+    """Logits of any size have finite log-probabilities if the probabilities are not 0."""
     found = log_probabilities(torch.tensor([[[1e4, 0.0], [0.0, 1e4]], [[1e30, 1e30], [-1e30, -1e30]]]).double())
     torch.testing.assert_close(torch.full((2, 2), 0.5).double(), found.exp())
 
 
 def test_dropout_is_over() -> None:
-    """Networks predict without dropout, though they were left in training."""
+    """Networks predict without dropout, even if they are in training mode."""
     of_all = members()
     before = of_all.predict_proba(rows())
     for network in of_all.networks:
@@ -118,7 +118,7 @@ class TestTemperature:
 
     @given(PROBABILITIES, st.floats(0.1, 10))
     def test_order_stays(self, given_rows: list[list[float]], temperature: float) -> None:
-        """At any temperature the likelier class stays the likelier one, and probabilities sum to 1."""
+        """Every temperature keeps the order of the classes, and the probabilities sum to 1."""
         y_prob = shares(given_rows)
         found = apply_temperature(y_prob, temperature)
         np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-12)
@@ -128,19 +128,19 @@ class TestTemperature:
 
     @given(PROBABILITIES, st.floats(0.1, 10))
     def test_divides_the_logits(self, given_rows: list[list[float]], temperature: float) -> None:
-        """It is the softmax of the logits over the temperature, whatever constant is in them."""
+        """It is the softmax of the logits divided by the temperature, whatever constant is added to them."""
         y_prob = shares(given_rows)
         expected = torch.from_numpy((np.log(y_prob) + 5) / temperature).softmax(1).numpy()
         np.testing.assert_allclose(expected, apply_temperature(y_prob, temperature), rtol=1e-9)
 
     def test_draws_together(self) -> None:
-        """Above 1 probabilities are drawn towards each other, below 1 apart."""
+        """Above 1, probabilities become more equal; below 1, more extreme."""
         y_prob = np.array([[0.3, 0.7]])
         assert 0.5 < apply_temperature(y_prob, 2.0)[0, 1] < 0.7 < apply_temperature(y_prob, 0.5)[0, 1] < 1
 
     @pytest.mark.parametrize("temperature", [0.14, 0.5, 2.0, 7.4])
     def test_certain(self, temperature: float) -> None:
-        """A class that was certain stays so, and no probability is anything but a number."""
+        """A certain class stays certain, and every probability is finite."""
         found = apply_temperature(np.array([[0.0, 1.0], [1e-300, 1.0], [0.5, 0.5]]), temperature)
         assert np.isfinite(found).all()
         assert (found[:2, 1] > 0.98).all()
@@ -148,7 +148,7 @@ class TestTemperature:
 
 
 def encoded_rows(cardinalities: list[int], n: int, seed: int) -> np.ndarray:
-    """Numbers and codes, column by column in memory as `Encoder` gives them."""
+    """Return numbers and codes in the memory layout of `Encoder`."""
     draw = np.random.default_rng(seed)
     columns = [draw.integers(0, codes, n) if codes else draw.normal(size=n) for codes in cardinalities]
     return np.array(columns, dtype=np.float32).T
@@ -156,7 +156,7 @@ def encoded_rows(cardinalities: list[int], n: int, seed: int) -> np.ndarray:
 
 @st.composite
 def any_members(draw: st.DrawFn) -> tuple[Ensemble, list[int], int]:
-    """Networks of any architecture and size on any encoded columns, with weights as training may leave them, and trees."""
+    """Return networks of any architecture and size on any encoded columns, with random weights, and trees."""
     classes, seed = draw(st.integers(2, 9)), draw(st.integers(0, 10**6))
     cardinalities = draw(st.lists(st.sampled_from([0, 0, 0, 2, 4, 11]), min_size=1, max_size=20))
     width, blocks = 8 * draw(st.integers(1, 9)), draw(st.integers(1, 3))
@@ -196,7 +196,7 @@ def any_members(draw: st.DrawFn) -> tuple[Ensemble, list[int], int]:
 @settings(deadline=None, max_examples=60)
 @given(any_members(), st.integers(1, 700), st.integers(1, 300), st.booleans())
 def test_any_company(made: tuple[Ensemble, list[int], int], n: int, size: int, by_column: bool) -> None:
-    """A row has the same probabilities to the last bit in any order, any company, any batch and any layout in memory."""
+    """The probabilities of a row have the same bits in any order, batch, memory layout and set of rows."""
     one, cardinalities, seed = made
     X = encoded_rows(cardinalities, n, seed)
     expected = one.predict_proba(X)
@@ -214,7 +214,7 @@ def test_any_company(made: tuple[Ensemble, list[int], int], n: int, size: int, b
 @pytest.mark.parametrize("classes", [2, 5])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_no_rows(classes: int, share: float) -> None:
-    """No rows have no probabilities, in the shape of any."""
+    """Without rows, the result is empty and has the usual shape."""
     for name in NETWORKS:
         one = members(classes, name=name, share=share, temperature=1.2)
         assert (0, classes) == one.predict_proba(rows(classes)[:0]).shape

@@ -1,4 +1,4 @@
-"""Fitting: the best epoch is kept, every knob matters, and a killed run ends with the bytes of an undisturbed one."""
+"""Fitting a network: the best epoch is kept, every parameter has an effect, and a killed run resumes with the same bytes."""
 
 import math
 import signal
@@ -37,7 +37,7 @@ OVERFITS = {
     "hidden_layer_sizes": [32],
     "learning_rate": 0.05,
     "dropout": 0.1,
-}  # the best epoch is no late one
+}  # the best epoch is an early one
 knobs = train_plan
 
 
@@ -57,18 +57,18 @@ def fitted(
 
 
 def state(network: nn.Module) -> dict[str, bytes]:
-    """The weights' bytes by name."""
+    """Return the bytes of the weights by name."""
     return {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
 
 
 def same(one: tuple[nn.Module, pd.DataFrame], two: tuple[nn.Module, pd.DataFrame]) -> bool:
-    """Whether weights and history are the same, bit for bit."""
+    """Return whether weights and history are the same, bit for bit."""
     pd.testing.assert_frame_equal(one[1], two[1], check_exact=True)
     return state(one[0]) == state(two[0])
 
 
 def loss_by_hand(network: nn.Module, part: Part) -> float:
-    """Mean surprise at the true class; of several members, of the mean of their probabilities."""
+    """Compute the log loss; for TabM, that of the mean of the probabilities."""
     with torch.no_grad():
         y_prob = network.eval()(torch.from_numpy(part.X)).double().softmax(-1)
     y_prob = y_prob.mean(1) if y_prob.ndim == 3 else y_prob
@@ -77,7 +77,7 @@ def loss_by_hand(network: nn.Module, part: Part) -> float:
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """`fit` sets torch's threads for the whole process."""
+    """Restore the number of threads, which `fit` sets for the whole process."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -101,11 +101,11 @@ KNOBS = [(name, change) for name in NETWORKS for change in (*CHANGES[name], *REC
 
 
 class Killed(BaseException):
-    """Stands for a SIGKILL: nothing may catch it and tidy up."""
+    """Stands for a SIGKILL: nothing may catch it."""
 
 
 def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
-    """Let the run die in a hook of the epoch (from 0)."""
+    """Let the run die in a hook of an epoch (from 0)."""
     before = getattr(ClassifierModule, hook)
 
     def dying(self: ClassifierModule, *rest: Any) -> Any:
@@ -118,14 +118,14 @@ def kill_in(epoch: int, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
 
 @contextmanager
 def watched(see: Callable[[torch.optim.Optimizer], object]) -> Iterator[None]:
-    """Show the optimiser before each of its steps."""
+    """Call a function with the optimizer before each of its steps."""
     handle = register_optimizer_step_pre_hook(lambda optimizer, *_: see(optimizer) and None)
     yield
     handle.remove()
 
 
 def length(optimizer: torch.optim.Optimizer) -> float:
-    """Of the gradient of all weights together."""
+    """Return the norm of the gradient of all weights."""
     squares = [
         each.grad.square().sum() for group in optimizer.param_groups for each in group["params"] if each.grad is not None
     ]
@@ -142,7 +142,7 @@ def killed(scratch: Path, knobs: TrainPlan, epoch: int, hook: str, **parts: Any)
 class TestBest:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_best_epoch_is_kept(self, tmp_path: Path, name: str) -> None:
-        """The network is left with the weights whose validation loss, computed by hand, is the least of the history."""
+        """The network keeps the weights with the lowest validation loss of the history, computed by hand."""
         chosen = (
             knobs(name, **OVERFITS)
             if name == "mlp"
@@ -155,7 +155,7 @@ class TestBest:
         assert abs(history["valid_loss"].iloc[-1] - loss_by_hand(network, VALID)) > 1e-3
 
     def test_history(self, tmp_path: Path) -> None:
-        """The history has a row an epoch, from 1, with finite mean losses on train and valid."""
+        """The history has a row per epoch, from 1, with finite mean losses on train and valid."""
         _, history = fitted(tmp_path / "a", knobs())
         assert ["epoch", "train_loss", "valid_loss"] == list(history.columns)
         assert [1, 2, 3, 4] == history["epoch"].tolist()
@@ -170,7 +170,7 @@ class TestBest:
 
     @pytest.mark.parametrize("name", NETWORKS)
     def test_learns(self, tmp_path: Path, name: str) -> None:
-        """It learns what there is to learn: far better than the class shares, about as good as the truth allows."""
+        """The network is far better than the class shares, and about as good as the true probabilities allow."""
         network, _ = fitted(tmp_path / "a", knobs(name, max_epochs=15))
         assert loss_by_hand(network, VALID) < 0.47
         right = Ensemble((network,)).predict_proba(VALID.X).argmax(1) == VALID.y
@@ -178,7 +178,7 @@ class TestBest:
 
     @pytest.mark.parametrize("name", NETWORKS)
     def test_many_classes_and_categories(self, tmp_path: Path, name: str) -> None:
-        """Encoded tables with categories, gaps and five classes train like any other."""
+        """Encoded tables with categories, missing values and five classes can be trained on."""
         done, chosen = prepared(300, 5), knobs(name, max_epochs=8)
         torch.manual_seed(0)
         network = build_network(done.encoder, 5, spec_of(chosen, done.encoder.cardinalities, done.parts["train"]))
@@ -190,7 +190,7 @@ class TestBest:
 
 class TestTold:
     def test_every_epoch(self, tmp_path: Path) -> None:
-        """Each epoch and its loss on valid are told as they come, and change nothing."""
+        """The callback is called with each epoch and its validation loss, and has no effect on the training."""
         heard: list[tuple[int, float]] = []
         network = network_of(knobs())
         tmp_path.joinpath("a").mkdir()
@@ -208,7 +208,7 @@ class TestTold:
 
     @pytest.mark.parametrize("dies", [2, None], ids=["in an epoch", "after the last"])
     def test_resumed(self, tmp_path: Path, dies: int | None) -> None:
-        """A resumed run tells of the epochs before it, too."""
+        """A resumed run also calls it for the earlier epochs."""
         if dies is None:
             fitted(tmp_path / "a", knobs())
         else:
@@ -227,7 +227,7 @@ class TestTold:
         assert [1, 2, 3, 4] == [epoch for epoch, _ in heard]
 
     def test_what_it_raises(self, tmp_path: Path) -> None:
-        """What it raises ends the training, and comes out as it is."""
+        """An exception in the callback ends the training and is not wrapped."""
 
         def enough(epoch: int, loss: float) -> None:
             if epoch == 2:
@@ -240,7 +240,7 @@ class TestTold:
 
 class TestSame:
     def test_same_twice(self, tmp_path: Path) -> None:
-        """The same network, params and parts end with the same bytes, whatever torch's global state was."""
+        """The same network, parameters and parts give the same bytes, whatever torch's global random state."""
         one = fitted(tmp_path / "a", knobs(**OVERFITS))
         network = network_of(knobs(**OVERFITS))
         torch.rand(7)
@@ -250,20 +250,20 @@ class TestSame:
 
     @pytest.mark.parametrize(("name", "change"), KNOBS, ids=str)
     def test_every_knob_matters(self, tmp_path: Path, name: str, change: dict[str, Any]) -> None:
-        """Each knob of a fit changes the weights or the history."""
-        part = Part(TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80])  # unlike counts of classes
+        """Each parameter of a fit changes the weights or the history."""
+        part = Part(TRAIN.row[:80], (TRAIN.X[:80].sum(axis=1) > 1).astype(np.int64), TRAIN.X[:80])  # unequal classes
         base = {"learning_rate": 0.3, "max_epochs": 12} if "patience" in change else {"weight_decay": 0.01}
         one = fitted(tmp_path / "a", knobs(name, **base), train=part)
         two = fitted(tmp_path / "b", knobs(name, **{**base, **change}), train=part)
         assert state(one[0]) != state(two[0]) or not one[1].equals(two[1])
 
     def test_every_knob_is_moved(self) -> None:
-        """A new knob of a network must be added to the test above."""
+        """A new parameter of a network must be added to the test above."""
         for name in NETWORKS:
             assert set(SMALL[name]) == {key for each, change in KNOBS if each == name for key in change} - FOR_ALL
 
     def test_seed_orders_the_rows(self, tmp_path: Path) -> None:
-        """The seed matters beside the initial weights: also from the same weights, without dropout, another order of rows."""
+        """The seed also changes the order of the rows, with the same initial weights and without dropout."""
         one, two = (network_of(knobs(dropout=0.0)) for _ in range(2))
         for name, network, seed in (("a", one, 1), ("b", two, 2)):
             tmp_path.joinpath(name).mkdir()
@@ -272,7 +272,7 @@ class TestSame:
 
     @pytest.mark.parametrize("change", [{"l1": 0.05}, {"weight_decay": 3.0}], ids=str)
     def test_penalties_shrink(self, tmp_path: Path, change: dict[str, float]) -> None:
-        """L1 and weight decay leave smaller weights."""
+        """L1 and weight decay make the weights smaller."""
         sizes = []
         for name, chosen in (("a", knobs(dropout=0.0, max_epochs=10)), ("b", knobs(dropout=0.0, max_epochs=10, **change))):
             network, _ = fitted(tmp_path / name, chosen)
@@ -280,12 +280,12 @@ class TestSame:
         assert sizes[1] < 0.9 * sizes[0]
 
     def test_l1_spares_biases(self) -> None:
-        """L1 is of the weights, not of the biases."""
+        """The L1 penalty applies to the weights, not to the biases."""
         module = ClassifierModule(network_of(knobs()), knobs(l1=0.1), TRAIN, VALID, 2)
         assert {(8, 4), (2, 8)} == {tuple(weight.shape) for weight in module.penalized}
 
     def test_clip_shortens_gradients(self, tmp_path: Path) -> None:
-        """Without `clip` some gradient is longer than it; with it none is, and none that was shorter is changed."""
+        """With gradient_clip_val, longer gradients are clipped to it, and shorter ones are unchanged."""
         free, clipped = [], []
         for found, clip in ((free, None), (clipped, 0.4)):
             with watched(lambda optimizer, found=found: found.append(length(optimizer))):
@@ -299,7 +299,7 @@ class TestSame:
     def test_blocks_do_not_matter(
         self, tmp_path: Path, change: dict[str, Any], steps: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """How many optimiser steps Lightning takes for one of its own changes no weight."""
+        """The number of batches per chunk does not change the weights."""
         whole = fitted(tmp_path / "a", knobs(batch_size=16, **change))
         for module in ("feeding", "module"):
             monkeypatch.setattr(f"veritable.training.{module}.CHUNK_BATCHES", steps)
@@ -308,7 +308,7 @@ class TestSame:
         np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-12)
 
     def test_members_are_trained_each(self, tmp_path: Path) -> None:
-        """Several members are trained on the mean of their own losses; with rows weighted alike it is the same."""
+        """TabM is trained on the mean of the losses of its networks; with equal row weights it is the same."""
         chosen = knobs("tabm", dropout=0.0, batch_size=1000, max_epochs=1)
         network = network_of(chosen)
         with torch.no_grad():
@@ -322,18 +322,18 @@ class TestSame:
 
 class TestSchedule:
     def rates(self, scratch: Path, chosen: TrainPlan) -> list[float]:
-        """The learning rate of each step."""
+        """Return the learning rate of each step."""
         found: list[float] = []
         with watched(lambda optimizer: found.append(optimizer.param_groups[0]["lr"])):
             fitted(scratch, chosen)
         return found
 
     def test_constant(self, tmp_path: Path) -> None:
-        """A constant learning rate is that of params.yaml at every step."""
+        """A constant learning rate is that of the parameters at every step."""
         assert [0.01] * 12 == self.rates(tmp_path / "a", knobs())
 
     def test_cosine(self, tmp_path: Path) -> None:
-        """A short rise, then torch's own cosine from the learning rate of params.yaml to nearly 0 at the last epoch."""
+        """A cosine schedule is a short warm-up, then torch's cosine from the learning rate to almost 0 at the last epoch."""
         rates = self.rates(tmp_path / "a", knobs(lr_schedule="cosine", max_epochs=40))
         assert 120 == len(rates)
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.01)
@@ -350,13 +350,13 @@ class TestSchedule:
 
     @pytest.mark.parametrize("epochs", [1, 2])
     def test_few_steps(self, tmp_path: Path, epochs: int) -> None:
-        """However few steps there are, each learns something, and none more than at the rate of params.yaml."""
+        """Even with a few steps, every learning rate is above 0 and at most that of the parameters."""
         rates = self.rates(tmp_path / "a", knobs(lr_schedule="cosine", max_epochs=epochs, batch_size=1000))
         assert epochs == len(rates)
         assert [] == [rate for rate in rates if not 0 < rate <= 0.01]
 
     def test_resumed(self, tmp_path: Path) -> None:
-        """A killed run's schedule goes on where it was."""
+        """The schedule of a killed run continues where it was."""
         chosen = knobs(lr_schedule="cosine", max_epochs=6)
         undisturbed = self.rates(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 3, "on_train_epoch_start")
@@ -385,7 +385,7 @@ class TestSchedule:
 class TestStop:
     @pytest.mark.parametrize("patience", [1, 3])
     def test_patience(self, tmp_path: Path, patience: int) -> None:
-        """Training stops after so many epochs without a better one, and keeps the same best epoch's weights."""
+        """Training stops after `patience` epochs without improvement, and keeps the weights of the best epoch."""
         _, full = fitted(tmp_path / "a", knobs(**OVERFITS))
         network, history = fitted(tmp_path / "b", knobs(**OVERFITS, patience=patience))
         losses = full["valid_loss"].tolist()
@@ -396,19 +396,19 @@ class TestStop:
 
     @pytest.mark.parametrize("name", NETWORKS)
     def test_huge_learning_rate(self, tmp_path: Path, name: str) -> None:
-        """A loss that is not finite is an error that names the epoch and the knob."""
+        """A loss that is not finite is an error that names the epoch and the parameter."""
         with pytest.raises(TrainingError, match=rf"must be finite, but in epoch \d+ .* Decrease train\.{name}\.learning_rate"):
             fitted(tmp_path / "a", knobs(name, learning_rate=1e38))
 
     def test_not_finite_again_after_a_restart(self, tmp_path: Path) -> None:
-        """Started again, it fails again: no checkpoint of it passes for a good one."""
+        """A restarted run fails again: no checkpoint of it is resumed from."""
         for _ in range(2):
             with pytest.raises(TrainingError, match="must be finite"):
                 fitted(tmp_path / "a", knobs(learning_rate=1e38, hidden_layer_sizes=[8, 8]))
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
     def test_no_gpu(self, tmp_path: Path) -> None:
-        """A GPU that is asked for and absent is one sentence."""
+        """A GPU that is requested but absent is refused."""
         with pytest.raises(TrainingError, match=r"train\.accelerator is 'gpu', but torch finds no GPU"):
             fitted(tmp_path / "a", knobs(accelerator="gpu"))
 
@@ -419,7 +419,7 @@ class TestResume:
         "hook", ["on_train_epoch_start", "training_step", "on_validation_epoch_start", "validation_step", "on_train_epoch_end"]
     )
     def test_killed_anywhere_in_an_epoch(self, tmp_path: Path, hook: str, patience: int | None) -> None:
-        """Killed at any point of an epoch, the run ends with the bytes of an undisturbed one."""
+        """Killed at any point of an epoch, the run ends with the same bytes as an uninterrupted one."""
         chosen = knobs(**OVERFITS | {"max_epochs": 6}, patience=patience)
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 3, hook)
@@ -438,7 +438,7 @@ class TestResume:
     )
     @pytest.mark.parametrize("name", NETWORKS)
     def test_every_network_and_recipe(self, tmp_path: Path, name: str, change: dict[str, Any]) -> None:
-        """Whatever the network and its recipe, a killed run ends with the bytes of an undisturbed one."""
+        """For every network and recipe, a killed run ends with the same bytes as an uninterrupted one."""
         chosen = knobs(name, **change)
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 2, "on_validation_epoch_start")
@@ -446,7 +446,7 @@ class TestResume:
 
     @pytest.mark.parametrize("block", range(3))
     def test_killed_between_blocks(self, tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Killed in any block of an epoch, the run begins that epoch anew, and ends with the same bytes."""
+        """Killed in any chunk of an epoch, the run repeats that epoch and ends with the same bytes."""
         for module in ("feeding", "module"):
             monkeypatch.setattr(f"veritable.training.{module}.CHUNK_BATCHES", 1)
         undisturbed = fitted(tmp_path / "a", knobs())
@@ -464,14 +464,14 @@ class TestResume:
         assert same(undisturbed, fitted(tmp_path / "b", knobs()))
 
     def test_killed_in_every_epoch(self, tmp_path: Path) -> None:
-        """Killed in each epoch in turn, it goes on from the last whole one each time, and ends with the same bytes."""
+        """Killed in each epoch in turn, it resumes after the last complete epoch each time, and ends with the same bytes."""
         chosen = knobs(**OVERFITS | {"max_epochs": 6})
         undisturbed = fitted(tmp_path / "a", chosen)
         for epoch in range(6):
-            killed(tmp_path / "b", chosen, epoch, "training_step")  # would not raise had it begun later
+            killed(tmp_path / "b", chosen, epoch, "training_step")  # does not raise if it resumes later
         with pytest.MonkeyPatch.context() as patch:
             for epoch in range(5):
-                kill_in(epoch, patch, "on_train_epoch_start")  # no earlier epoch is trained again
+                kill_in(epoch, patch, "on_train_epoch_start")  # no earlier epoch is repeated
             assert same(undisturbed, fitted(tmp_path / "b", chosen))
 
     @pytest.mark.parametrize("change", [{"max_epochs": 4}, {"max_epochs": 30, "patience": 2}], ids=str)
@@ -487,7 +487,7 @@ class TestResume:
 
     @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.999], ids=str)
     def test_torn_checkpoint(self, tmp_path: Path, keep: float, capsys: pytest.CaptureFixture[str]) -> None:
-        """A checkpoint cut short is set aside, said so, and training starts over with the same end."""
+        """A truncated checkpoint is moved away with a message, and training starts again with the same result."""
         chosen = knobs()
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 2, "training_step")
@@ -501,7 +501,7 @@ class TestResume:
         assert (tmp_path / "b/resume.damaged").exists()
 
     def test_rotten_checkpoint(self, tmp_path: Path) -> None:
-        """A checkpoint with a byte gone wrong anywhere is set aside, or resumed from to the same end; never to another."""
+        """A checkpoint with a wrong byte is moved away or resumed from, always with the same result."""
         chosen = knobs(max_epochs=3)
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 2, "training_step")
@@ -512,7 +512,7 @@ class TestResume:
             assert same(undisturbed, fitted(tmp_path / "b", chosen))
 
     def test_half_written_checkpoint(self, tmp_path: Path) -> None:
-        """What a kill left of a checkpoint in the making is not taken for one."""
+        """A partially written checkpoint of a killed run is ignored."""
         chosen = knobs()
         undisturbed = fitted(tmp_path / "a", chosen)
         killed(tmp_path / "b", chosen, 2, "training_step")
@@ -547,23 +547,23 @@ def run_script(scratch: Path, *kills: int) -> "subprocess.CompletedProcess[str]"
 
 
 def test_sigkill_and_other_processes(tmp_path: Path) -> None:
-    """Another process ends with the same bytes, though it was killed by SIGKILL once, and prints nothing."""
+    """Another process ends with the same bytes after a SIGKILL, and prints nothing."""
     network, history = fitted(tmp_path / "a", knobs(**OVERFITS | {"max_epochs": 5}))
     assert -signal.SIGKILL == run_script(tmp_path / "b", 3).returncode
-    done = run_script(tmp_path / "b", 1, 2)  # would die had it begun again
+    done = run_script(tmp_path / "b", 1, 2)  # dies if it starts again
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
     assert b"".join(state(network).values()) == (tmp_path / "b/weights").read_bytes()
     assert history.to_csv() == (tmp_path / "b/history.csv").read_text()
 
 
 def test_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where there is no terminal, training prints nothing."""
+    """Without a terminal, training prints nothing."""
     fitted(tmp_path / "a", knobs())
     assert ("", "") == capsys.readouterr()
 
 
 def test_leaves_only_its_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is written but the checkpoint in the scratch folder."""
+    """Only the checkpoint in the scratch folder is written."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     fitted(tmp_path / "a", knobs())
@@ -571,7 +571,7 @@ def test_leaves_only_its_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_balanced_class_weights() -> None:
-    """Balanced class weights are scikit-learn's; without them every class weighs 1."""
+    """Balanced class weights are those of scikit-learn; otherwise every class has weight 1."""
     part = numbers_part(200, 3, classes=4)
     expected = compute_class_weight("balanced", classes=np.arange(4), y=part.y)
     network = network_of(knobs(), part, 4)
@@ -581,7 +581,7 @@ def test_balanced_class_weights() -> None:
 
 
 def test_balanced_loss(tmp_path: Path) -> None:
-    """With balanced weights the validation loss is the weighted mean, as scikit-learn's weights give it."""
+    """With balanced weights, the validation loss is the weighted mean with the weights of scikit-learn."""
     weights = torch.tensor(compute_class_weight("balanced", classes=np.arange(2), y=TRAIN.y), dtype=torch.float32)
     network, history = fitted(tmp_path / "a", knobs(class_weight="balanced"))
     network.eval()
@@ -592,7 +592,7 @@ def test_balanced_loss(tmp_path: Path) -> None:
 
 
 def test_epochs_have_other_orders() -> None:
-    """Each epoch deals the rows anew, and each again in the same way."""
+    """Each epoch shuffles the rows differently, and the same epoch always in the same way."""
     module = ClassifierModule(network_of(knobs()), knobs(), TRAIN, VALID, 2)
     orders = []
     for epoch in (0, 1, 0):
@@ -603,7 +603,7 @@ def test_epochs_have_other_orders() -> None:
 
 
 def test_bar_counts_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal a bar counts the steps of all epochs and names the validation loss."""
+    """On a terminal, a bar counts the steps of all epochs and shows the validation loss."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     bars: list[room.EpochProgress] = []
     start = room.EpochProgress.on_train_start
@@ -624,7 +624,7 @@ class TestWeights:
         return replace(TRAIN, weight=weight)
 
     def test_validation_loss_is_the_weighted_mean(self, tmp_path: Path) -> None:
-        """With row weights, and balanced classes on top, the validation loss is the weighted mean, computed by hand."""
+        """With row weights, also with balanced classes, the validation loss is the weighted mean, computed by hand."""
         weight = np.random.default_rng(0).exponential(size=len(VALID)) * (np.arange(len(VALID)) % 3 > 0)
         train = self.weighted(np.random.default_rng(1).exponential(size=len(TRAIN)))
         for name, change in (("a", {}), ("b", {"class_weight": "balanced"})):
@@ -640,7 +640,7 @@ class TestWeights:
             assert expected == pytest.approx(history["valid_loss"].min(), rel=1e-5)
 
     def test_a_whole_batch_of_weights_is_rows_repeated(self, tmp_path: Path) -> None:
-        """In one batch, whole weights train as rows that stand so often do; a row of weight 0 is none."""
+        """In one batch, integer weights have the same effect as repeated rows, and weight 0 that of no row."""
         weight = np.arange(len(TRAIN)) % 3
         repeated = TRAIN.take(np.repeat(np.arange(len(TRAIN)), weight))
         chosen = knobs(dropout=0.0, batch_size=1000)
@@ -650,27 +650,27 @@ class TestWeights:
         np.testing.assert_allclose(one[1], two[1], rtol=1e-5)
 
     def test_only_ratios_matter(self, tmp_path: Path) -> None:
-        """Weights a million times as large train the same network, but for rounding."""
+        """Weights that are a million times as large train the same network, up to rounding."""
         weight = np.random.default_rng(0).exponential(size=len(TRAIN))
         one, two = (fitted(tmp_path / name, knobs(), self.weighted(weight * by)) for name, by in (("a", 1.0), ("b", 2.0**20)))
         assert same(one, two)
 
     def test_weights_survive_a_kill(self, tmp_path: Path) -> None:
-        """A weighted run that was killed ends with the bytes of an undisturbed one."""
+        """A killed run with weights ends with the same bytes as an uninterrupted one."""
         train = self.weighted(np.random.default_rng(0).exponential(size=len(TRAIN)))
         undisturbed = fitted(tmp_path / "a", knobs(), train)
         killed(tmp_path / "b", knobs(), 2, "training_step", train=train)
         assert same(undisturbed, fitted(tmp_path / "b", knobs(), train))
 
     def test_no_weight_at_all(self, tmp_path: Path) -> None:
-        """Weights that are all 0 are one sentence."""
+        """Weights that are all 0 are refused."""
         with pytest.raises(UserError, match=r"must have a weight above 0, but the weights of all 96 rows are 0"):
             fitted(tmp_path / "a", knobs(), self.weighted(np.zeros(len(TRAIN))))
 
 
 @pytest.mark.parametrize("absent", [1, 3], ids=["middle", "last"])
 def test_a_class_absent_from_training(tmp_path: Path, absent: int) -> None:
-    """Balanced weights of the classes that are there are scikit-learn's, an absent one has 1; training stays finite."""
+    """Balanced weights of the classes present are those of scikit-learn, absent classes have 1, and training stays finite."""
     part = numbers_part(200, 3, classes=4)
     train = part.take(np.flatnonzero(part.y != absent))
     present = np.delete(np.arange(4), absent)

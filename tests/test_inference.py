@@ -1,4 +1,4 @@
-"""What a column is, told from all of its rows."""
+"""Inferring what a column is from all of its rows."""
 
 from typing import Any
 
@@ -8,8 +8,7 @@ import pytest
 from tests.rooms import batched, data_params
 from tests.sources import refusal
 from veritable.progress import progress
-from veritable.tables.scan import scan
-from veritable.tables.spool import Spool
+from veritable.tables.scan import Spool, scan
 from veritable.tables.typing import inference
 from veritable.tables.typing.contract import Column
 
@@ -18,7 +17,7 @@ WORDS = "the quick brown fox jumps over a lazy dog and then it sleeps for a long
 
 
 def described(values: list[Any], kind: pa.DataType | None = None, *, name: str = "x", rows: int = 7, **changes: Any) -> Column:
-    """The contract's line of a column, read in batches of so many rows."""
+    """Return the column as the contract describes it, read in batches of `rows` rows."""
     table = pa.table({name: pa.array(values, kind), "target": [["a", "b"][i % 2] for i in range(len(values))]})
     params = data_params(**changes)
     with Spool() as spool:
@@ -78,7 +77,7 @@ DAYS = [f"{1 + i % 12:02}/{1 + i % 12:02}/2020" for i in range(LONG)]
     ],
 )
 def test_types(values: list[str | None], kind: str, form: str) -> None:
-    """A column of texts is what all of its rows say, the last one too, in one batch or many."""
+    """The type of a column of texts fits all rows, whatever the batches."""
     for rows in (1, 7, 1000):
         found = described(values, pa.string(), rows=rows)
         assert (kind, form) == (found.type, found.form)
@@ -103,7 +102,7 @@ def test_types(values: list[str | None], kind: str, form: str) -> None:
     ids=str,
 )
 def test_native_types(values: list[Any], dtype: pa.DataType, kind: str) -> None:
-    """A column with a type of its own is what that says, but for 0 and 1, and for rows counted."""
+    """A column with a type has that type, except for 0 and 1, and for numbers that count the rows."""
     assert kind == described(values, dtype).type
 
 
@@ -115,12 +114,12 @@ def test_native_types(values: list[Any], dtype: pa.DataType, kind: str) -> None:
     ],
 )
 def test_identifier_by_name(name: str, kind: str) -> None:
-    """Whole numbers that all differ name the rows if the column's name says so."""
+    """Distinct whole numbers are an identifier if the name of the column says so."""
     assert kind == described([str(i * i * 7 % 1009) for i in range(LONG)], name=name).type
 
 
 def test_numbers_with_gaps_or_repeats_are_no_identifier() -> None:
-    """What counts up with gaps, falls, or repeats is a number."""
+    """Whole numbers with gaps, in descending order, or with repeats are numbers."""
     for values in (
         [*map(str, range(30)), None, *map(str, range(30, 50))],
         [*map(str, range(30))][::-1],
@@ -143,13 +142,13 @@ def test_numbers_with_gaps_or_repeats_are_no_identifier() -> None:
     ],
 )
 def test_declared(declared: str, values: list[str], kind: str, used: bool) -> None:
-    """What params.yaml declares is what the column is."""
+    """A declared type overrules the values."""
     found = described(values, types={"x": declared})
     assert (kind, used) == (found.type, found.used)
 
 
 def test_integer_codes_declared_a_category() -> None:
-    """Codes stored as integers or floats are the levels that a person would write."""
+    """The levels of codes that are stored as integers or floats are written as a person would."""
     for dtype in (pa.int64(), pa.float64()):
         assert ("1", "2", "30") == described([1, 2, 30] * 9, dtype, types={"x": "category"}).categories
 
@@ -165,13 +164,13 @@ def test_integer_codes_declared_a_category() -> None:
     ],
 )
 def test_declared_in_vain(declared: str, values: list[str], words: str) -> None:
-    """A value that is not of the declared type is named with its row, whatever the batches."""
+    """A value that does not fit the declared type raises an error with its row, whatever the batches."""
     for rows in (1, 5, 1000):
         assert words in refusal(lambda: described(values, types={"x": declared}, rows=rows))  # noqa: B023
 
 
 def test_missing_codes() -> None:
-    """A column's own codes are missing values, as numbers however they are written, and as texts."""
+    """The codes of a column are missing values, as texts, and as numbers however they are written."""
     found = described(["-9", "-9.0", "1", "2.5"] * 9, missing_codes={"x": [-9]})
     assert (0.5, 1.0, 2.5, ("-9",)) == (found.missing, found.minimum, found.maximum, found.missing_codes)
     assert 0.5 == described([-9.0, 1.0] * 9, missing_codes={"x": [-9]}).missing
@@ -180,17 +179,24 @@ def test_missing_codes() -> None:
 
 
 def test_missing_tokens() -> None:
-    """What stands for a missing value is the user's to say, and nothing else does."""
+    """Only the texts of data.missing stand for missing values."""
     found = described(["-", "1", "2"] * 9, missing=["-"])
     assert ("number", 0.333333) == (found.type, found.missing)
     assert "category" == described(["NA", "1", "2"] * 9, missing=[""]).type
+
+
+@pytest.mark.parametrize("rows", [1, 4, 100])
+def test_a_number_that_is_a_missing_token(rows: int) -> None:
+    """A number that stands for a missing value in every column is missing, although it could be parsed with the others."""
+    found = described(["9", "1", "9.0", "2"] * 9, missing=["", "9"], rows=rows)
+    assert ("number", 0.25, 1.0, 9.0) == (found.type, found.missing, found.minimum, found.maximum)
 
 
 @pytest.mark.parametrize(
     ("role", "used"), [("id", False), ("group", False), ("time", False), ("weight", False), ("part", False), ("drop", True)]
 )
 def test_roles(role: str, used: bool) -> None:
-    """A column with a role is no feature."""
+    """A column with a role is not a feature."""
     values = ["1", "2", "3", "5"] * 9
     changes = {role: "x"} if role != "drop" else {}
     found = described(values, **changes)
@@ -198,7 +204,7 @@ def test_roles(role: str, used: bool) -> None:
 
 
 def test_sensitive() -> None:
-    """A sensitive column is fed to the classifier unless it is withheld."""
+    """A sensitive column is a feature unless it is withheld."""
     for withheld in (False, True):
         found = described(["f", "m", "d"] * 9, sensitive=["x"], withhold_sensitive=withheld)
         assert ("feature", not withheld) == (found.role, found.used)
@@ -209,20 +215,20 @@ def test_sensitive() -> None:
     [(["no", "yes"], ("no", "yes")), (["T", "F"], ("F", "T")), (["1", "0"], ("0", "1")), (["f", "t", None], ("f", "t"))],
 )
 def test_no_comes_before_yes(values: list[str | None], categories: tuple[str, str]) -> None:
-    """Of a boolean the word for no stands first, in whatever order they come; of a declared one, the first in order."""
+    """The first category of a boolean is the word for no, or the first in alphabetical order if there is none."""
     assert categories == described(values * 9, pa.string()).categories
     assert ("F", "M") == described(["M", "F"], types={"x": "boolean"}).categories
     assert ("false", "yes") == described(["yes", "yes"], types={"x": "boolean"}).categories
 
 
 def test_range_and_counts() -> None:
-    """The contract holds a number's range, missing share and distinct values."""
+    """The contract holds the range, the missing share and the distinct values of a number."""
     found = described(["3", "1.5", None, "3"] * 5)
     assert (1.5, 3.0, 0.25, 2) == (found.minimum, found.maximum, found.missing, found.distinct)
 
 
 def test_names_that_no_column_has() -> None:
-    """A role, type or code for a column that is not there is refused with the names that are."""
+    """A role, type or code of a column that does not exist raises an error with the existing names."""
     for changes in ({"id": "y"}, {"types": {"y": "number"}}, {"missing_codes": {"y": [1]}}, {"sensitive": ["y"]}):
         said = refusal(lambda: described(["1", "2"], **changes))  # noqa: B023
         assert "must name a column of the table, but names 'y'. The columns are: 'x', 'target'." in said

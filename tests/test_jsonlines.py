@@ -1,4 +1,4 @@
-"""JSON lines: each object is a row, its values texts as a CSV file would have them."""
+"""JSON lines: each object is a row, and its values are texts as in a CSV file."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ def as_text(value: Any) -> str | None:
     table=st.lists(st.fixed_dictionaries({"x": VALUE}, optional={"y": VALUE}), min_size=1, max_size=6), ascii_only=st.booleans()
 )
 def test_round_trip(table: list[dict[str, Any]], ascii_only: bool, tmp_path: Path) -> None:
-    """Numbers, booleans and texts become the texts that JSON writes; null and a key that is not there are missing."""
+    """Numbers, booleans and texts become the texts that JSON writes. Null and an absent key are missing."""
     safe = json.loads(json.dumps(table).encode("utf-8", "replace"))
     try:
         written = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in safe).encode()
@@ -38,7 +38,7 @@ def test_round_trip(table: list[dict[str, Any]], ascii_only: bool, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.ndjson", "t.json", "t.jsonl.gz"])
 def test_values(tmp_path: Path, name: str) -> None:
-    """Shortest decimals, true and false, infinities; blank lines do not count; the keys of all first lines are columns."""
+    """Numbers have the shortest decimals, blank lines are skipped, and the keys of all first lines are columns."""
     text = (
         '\n{"a": 1, "b": 0.1, "c": true}\r\n\n{"c": null, "a": "?", "d": "x\\ny"}\n'
         '{"a": 12345678901234567890, "b": NaN}\n{"b": Infinity}\n{"b": -Infinity, "c": false, "a": 1e400}'
@@ -54,13 +54,13 @@ def test_values(tmp_path: Path, name: str) -> None:
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    """Keys with quotes, line ends, emoji or markup are kept to the letter."""
+    """Keys with quotes, line ends, emoji or markup are kept exactly."""
     text = json.dumps({name: i for i, name in enumerate(HOSTILE)})
     assert {name: [str(i)] for i, name in enumerate(HOSTILE)} == rows(write(tmp_path, text, "t.jsonl"))
 
 
 def test_skipped(tmp_path: Path) -> None:
-    """What is dropped may be nested, and may come late."""
+    """A dropped key may be nested, and may occur late."""
     text = '{"a": {"b": 1}, "t": "x"}\n' + '{"t": "y"}\n' * 2000 + '{"late": 1, "t": "z"}\n'
     assert ["x", "z"] == rows(write(tmp_path, text, "t.jsonl"), frozenset(["a", "late"]))["t"][::2001]
 
@@ -87,12 +87,12 @@ def test_skipped(tmp_path: Path) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_refused(tmp_path: Path, text: str, words: str) -> None:
-    """A line that is no object of single values is refused with its number."""
+    """A line that is not an object of single values raises an error with its number."""
     assert words in refused(write(tmp_path, text, "t.jsonl"))
 
 
 def test_bad_bytes(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are named with their line, a file that ends too early too."""
+    """Bytes that are not UTF-8, and a file that ends too early, raise an error with the line."""
     assert "line 2 has the bytes ff" in refused(write(tmp_path, b'{"a": 1}\n{"a": "\xff"}\n', "t.jsonl"))
     content = gzip.compress(b"".join(b'{"a": %d}\n' % i for i in range(10_000)))
     assert "undamaged gzip file" in refused(write(tmp_path, content[:-20], "t.jsonl.gz"))
@@ -101,6 +101,6 @@ def test_bad_bytes(tmp_path: Path) -> None:
 
 
 def test_endless_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that never ends is refused, and not held."""
+    """A line that never ends raises an error before it fills the memory."""
     monkeypatch.setattr(stream, "MAX_LINE", 100)
     assert "must have lines of at most 100 characters" in refused(write(tmp_path, '{"a": "' + "1" * 100 + '"}\n', "t.jsonl"))

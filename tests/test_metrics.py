@@ -1,4 +1,4 @@
-"""The metrics against scikit-learn, their intervals against formulas."""
+"""The metrics compared with scikit-learn, and their intervals compared with formulas."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def weighted_predictions(draw):
 
 
 def by_scikit_learn(y_true, y_prob, y_pred, weights):
-    """The same metrics, each by scikit-learn's own function, with undefined ones as NaN."""
+    """Compute the same metrics with scikit-learn; undefined ones are NaN."""
     k = y_prob.shape[1]
     kept = weights > 0
     y_true, y_prob, y_pred, w = y_true[kept], y_prob[kept], y_pred[kept], weights[kept]
@@ -70,7 +70,7 @@ def by_scikit_learn(y_true, y_prob, y_pred, weights):
 @settings(max_examples=150, deadline=None)
 @given(weighted_predictions())
 def test_every_metric_under_any_weights_is_that_of_scikit_learn(rows):
-    """Every metric under any weights, ties and absent classes included, equals scikit-learn's with sample_weight."""
+    """Every metric for any weights, with ties and absent classes, equals that of scikit-learn with sample_weight."""
     y_true, y_prob, y_pred, weights = rows
     expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
     measured = Predictions(y_true, y_prob, y_pred).measure(np.stack([weights, weights * 2]))
@@ -82,10 +82,10 @@ def test_every_metric_under_any_weights_is_that_of_scikit_learn(rows):
 @settings(max_examples=60, deadline=None)
 @given(weighted_predictions())
 def test_weighted_metrics_are_those_of_scikit_learn(rows):
-    """With row weights, every metric's value equals scikit-learn's with sample_weight; n is still the rows."""
+    """With row weights, the value of every metric equals that of scikit-learn with sample_weight; n is the number of rows."""
     y_true, y_prob, y_pred, weights = rows
     expected = by_scikit_learn(y_true, y_prob, y_pred, weights)
-    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, n_resamples=60, seed=0)  # else none may be defined
+    computed = compute_metrics(y_true, y_prob, y_pred, weight=weights, n_resamples=60, seed=0)  # few are undefined
     for name in METRICS:
         value = np.nan if computed[name].value is None else computed[name].value
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
@@ -93,7 +93,7 @@ def test_weighted_metrics_are_those_of_scikit_learn(rows):
 
 
 def test_equal_weights_are_no_weights():
-    """Weights of 1 change no bit, weights of 8 none but by rounding."""
+    """Weights of 1 change no bit; weights of 8 change only the rounding."""
     y_true, y_prob = drawn(80, n_classes=3, seed=8)
     y_pred = y_prob.argmax(axis=1)
     plain, ones, eights = (
@@ -106,7 +106,7 @@ def test_equal_weights_are_no_weights():
 
 
 def test_the_interval_of_a_weighted_mean_is_the_sandwich():
-    """The interval of weighted accuracy is that of a ratio of means, wider than that of as many rows of equal weight."""
+    """The interval of weighted accuracy is that of a ratio of means, wider than with equal weights."""
     y_true, y_prob = drawn(3000, n_classes=2, seed=9)
     y_pred, weight = y_prob.argmax(axis=1), np.random.default_rng(0).exponential(size=3000) ** 2
     weighted = compute_metrics(y_true, y_prob, y_pred, weight=weight, n_resamples=2000, seed=0)["accuracy"]
@@ -119,7 +119,7 @@ def test_the_interval_of_a_weighted_mean_is_the_sandwich():
 
 
 def test_a_resample_without_any_weight_is_left_out():
-    """Where one row of three has all the weight, resamples without it leave no NaN in an interval."""
+    """If one of three rows has all the weight, resamples without it leave no NaN in an interval."""
     y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
     weight = np.array([0.0, 0.0, 2.0])
     computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), weight=weight, n_resamples=50, seed=0)
@@ -129,19 +129,19 @@ def test_a_resample_without_any_weight_is_left_out():
 
 @pytest.mark.parametrize("weight", [[0.0, 0.0], [1.0, -1.0], [1.0, np.nan], [np.inf, 1.0]])
 def test_weights_that_are_none_are_refused(weight):
-    """Weights below 0, not finite or all 0 are an error that a person can mend."""
+    """Weights that are negative, not finite or all 0 are refused."""
     with pytest.raises(UserError, match=r"weights of a part must be .* Check the column data\.weight"):
         compute_metrics(np.array([0, 1]), np.full((2, 2), 0.5), np.array([0, 1]), weight=np.array(weight), seed=0)
 
 
 def test_weights_of_other_rows_are_refused():
-    """As many weights as rows."""
+    """There must be as many weights as rows."""
     with pytest.raises(ValueError, match=r"weight must have Shape \(2,\)"):
         compute_metrics(np.array([0, 1]), np.full((2, 2), 0.5), np.array([0, 1]), weight=np.ones(3), seed=0)
 
 
 def test_chunks_change_nothing(monkeypatch):
-    """However many resamples are made at once, they are the same."""
+    """The resamples do not depend on the size of the chunks."""
     y_true, y_prob = drawn(37, n_classes=3, seed=10)
     at_once = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=30, seed=0)
     monkeypatch.setattr("veritable.metrics.intervals._CHUNK_CELLS", 37 * 9)
@@ -151,7 +151,7 @@ def test_chunks_change_nothing(monkeypatch):
 
 
 def test_losses_in_blocks_are_those_at_once(monkeypatch):
-    """However few rows fit into a block, each row's Brier score is the same."""
+    """The Brier score of a row does not depend on the size of the chunks."""
     y_true, y_prob = drawn(50, n_classes=4, seed=11)
     at_once = brier_losses(y_true, y_prob)
     monkeypatch.setattr("veritable.metrics.losses._CHUNK_CELLS", 12)
@@ -159,7 +159,7 @@ def test_losses_in_blocks_are_those_at_once(monkeypatch):
 
 
 def test_a_thousand_classes_take_seconds():
-    """With 1,000 classes, most without a row among 2,000, every metric is finite; a class without rows is in no mean."""
+    """With 1,000 classes and 2,000 rows, every metric is finite, and absent classes are excluded from the means."""
     draw = np.random.default_rng(0)
     y_true = draw.integers(0, 300, size=2000)
     y_prob = draw.dirichlet(np.ones(1000), size=2000)
@@ -170,7 +170,7 @@ def test_a_thousand_classes_take_seconds():
 
 
 def test_macro_averages_are_scikit_learns_where_every_class_is_present():
-    """With every class present, macro metrics equal scikit-learn's own macro and one-vs-rest averages."""
+    """With all classes present, macro metrics equal the macro and one-vs-rest averages of scikit-learn."""
     y_true, y_prob = drawn(400, n_classes=4, seed=0)
     y_pred = y_prob.argmax(axis=1)
     computed = compute_metrics(y_true, y_prob, y_pred, n_resamples=2, seed=0)
@@ -183,7 +183,7 @@ def test_macro_averages_are_scikit_learns_where_every_class_is_present():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_mean_of_row_losses_is_the_metric(n_classes):
-    """The mean of the rows' losses is the log loss and the Brier score."""
+    """The means of the row losses are the log loss and the Brier score."""
     y_true, y_prob = drawn(50, n_classes=n_classes, seed=1)
     computed = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=2, seed=0)
     losses = {"log_loss": log_losses(y_true, y_prob), "brier": brier_losses(y_true, y_prob)}
@@ -192,12 +192,12 @@ def test_the_mean_of_row_losses_is_the_metric(n_classes):
 
 
 def test_a_probability_of_zero_costs_a_finite_loss():
-    """A row whose class was given no probability at all costs 36 nats, not infinity."""
+    """A row whose class has probability 0 has a loss of 36 nats, not infinity."""
     assert log_losses(np.array([1]), np.array([[1.0, 0.0]]))[0] == pytest.approx(-np.log(np.finfo(float).eps))
 
 
 def test_one_class_alone_leaves_undefined_metrics_none():
-    """With negative rows only, what needs a positive row is None, keeps its n, and the rest has its value."""
+    """Without positive rows, metrics that need one are None and keep their n; the others have values."""
     computed = compute_metrics(np.zeros(5, int), np.full((5, 2), 0.5), np.zeros(5, int), n_resamples=10, seed=0)
     undefined = {name for name, interval in computed.items() if interval == Interval(None, None, None, 5)}
     assert undefined == {"precision", "recall", "f1", "roc_auc", "average_precision", "mcc"}
@@ -205,7 +205,7 @@ def test_one_class_alone_leaves_undefined_metrics_none():
 
 
 def test_resamples_without_the_class_are_left_out_of_the_interval():
-    """With one positive row of three, resamples without it leave no NaN in any interval."""
+    """With one positive row of three, resamples without it leave no NaN in an interval."""
     y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
     computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), n_resamples=50, seed=0)
     assert computed["recall"] == Interval(1.0, 1.0, 1.0, 3)
@@ -213,7 +213,7 @@ def test_resamples_without_the_class_are_left_out_of_the_interval():
 
 
 def test_the_interval_of_accuracy_is_the_binomial_one():
-    """The bootstrap interval of accuracy has the width and place of the binomial one."""
+    """The bootstrap interval of accuracy has the width and position of the binomial one."""
     y_true, y_prob = drawn(2000, n_classes=2, seed=2)
     accuracy = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=2000, seed=0)["accuracy"]
     low, high = stats.binom.interval(0.95, 2000, accuracy.value)
@@ -221,7 +221,7 @@ def test_the_interval_of_accuracy_is_the_binomial_one():
 
 
 def test_the_interval_of_roc_auc_is_delongs():
-    """The bootstrap interval of ROC AUC has the width and place of DeLong's (1988)."""
+    """The bootstrap interval of ROC AUC has the width and position of DeLong's (1988)."""
     y_true, y_prob = drawn(1000, n_classes=2, seed=3)
     roc_auc = compute_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=2000, seed=0)["roc_auc"]
     value, error = delong(y_prob[y_true == 1, 1], y_prob[y_true == 0, 1])
@@ -258,7 +258,7 @@ def test_a_higher_confidence_gives_a_wider_interval():
 
 
 def test_the_same_seed_gives_the_same_intervals():
-    """The same rows and seed give the same intervals, another seed gives others."""
+    """The same rows and seed give the same intervals; another seed gives others."""
     y_true, y_prob = drawn(100, n_classes=3, seed=6)
     y_pred = y_prob.argmax(axis=1)
     first, again, other = (compute_metrics(y_true, y_prob, y_pred, n_resamples=50, seed=seed) for seed in (7, 7, 8))
@@ -268,21 +268,21 @@ def test_the_same_seed_gives_the_same_intervals():
 
 @pytest.mark.parametrize("n", [1, 7, 300_000])
 def test_each_resample_draws_as_many_rows_as_there_are(n):
-    """Each of the resamples draws n rows with replacement, however few fit into a chunk."""
+    """Each resample draws n rows with replacement, whatever the size of the chunks."""
     weights = list(resample_weights(n, 3, seed=0))
     assert sum(len(chunk) for chunk in weights) == 3
     assert all((chunk.sum(axis=1) == n).all() and (chunk >= 0).all() for chunk in weights)
 
 
 def test_rows_are_drawn_equally_often():
-    """Over many resamples every row's weight has the mean and variance of a multinomial draw: 1 and 1 - 1/n."""
+    """Over many resamples, the weight of a row has the mean and variance of a multinomial draw: 1 and 1 - 1/n."""
     weights = np.concatenate(list(resample_weights(10, 20_000, seed=0)))
     assert weights.mean(axis=0) == pytest.approx(np.ones(10), abs=0.03)
     assert weights.var(axis=0) == pytest.approx(np.full(10, 0.9), abs=0.05)
 
 
 def test_memory_stays_small_with_many_rows():
-    """With 100,000 rows the bootstrap stays below 200 MB."""
+    """With 100,000 rows, the bootstrap needs less than 200 MB."""
     assert growth_bytes(metrics_of_many_rows) < 200e6
 
 
@@ -292,14 +292,14 @@ def metrics_of_many_rows():
 
 
 def test_a_paired_difference_knows_that_the_rows_are_the_same():
-    """Losses that differ by a constant have a difference without spread, positive where the first are lower."""
+    """Losses that differ by a constant have a difference without spread, positive if the first are lower."""
     losses = np.random.default_rng(0).random(100)
     difference = paired_difference(losses, losses + 0.25, seed=0)
     assert (0.25, 0.25, 0.25, 100) == pytest.approx((difference.value, difference.low, difference.high, difference.n))
 
 
 def test_the_paired_interval_is_that_of_a_mean():
-    """The interval of a difference of many rows is its mean with 1.96 standard errors."""
+    """The interval of the difference of many rows is its mean with 1.96 standard errors."""
     generator = np.random.default_rng(1)
     losses, others = generator.exponential(size=(2, 2000))
     difference = paired_difference(losses, others, n_resamples=2000, seed=0)
@@ -309,7 +309,7 @@ def test_the_paired_interval_is_that_of_a_mean():
 
 
 def test_a_weighted_paired_difference_is_a_weighted_mean():
-    """With weights, the difference is the weighted mean of the rows' differences; all weight on one row leaves no spread."""
+    """With weights, the difference is the weighted mean; with all weight on one row, it has no spread."""
     losses, others, weight = np.random.default_rng(2).random((3, 50))
     difference = paired_difference(losses, others, weight=weight, n_resamples=200, seed=0)
     assert np.average(others - losses, weights=weight) == pytest.approx(difference.value)
@@ -319,7 +319,7 @@ def test_a_weighted_paired_difference_is_a_weighted_mean():
 
 
 def test_an_undefined_value_has_no_interval():
-    """A value that is undefined is None with its ends, not NaN."""
+    """An undefined value and its limits are None, not NaN."""
     assert Interval(None, None, None, 4) == percentile_interval(np.nan, np.array([np.nan, 1.0]), n=4, confidence_level=0.95)
 
 
@@ -338,7 +338,7 @@ def test_an_undefined_value_has_no_interval():
     ],
 )
 def test_wrong_rows_are_refused(y_true, y_prob, y_pred, complaint):
-    """Codes out of range, wrong shapes and numbers that are no probabilities are errors that say so."""
+    """Codes out of range, wrong shapes and invalid probabilities are refused."""
     with pytest.raises(ValueError, match=complaint):
         compute_metrics(np.array(y_true), np.array(y_prob), np.array(y_pred), n_resamples=2, seed=0)
 
@@ -350,7 +350,7 @@ def test_losses_of_other_rows_cannot_be_paired():
 
 
 def test_the_metrics_cost_no_import_of_scikit_learn_or_torch():
-    """Metrics, curves, groups, thresholds and the verdict import neither scikit-learn nor torch; thresholds not even SciPy."""
+    """Metrics, curves, groups and the verdict import neither scikit-learn nor torch; thresholds do not import SciPy either."""
     modules = ("metrics.metrics", "metrics.curves", "evaluation.groups", "evaluation.verdict")
     program = (
         "import sys, veritable.metrics.thresholds; print('scipy' in sys.modules); import "
@@ -362,7 +362,7 @@ def test_the_metrics_cost_no_import_of_scikit_learn_or_torch():
 
 
 def drawn(n, *, n_classes, seed):
-    """Rows whose probabilities are right: each class is drawn with the probability given."""
+    """Draw rows whose probabilities are true: each class is drawn with its probability."""
     generator = np.random.default_rng(seed)
     y_prob = generator.dirichlet(np.ones(n_classes), size=n)
     y_true = (generator.random((n, 1)) > y_prob.cumsum(axis=1)).sum(axis=1).clip(max=n_classes - 1)
@@ -370,7 +370,7 @@ def drawn(n, *, n_classes, seed):
 
 
 def delong(positive, negative):
-    """ROC AUC and its standard error: DeLong, DeLong and Clarke-Pearson (1988)."""
+    """Compute ROC AUC and its standard error: DeLong, DeLong and Clarke-Pearson (1988)."""
     wins = (positive[:, None] > negative) + (positive[:, None] == negative) / 2
     variance = wins.mean(axis=1).var(ddof=1) / len(positive) + wins.mean(axis=0).var(ddof=1) / len(negative)
     return wins.mean(), np.sqrt(variance)

@@ -1,7 +1,6 @@
-"""Params: what stands in params.yaml is taken as it is, or refused in one sentence that names key, rule and value."""
+"""Params: values in params.yaml are used as they are, or rejected in one sentence with the key, the rule and the value."""
 
 import difflib
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.rooms import ROOT, section
-from veritable.cli import yaml_file
 from veritable.cli.sections import SECTIONS, check_params
 from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
@@ -19,18 +17,18 @@ from veritable.params import ParamsError, Section
 from veritable.training.params import TrainParams
 
 
-def knobs(model: type[Section], above: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The path of each knob, also of those in a section within a section, and of such sections themselves."""
+def paths(model: type[Section], above: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the path of each param and of each nested section."""
     found: list[tuple[str, ...]] = []
     for key, field in model.model_fields.items():
         inner = field.annotation
         found.append((*above, key))
         if isinstance(inner, type) and issubclass(inner, Section):
-            found += knobs(inner, (*above, key))
+            found += paths(inner, (*above, key))
     return found
 
 
-KNOBS = [path for name, model in SECTIONS.items() for path in knobs(model, (name,))]
+PATHS = [path for name, model in SECTIONS.items() for path in paths(model, (name,))]
 
 WRONG = [
     ("train.mlp.patience", 2.5, "a valid integer or null"),
@@ -105,12 +103,12 @@ WRONG = [
     ("data.types.x", {"x": 3}, "a valid string"),
     ("data.missing_codes.x", {"x": -9}, "a valid list"),
     ("data.allow_outside", "yes", "a valid boolean"),
-    ("data.delimiter", ";;", "String should have at most 1 character or null"),
+    ("data.delimiter", ";;", "a text of length at most 1 or null"),
     ("generate.n_redundant", None, "a valid integer"),
-    ("data.path", "", "a text that is not empty"),
+    ("data.path", "", "a non-empty text"),
     ("data.path", None, "a valid string"),
     ("data.columns", "a", "a valid list or null"),
-    ("data.columns", [], "a list that is not empty or null"),
+    ("data.columns", [], "a non-empty list or null"),
     ("data.columns.1", ["a", 1], "a valid string"),
     ("data.missing", "?", "a valid list"),
     ("data.missing.0", [0], "a valid string"),
@@ -137,13 +135,13 @@ WRONG = [
 ]
 
 
-def said(value: Any) -> str:
-    """As the refusal writes it: of a long list the head."""
+def preview(value: Any) -> str:
+    """Return a value as the message shows it: only the first six items of a list."""
     return f"{str(value[:6])[:-1]}, ...]" if isinstance(value, list) and len(value) > 6 else repr(value)
 
 
 def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """A section of the template, with another value at the end of a path."""
+    """Return a section of the template with another value at a path."""
     return _put(section(path[0]), path[1:], value)
 
 
@@ -153,7 +151,7 @@ def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str,
 
 
 def at(path: tuple[str, ...]) -> Any:
-    """What the template holds there."""
+    """Return the value at a path in the template."""
     values: Any = section(path[0])
     for key in path[1:]:
         values = values[key]
@@ -161,14 +159,14 @@ def at(path: tuple[str, ...]) -> Any:
 
 
 def refusal(name: str, values: Any) -> str:
-    """What is said of a section that cannot be."""
+    """Return the error message for an invalid section."""
     with pytest.raises(ParamsError) as caught:
         SECTIONS[name].parse(name, values)
     return str(caught.value)
 
 
 def test_template_parses() -> None:
-    """Every section of the template's params.yaml is known and parses, and every knob stands in it."""
+    """The template's params.yaml has exactly the known sections and keys, and every section parses."""
     assert set(SECTIONS) == set(YAML(typ="safe").load((ROOT / "params.yaml").read_text()))
     for name, model in SECTIONS.items():
         assert set(section(name)) == set(model.model_fields)
@@ -177,13 +175,13 @@ def test_template_parses() -> None:
 
 @pytest.mark.parametrize(("key", "value", "rule"), WRONG, ids=[f"{key}={value!r}"[:60] for key, value, _ in WRONG])
 def test_wrong_value(key: str, value: Any, rule: str) -> None:
-    """A value of the wrong type or range is refused with its key, the rule and the value."""
+    """A value of the wrong type or range is rejected with its key, the rule and the value."""
     path = tuple(key.split("."))
-    knob = max((known for known in KNOBS if path[: len(known)] == known), key=len)
-    shown = value
-    for index in path[len(knob) :]:
-        shown = shown[int(index) if index.isdigit() else index]
-    assert f"'{key}' in params.yaml must be {rule}, however it is {said(shown)}." == refusal(knob[0], changed(knob, value))
+    param = max((known for known in PATHS if path[: len(known)] == known), key=len)
+    inner = value
+    for index in path[len(param) :]:
+        inner = inner[int(index) if index.isdigit() else index]
+    assert f"'{key}' in params.yaml must be {rule}, but is {preview(inner)}." == refusal(param[0], changed(param, value))
 
 
 @pytest.mark.parametrize(
@@ -196,8 +194,8 @@ def test_wrong_value(key: str, value: Any, rule: str) -> None:
         ("train.trees.bagging_fraction", 1),
     ],
 )  # fmt: skip
-def test_what_may_be(key: str, value: Any) -> None:
-    """Null where there may be nothing, words where there may be words, the ends of a range: all are taken as they are."""
+def test_valid_value(key: str, value: Any) -> None:
+    """Null, texts and the limits of a range are used as they are where they are allowed."""
     name, *path = key.split(".")
     found: Any = SECTIONS[name].parse(name, changed((name, *path), value))
     for each in path:
@@ -205,17 +203,17 @@ def test_what_may_be(key: str, value: Any) -> None:
     assert value == found
 
 
-@pytest.mark.parametrize("path", KNOBS, ids=".".join)
-def test_missing_knob(path: tuple[str, ...]) -> None:
-    """A section that lacks a knob, also one within it, is refused with the knob's name: there are no hidden defaults."""
+@pytest.mark.parametrize("path", PATHS, ids=".".join)
+def test_missing_key(path: tuple[str, ...]) -> None:
+    """A section without one of its keys is rejected with the key, because there are no hidden defaults."""
     left = {key: value for key, value in at(path[:-1]).items() if key != path[-1]}
     values = changed(path[:-1], left) if len(path) > 2 else left
     assert refusal(path[0], values).startswith(f"params.yaml lacks the key '{'.'.join(path)}'.")
 
 
-@given(path=st.sampled_from([path for path in KNOBS if len(path[-1]) > 3]), data=st.data())
+@given(path=st.sampled_from([path for path in PATHS if len(path[-1]) > 3]), data=st.data())
 def test_typo(path: tuple[str, ...], data: st.DataObject) -> None:
-    """A misspelt key is named, and so is the key it must have been, whether that is missing now or not."""
+    """A misspelled key is rejected with the most similar known key, whether that key is missing or not."""
     *above, key = path
     place, around = tuple(above), at(tuple(above))
     where = data.draw(st.integers(0, len(key) - 1))
@@ -223,7 +221,7 @@ def test_typo(path: tuple[str, ...], data: st.DataObject) -> None:
         st.sampled_from([key[:where] + key[where + 1 :], key[:where] + key[where] + key[where:], key.upper()[:1] + key[1:]])
     )
     assume(typo not in around)
-    assume([key] == difflib.get_close_matches(typo, list(around), n=1))  # "pat" may be part as well as path
+    assume([key] == difflib.get_close_matches(typo, list(around), n=1))  # "pat" is similar to part and to path
     renamed = {typo if each == key else each: value for each, value in around.items()}
     for values in (renamed, around | {typo: 1}):
         whole = changed(place, values) if len(place) > 1 else values
@@ -232,36 +230,36 @@ def test_typo(path: tuple[str, ...], data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("inner", ["mlp", "resnet", "tabm", "trees"])
-def test_unlike_any_within(inner: str) -> None:
-    """A key within a section within a section that resembles none is answered with the known ones of that place."""
+def test_unknown_nested_key(inner: str) -> None:
+    """An unknown key in a nested section is rejected with the known keys of that section."""
     known = ", ".join(SECTIONS["train"].parse("train", section("train")).model_dump()[inner])
-    expected = f"params.yaml has no key 'train.{inner}.zzz'. Known are: {known}."
+    expected = f"params.yaml has no key 'train.{inner}.zzz'. The keys are: {known}."
     assert expected == refusal("train", changed(("train", inner), at(("train", inner)) | {"zzz": 1}))
 
 
 @pytest.mark.parametrize("value", [None, 5, [], "mlp", {}], ids=str)
-def test_no_section_within(value: Any) -> None:
-    """A section within a section that is empty or no mapping is named, in words of YAML and not of Python."""
-    words = refusal("train", section("train", mlp=value))
-    assert words.startswith(("params.yaml lacks the key 'train.mlp.", "'train.mlp' in params.yaml must be "))
-    assert "MLPParams" not in words
+def test_invalid_nested_section(value: Any) -> None:
+    """A nested section that is empty or not a mapping is rejected with its name, not with the name of a Python class."""
+    message = refusal("train", section("train", mlp=value))
+    assert message.startswith(("params.yaml lacks the key 'train.mlp.", "'train.mlp' in params.yaml must be "))
+    assert "MLPParams" not in message
 
 
-def test_unlike_any() -> None:
-    """A key that resembles none is answered with the known ones."""
-    assert "params.yaml has no key 'explain.zzz'. Known are: rows, background_rows, n_permutations, seed." == refusal(
+def test_unknown_key() -> None:
+    """An unknown key that is similar to no known key is rejected with all known keys."""
+    assert "params.yaml has no key 'explain.zzz'. The keys are: rows, background_rows, n_permutations, seed." == refusal(
         "explain", section("explain", zzz=1)
     )
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 3, {}])
-def test_no_section(values: Any) -> None:
-    """A section that is empty or no mapping is answered with its first key."""
+def test_invalid_section(values: Any) -> None:
+    """A section that is empty or not a mapping is rejected with its first missing key."""
     assert refusal("explain", values).startswith("params.yaml lacks the key 'explain.rows'.")
 
 
-def test_key_is_no_text() -> None:
-    """A key that YAML reads as a number is unknown like any other."""
+def test_numeric_key() -> None:
+    """A key that YAML reads as a number is an unknown key."""
     assert refusal("train", section("train") | {64: 1}).startswith("params.yaml has no key 'train.64'.")
     within = section("train", mlp=at(("train", "mlp")) | {64: 1})
     assert refusal("train", within).startswith("params.yaml has no key 'train.mlp.64'.")
@@ -280,17 +278,17 @@ def test_key_is_no_text() -> None:
         ("data", {"target": "y", "drop": ["id", "y"]}, ("data.drop", "target", "'y'")),
     ],
 )
-def test_knobs_that_exclude_each_other(name: str, changes: dict[str, Any], words: tuple[str, ...]) -> None:
-    """Knobs that cannot be together are refused in one sentence that names them and their values."""
-    said = refusal(name, section(name, **changes))
-    assert said.startswith("In params.yaml, ")
-    assert said.endswith(".")
-    assert 1 == said.count("must") == said.count(", but ")
-    assert [] == [word for word in words if word not in said]
+def test_contradicting_params(name: str, changes: dict[str, Any], words: tuple[str, ...]) -> None:
+    """Params that contradict each other are rejected in one sentence with their keys and values."""
+    message = refusal(name, section(name, **changes))
+    assert message.startswith("In params.yaml, ")
+    assert message.endswith(".")
+    assert 1 == message.count("must") == message.count(", but ")
+    assert [] == [word for word in words if word not in message]
 
 
 @given(
-    path=st.sampled_from(KNOBS),
+    path=st.sampled_from(PATHS),
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -298,7 +296,7 @@ def test_knobs_that_exclude_each_other(name: str, changes: dict[str, Any], words
     ),
 )
 def test_any_value(path: tuple[str, ...], value: Any) -> None:
-    """Whatever stands at a knob, it is taken as it is, or refused in words that name the knob."""
+    """Any value is used as it is, or rejected with its key."""
     try:
         parsed = SECTIONS[path[0]].parse(path[0], changed(path, value))
     except UserError as error:
@@ -312,7 +310,7 @@ def test_any_value(path: tuple[str, ...], value: Any) -> None:
 
 
 def test_frozen() -> None:
-    """Params cannot be changed once they are parsed."""
+    """Parsed params cannot be changed."""
     parsed = TrainParams.parse("train", section("train"))
     with pytest.raises(Exception, match="frozen"):
         parsed.seed = 3
@@ -320,16 +318,17 @@ def test_frozen() -> None:
         parsed.mlp.max_epochs = 3
 
 
-def test_long_values_are_cut() -> None:
-    """Of a long or deep value the refusal shows the head, on one line."""
+def test_long_value() -> None:
+    """Only the beginning of a long or deep value is shown, on one line."""
     for value in ("x" * 10**6, list(range(10**5)), [[[[["x"] * 9] * 9] * 9] * 9] * 9, {"a\nb" * 1000: 1}):
-        said = refusal("train", section("train", network=value))
-        assert len(said) < 1000
-        assert said.isprintable()
+        message = refusal("train", section("train", network=value))
+        assert len(message) < 1000
+        assert message.isprintable()
     assert refusal("train", section("train") | {"a\nb": 1}).startswith(r"params.yaml has no key 'train.a\nb'.")
 
 
-def yaml(tmp_path: Path, content: str | bytes) -> Any:
+def read(tmp_path: Path, content: str | bytes) -> Any:
+    """Return what `read_yaml` reads from a file with this content."""
     path = tmp_path / "params.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_yaml(path)
@@ -347,59 +346,43 @@ def yaml(tmp_path: Path, content: str | bytes) -> Any:
     ],
 )
 def test_yaml(tmp_path: Path, content: str, expected: Any) -> None:
-    """Files are read as YAML 1.2: 1e-3 is a number, no is a text; aliases and a BOM are fine."""
-    assert expected == yaml(tmp_path, content)
-
-
-LIST_BOMB = "a: &z0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"b{i}: &z{i} [{', '.join([f'*z{i - 1}'] * 9)}]\n" for i in range(1, 20)
-)
-KEY_BOMB = "a: &z0 {x: 1}\n" + "".join(
-    f"b{i}: &z{i} {{<<: [{', '.join([f'*z{i - 1}'] * 9)}], k{i}: 1}}\n" for i in range(1, 20)
-)
+    """Files are read as YAML 1.2: 1e-3 is a number and no is a text; aliases and a byte order mark are allowed."""
+    assert expected == read(tmp_path, content)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (LIST_BOMB, "it unfolds into more"),
-        (KEY_BOMB, "it unfolds into more"),
-        ("a: &z [*z]\n", "it unfolds into more"),
-        ("a: &z {k: *z}\n", "it unfolds into more"),
-        ("a: 1\nb: 2\na: 3\n", 'line 3 is none: found duplicate key "a"'),
-        ("a: !!python/object/apply:os.system ['true']\n", "line 1 is none: could not determine a constructor for the tag"),
-        ("a: 1\nb: !secret x\n", "line 2 is none: could not determine a constructor for the tag"),
-        ("a: [1\nb: 2\n", "line 2 is none: expected"),
-        ("a:\n\t- 1\n", "line 2 is none: found character"),
-        ("a: *b\n", "line 1 is none: found undefined alias"),
-        ("a: 1\n---\nb: 1\n", "is none: but found another document"),
-        ("a: 1\nb: " + "9" * 5000 + "\n", "at most 25 digits, however line 2 has one of 5,000"),
-        ("a: 0x" + "f" * 5000 + "\n", "at most 25 digits"),
-        ("a: 2020-13-45\n", "it is none: month must be in 1..12"),
-        ("a: \x07\n", "it is none: unacceptable character"),
-        ("a: " + "[" * 2000 + "]" * 2000 + "\n", "it is nested too deeply"),
-        (b"a: \xff\n", "it is not in UTF-8: byte 4 is ff"),
+        ("a: 1\nb: 2\na: 3\n", 'line 3 is not: found duplicate key "a"'),
+        ("a: !!python/object/apply:os.system ['true']\n", "line 1 is not: could not determine a constructor for the tag"),
+        ("a: 1\nb: !secret x\n", "line 2 is not: could not determine a constructor for the tag"),
+        ("a: [1\nb: 2\n", "line 2 is not: expected"),
+        ("a:\n\t- 1\n", "line 2 is not: found character"),
+        ("a: *b\n", "line 1 is not: found undefined alias"),
+        ("a: 1\n---\nb: 1\n", "line 2 is not: expected a single document in the stream but found another document"),
+        ("a: 2020-13-45\n", "but is not: month must be in 1..12"),
+        ("a: \x07\n", "but is not: unacceptable character"),
+        ("a: " + "[" * 2000 + "]" * 2000 + "\n", "but is nested too deeply"),
+        (b"a: \xff\n", "but is not in UTF-8: byte 4 is ff"),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_yaml_refused(tmp_path: Path, content: str | bytes, words: str) -> None:
-    """What is no YAML, has a key twice, a tag, or aliases that multiply is one sentence with its line, at once."""
-    started = time.monotonic()
+def test_invalid_yaml(tmp_path: Path, content: str | bytes, words: str) -> None:
+    """Invalid YAML, a duplicate key and a tag are rejected in one sentence with the line number."""
     with pytest.raises(UserError) as caught:
-        yaml(tmp_path, content)
-    said = str(caught.value)
-    assert words in said
-    assert said.isprintable()
-    assert said.endswith(".")
+        read(tmp_path, content)
+    message = str(caught.value)
+    assert "params.yaml must be valid YAML, but " in message
+    assert words in message
+    assert message.isprintable()
+    assert message.endswith(". Correct it, or restore it with git.")
     assert caught.value.__cause__ is None
-    if "unfolds" in words:
-        assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda params, pipeline: ([], pipeline), "params.yaml must hold sections of keys"),
+        (lambda params, pipeline: ([], pipeline), "params.yaml must hold sections"),
         (lambda params, pipeline: (params, []), "dvc.yaml must hold stages"),
         (lambda params, pipeline: (params, {"stages": {"x": 1}}), "dvc.yaml must hold stages"),
         (lambda params, pipeline: (params | {"dta": {}}, pipeline), "params.yaml has no section 'dta'. Did you mean 'data'?"),
@@ -408,25 +391,25 @@ def test_yaml_refused(tmp_path: Path, content: str | bytes, words: str) -> None:
         (lambda params, pipeline: (params | {"data": None}, pipeline), "lacks the key 'data.path'"),
         (
             lambda params, pipeline: (params | {"data": section("data", path="data/none.csv")}, pipeline),
-            "there is no 'data/none.csv'",
+            "must be a table, but 'data/none.csv' does not exist. Correct the path.",
         ),
         (
             lambda params, pipeline: (params | {"data": section("data", path="x" * 300)}, pipeline),
-            "must be a table that exists",
+            "must be a table, but 'xxx",
         ),
         (
             lambda params, pipeline: (params | {"data": section("data", path="../../etc/passwd")}, pipeline),
-            "must lie in the repository",
+            "must be inside the repository",
         ),
         (
             lambda params, pipeline: (params | {"data": section("data", path="/etc/passwd")}, pipeline),
-            "must lie in the repository",
+            "must be inside the repository",
         ),
         (lambda params, pipeline: (params | {"data": section("data", path="a\0b")}, pipeline), "'a\\x00b'"),
     ],
 )
-def test_files_as_a_whole(monkeypatch: pytest.MonkeyPatch, change: Any, words: str) -> None:
-    """Sections that are absent or unknown, a table that is absent or elsewhere, files of another shape: one sentence."""
+def test_check_params(monkeypatch: pytest.MonkeyPatch, change: Any, words: str) -> None:
+    """A missing or unknown section, a missing table and one outside the repository are rejected in one sentence."""
     monkeypatch.chdir(ROOT)
     params, pipeline = (read_yaml(ROOT / name) for name in ("params.yaml", "dvc.yaml"))
     check_params(params, pipeline)
@@ -436,16 +419,7 @@ def test_files_as_a_whole(monkeypatch: pytest.MonkeyPatch, change: Any, words: s
     assert str(caught.value).isprintable()
 
 
-def test_yaml_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A huge list, and a huge file before it is looked at, are refused."""
-    monkeypatch.setattr(yaml_file, "_MOST_VALUES", 200)
-    with pytest.raises(UserError, match=r"params.yaml must hold at most 200 values, however it"):
-        yaml(tmp_path, "a: [" + "1, " * 200 + "1]\n")
-    with pytest.raises(UserError, match=r"params.yaml must have at most 1,048,576 bytes, however it has 2,000,003"):
-        yaml(tmp_path, "# " + "x" * 2_000_000 + "\n")
-
-
-def test_a_key_like_a_type() -> None:
-    """A key that is called as pydantic calls a branch of a union is a misspelt key like any other."""
+def test_key_with_the_name_of_a_type() -> None:
+    """An unknown key with the name of a type, as pydantic names a branch of a union, is rejected like any other."""
     expected = "params.yaml has no key 'train.int'. Did you mean 'train.init'?"
     assert expected == refusal("train", section("train") | {"int": 1})

@@ -1,4 +1,4 @@
-"""Texts to numbers and dates."""
+"""Parsing texts as numbers and dates."""
 
 import datetime
 from typing import Any
@@ -37,7 +37,7 @@ def numbers(style: str, *texts: str | None) -> list[float] | None:
     ],
 )
 def test_numbers(style: str, text: str, number: float) -> None:
-    """A text of a style is the number that a person reads, and a missing one is NaN."""
+    """A text is the number that a person reads, and a missing text is NaN."""
     found = numbers(style, text, None)
     assert found is not None
     assert number == found[0]
@@ -57,19 +57,19 @@ def test_numbers(style: str, text: str, number: float) -> None:
     ],
 )
 def test_no_numbers(style: str, text: str) -> None:
-    """One text that is no number of the style, or a code with leading zeros, and none is parsed."""
+    """If one text is not a number of the style, or has leading zeros, no text is parsed."""
     assert numbers(style, "1", text) is None
 
 
 @given(st.lists(st.floats(allow_nan=False)))
 def test_numbers_like_python(values: list[float]) -> None:
-    """A plain number is what Python takes its text for, to the last bit."""
+    """A plain number is the one that Python reads, to the last bit."""
     assert values == numbers("plain", *map(repr, values))
 
 
 @given(st.datetimes(datetime.datetime(1000, 1, 1), datetime.datetime(9000, 1, 1)))
 def test_dates_like_python(at: datetime.datetime) -> None:
-    """Every format gives the second that Python writes in it."""
+    """Every format reads the time that Python wrote with it."""
     at = at.replace(microsecond=0)
     for form in parse.DATE_FORMATS:
         text = at.isoformat() + "Z" if form == parse.ISO_ZONED else at.isoformat() if form == parse.ISO else at.strftime(form)
@@ -97,12 +97,12 @@ def test_dates_like_python(at: datetime.datetime) -> None:
     ],
 )
 def test_no_dates(text: str, form: str) -> None:
-    """A day that no calendar has, a year of two digits, or anything left over, and none is parsed."""
+    """If one text is a day that does not exist, has a year of two digits or further text, no text is parsed."""
     assert parse.dates(pa.array(["2020-01-01", text]) if form == parse.ISO else pa.array([text]), form) is None
 
 
 def test_zones() -> None:
-    """A zone is heeded: ten o'clock two hours east of Greenwich is eight."""
+    """The time zone is applied: 10:00+02:00 is 08:00 UTC."""
     found = parse.dates(pa.array(["1970-01-01T10:00:00+02:00", "1970-01-01T08:00:00Z", None]), parse.ISO_ZONED)
     assert found is not None
     assert [28800, 28800] == found[:2].tolist()
@@ -111,7 +111,7 @@ def test_zones() -> None:
 
 @pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("us"), pa.timestamp("ns", "Asia/Tokyo")])
 def test_timestamps(kind: pa.DataType) -> None:
-    """Arrow's timestamps of any unit and zone are seconds since 1970; so are its dates."""
+    """Arrow's dates and its timestamps of any unit and zone become seconds since 1970."""
     array = pa.array([datetime.datetime(2020, 5, 17, 12), None], pa.timestamp("s")).cast(kind)
     assert [1589716800.0] == parse.timestamps(array)[:1].tolist()
     assert np.isnan(parse.timestamps(array)[1])
@@ -133,7 +133,7 @@ def test_timestamps(kind: pa.DataType) -> None:
     ids=str,
 )
 def test_texts(array: pa.Array, texts: list[str | None]) -> None:
-    """Values of any type as texts: whole numbers without ".0", so that the code 1 is "1" however it is stored."""
+    """Values of any type become texts, whole numbers without ".0": the code 1 is "1" whatever its type."""
     assert pa.string() == parse.texts(array).type
     assert texts == parse.texts(array).to_pylist()
 
@@ -156,20 +156,20 @@ def test_texts(array: pa.Array, texts: list[str | None]) -> None:
     ids=str,
 )
 def test_storage(array: pa.Array, storage: str, numbers: list[float] | None) -> None:
-    """Arrow's types are numbers, dates or texts; times of day and durations count as numbers of their own unit."""
+    """Arrow's types are stored as numbers, dates or texts. Times of day and durations are numbers in their unit."""
     assert storage == parse.storage_of(array.type)
     if numbers is not None:
         np.testing.assert_array_equal(numbers, parse.native_numbers(array))
 
 
 def test_without_codes() -> None:
-    """Numbers that are codes of missing values are NaN, however the code is written; a text is no code of a number."""
+    """A number that equals a code for a missing value is NaN, however the code is written. Texts are not such codes."""
     np.testing.assert_array_equal([np.nan, 1, np.nan], parse.without(np.array([-9.0, 1.0, 99.0]), {"-9", "99.0", "-", "E"}))
 
 
 @pytest.mark.parametrize(("number", "text"), [(1.0, "1"), (-3, "-3"), (0.1, "0.1"), (1e22, "1e+22"), (float("inf"), "inf")])
 def test_number_text(number: float, text: str) -> None:
-    """A number as a label."""
+    """A number becomes a short label."""
     assert text == parse.number_text(number)
 
 
@@ -185,7 +185,7 @@ def test_number_text(number: float, text: str) -> None:
     ids=str,
 )
 def test_from_pandas(values: pd.Series, expected: list[Any]) -> None:
-    """A frame's column is an Arrow array with its gaps; mixed values become texts."""
+    """A column of a frame becomes an Arrow array with its missing values. Mixed values become texts."""
     array = parse.from_pandas(values)
     assert isinstance(array, pa.Array)
     assert expected == array.to_pylist()

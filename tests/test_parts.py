@@ -1,4 +1,4 @@
-"""Parts on disk: what is written is read, in shards, the same bytes each time."""
+"""Writing parts as shards and reading them."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ def some_part(rows: int, width: int, extra: bool = True) -> Part:
 
 
 def write(folder: Path, part: Part, names: tuple[str, ...], shards: int = 1, piece: int = 10**6) -> Path:
-    """Write in pieces; row i goes to shard i % shards."""
+    """Write a part in pieces. Row i goes to shard i % shards."""
     folder.mkdir()
     held = shards_module.rows_per_group(len(names), shards)
     for shard in range(shards):
@@ -54,7 +54,7 @@ def assert_equal(one: Part, other: Part) -> None:
 def test_round_trip(
     rows: int, width: int, shards: int, piece: int, extra: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What was written in pieces is read again in its types: shard by shard, in each in the order in which it came."""
+    """A part that was written in pieces is read with the same types, shard by shard, and within a shard in the same order."""
     part = some_part(rows, width, extra)
     folder = write(tmp_path_factory.mktemp("part") / "train", part, tuple(f"c{i}" for i in range(width)), shards, piece)
     assert min(shards, rows) == len(list(folder.iterdir()))
@@ -62,7 +62,7 @@ def test_round_trip(
 
 
 def test_more_than_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more than a row group is held back, and a file has several of them."""
+    """At most one row group waits to be written, so a file has several of them."""
     monkeypatch.setattr(shards_module, "_BUFFERED_CELLS", 1)
     part = some_part(5000, 2)
     folder = write(tmp_path / "train", part, ("a", "b"), piece=100)
@@ -71,7 +71,7 @@ def test_more_than_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    """Any column name can stand in a part, also `row` and `y`, one with dots, and what a sensitive column is called there."""
+    """An encoded column may have any name, also `row`, `y`, one with dots, or one like that of a sensitive column."""
     names = (*HOSTILE, "row", "y", "a.b", "a", "(sensitive) x")
     part = some_part(5, len(names), extra=False)
     write(tmp_path / "test", part, names)
@@ -80,7 +80,7 @@ def test_hostile_names(tmp_path: Path) -> None:
 
 
 def test_same_bytes(tmp_path: Path) -> None:
-    """The same part is the same files, byte for byte."""
+    """The same part is written as the same files, byte for byte."""
     for name in ("one", "two"):
         write(tmp_path / name, some_part(30, 3), ("a", "b", "c"), shards=4)
     one, two = ([path.read_bytes() for path in sorted((tmp_path / name).iterdir())] for name in ("one", "two"))
@@ -89,14 +89,14 @@ def test_same_bytes(tmp_path: Path) -> None:
 
 
 def test_can_be_written_to(tmp_path: Path) -> None:
-    """What was read is the reader's own memory: torch warns of arrays that it may not write to."""
+    """The arrays that were read can be written to: torch warns if they cannot."""
     part = read_part(write(tmp_path / "train", some_part(5, 2), ("a", "b")))
     assert part.weight is not None
     assert [True] * 4 == [array.flags.writeable for array in (part.row, part.y, part.X, part.weight)]
 
 
 def test_take() -> None:
-    """Rows are taken with all that belongs to them, in the order given."""
+    """Rows are taken with all of their fields, in the given order."""
     part = some_part(9, 2)
     taken = part.take(np.array([7, 2]))
     assert 2 == len(taken)

@@ -218,20 +218,20 @@ MISTAKES = {
     "a wrong type": (
         "train.mlp.max_epochs",
         "ten",
-        "'train.mlp.max_epochs' in params.yaml must be a valid integer, however it is 'ten'.",
+        "'train.mlp.max_epochs' in params.yaml must be a valid integer, but is 'ten'.",
     ),
-    "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, however it is 1.5."),
-    "a searched key that is none": (
+    "out of range": ("train.mlp.dropout", "1.5", "'train.mlp.dropout' in params.yaml must be less than 1, but is 1.5."),
+    "an unknown key in the search space": (
         "tune.space",
         "\n    mlp.droput: [0.1]",
-        "'tune.space.mlp.droput' in params.yaml must name a knob of train, however there is no 'train.mlp.droput'.",
+        "'tune.space.mlp.droput' in params.yaml must name a parameter of train, but there is no 'train.mlp.droput'.",
     ),
     "a missing file": (
         "data.path",
         "data/nowhere.csv",
-        "'data.path' in params.yaml must be a table that exists, however there is no 'data/nowhere.csv'.",
+        "'data.path' in params.yaml must be a table, but 'data/nowhere.csv' does not exist. Correct the path.",
     ),
-    "a missing target": ("data.target", "churn", "data.target names the column 'churn'"),
+    "a missing target": ("data.target", "churn", "data.target must name a column of the table, but names 'churn'."),
 }
 
 

@@ -132,7 +132,7 @@ def test_absent_columns(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     message = fails(
         capsys, folder, new_rows(tmp_path / "a.csv", mixed_table(9).drop(columns="score")), "-o", tmp_path / "x.csv"
     )
-    assert "the classifier needs the column 'score'" in message
+    assert "the table must have the column 'score'" in message
     scored(folder, new_rows(tmp_path / "b.csv", mixed_table(9).drop(columns="colour")))
     assert "1 column absent and treated as missing ('colour')" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Preparing a table: split first, then learn from the train part alone."""
+"""Preparing a table: the encoder is learned from the train part alone."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from veritable.tables.typing.contract import Contract
 
 @pytest.mark.parametrize("as_csv", [False, True])
 def test_parts(as_csv: bool) -> None:
-    """Each part has its rows of the table, encoded, with the codes of their classes."""
+    """Each part has encoded rows of the table, with the codes of their classes."""
     frame = mixed_table(300, classes=3)
     done = prepare_frame(frame, as_csv=as_csv)
     assert ["class 0", "class 1", "class 2"] == done.classes
@@ -32,7 +32,7 @@ def test_target_is_no_feature() -> None:
 
 
 def test_learned_from_train_alone() -> None:
-    """Whatever stands in the features of valid and test, the encoder, the split and the train part are the same."""
+    """The encoder, the split and the train part do not depend on the features of valid and test."""
     frame = mixed_table(300)
     done = prepare_frame(frame)
     outside = np.concatenate([done.parts["valid"].row, done.parts["test"].row])
@@ -49,7 +49,7 @@ def test_learned_from_train_alone() -> None:
 
 
 def test_facts() -> None:
-    """The facts count rows, classes, parts, what was left out, and each column's missing and distinct values."""
+    """The facts count rows, classes, parts, excluded rows, and the missing and distinct values of each column."""
     frame = mixed_table(300)
     kinds = {"age": "number", "colour": "category", "member": "boolean", "score": "number"}
     missing, distinct = frame.isna().sum(), frame.nunique()
@@ -70,7 +70,7 @@ def test_facts() -> None:
     "change", [{"valid": 0.3}, {"test": 0.3}, {"seed": 1}, {"positive": "class 0"}, {"max_categories": 2}], ids=str
 )
 def test_every_knob_matters(change: dict[str, object]) -> None:
-    """Each knob of the split and the encoding changes what comes out."""
+    """Each knob of the split and the encoding changes the result."""
     one, two = prepare_frame(mixed_table()), prepare_frame(mixed_table(), **change)
     assert any(
         getattr(part, key).tobytes() != getattr(two.parts[name], key).tobytes()
@@ -97,7 +97,7 @@ def test_number_target() -> None:
 
 @pytest.mark.parametrize("as_csv", [False, True])
 def test_hostile_names(as_csv: bool) -> None:
-    """Feature columns may be called anything, also what a part calls its own, and categories hold any text."""
+    """Features may have any name, also one that a part uses, and categories may hold any text."""
     frame = mixed_table().rename(columns={"age": "row", "score": "y", "member": "(sensitive) x"})
     for i, name in enumerate(HOSTILE):
         frame[name] = np.roll(np.resize(np.array(HOSTILE, dtype=object), len(frame)), i)
@@ -110,7 +110,7 @@ def test_hostile_names(as_csv: bool) -> None:
 
 
 def test_sensitive_columns_are_kept_as_text() -> None:
-    """Each row's value of a sensitive column is in its part as people wrote it, fed to the classifier or withheld."""
+    """The values of sensitive columns are kept as a person would write them, whether they are features or withheld."""
     frame = mixed_table(200).assign(age=lambda own: own["age"].round())
     for withhold in (False, True):
         done = prepare_frame(frame, sensitive=["colour", "age"], withhold_sensitive=withhold)
@@ -122,7 +122,7 @@ def test_sensitive_columns_are_kept_as_text() -> None:
 
 
 def test_shards(tmp_path: Path) -> None:
-    """A part has as many files as its rows need, each with a fair share of every class."""
+    """A part has as many files as its rows need, each with about the same share of every class."""
     mixed_table(3000).to_parquet(tmp_path / "table.parquet")
     prepare_file(tmp_path / "table.parquet", tmp_path / "prepared", shard_rows=300)
     files = sorted((tmp_path / "prepared/train").iterdir())
@@ -153,12 +153,12 @@ def test_shards(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_refused(frame: pd.DataFrame, changes: dict[str, object], words: str) -> None:
-    """What cannot be learned from is refused with the column, the rule, the value and the way out."""
+    """A table that nothing can be learned from raises an error with the column, the rule, the value and what to do."""
     assert words in refusal(lambda: prepare_frame(frame, **changes))
 
 
 def test_infinite_where_nobody_looks() -> None:
-    """An infinite number in a column that is dropped, or names the rows, does not matter; in the time it does."""
+    """An infinite number is allowed in a dropped column and in an identifier, but not in the time."""
     frame = mixed_table().assign(score=[*np.arange(299.0), np.inf])
     assert "score" not in prepare_frame(frame, drop=["score"]).encoder.names
     assert 300 == prepare_frame(frame, id="score").facts["rows"]
@@ -166,7 +166,7 @@ def test_infinite_where_nobody_looks() -> None:
 
 
 def test_column_that_is_missing_in_train() -> None:
-    """A number that only test has is the same everywhere, and no NaN."""
+    """A column that is missing in all rows of train is encoded as constant, without NaN."""
     frame = mixed_table(200).assign(part=["train"] * 120 + ["valid"] * 40 + ["test"] * 40)
     frame["late"] = [None] * 160 + [float(i % 7) for i in range(40)]
     frame["when"] = pd.to_datetime([None] * 160 + ["2020-01-01"] * 39 + ["2021-01-01"])
@@ -187,7 +187,7 @@ def test_wide(tmp_path: Path) -> None:
 
 
 def test_csv_as_databases_export_it(tmp_path: Path) -> None:
-    """Semicolons, decimal commas, German dates, blanks for missing values and a BOM need no params."""
+    """Semicolons, decimal commas, German dates, blanks for missing values and a byte order mark need no params."""
     lines = [
         f"{i % 50},{i % 10};{1 + i % 28:02}.{1 + i % 12:02}.202{i % 3};{['ja', 'nein', ' '][i % 3]};{'ab'[i % 2]}"
         for i in range(99)
@@ -202,7 +202,7 @@ def test_csv_as_databases_export_it(tmp_path: Path) -> None:
 
 
 def test_a_test_file_of_a_folder_by_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the stage names it: the folder's other files train and choose, the file judges."""
+    """The test file of a folder is the test part; the other files are train and valid."""
     frame = mixed_table(200)
     (tmp_path / "data/both").mkdir(parents=True)
     frame.head(150).to_csv(tmp_path / "data/both/a.csv", index=False)

@@ -1,4 +1,4 @@
-"""Any table: what kind it is, where it lies, and folders whose files are one table."""
+"""Opening a table of any format, its place, and folders whose files are one table."""
 
 import os
 import socket
@@ -29,7 +29,7 @@ def test_of_params() -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there, a link to nothing or to itself is named."""
+    """A missing file, and a link to nothing or to itself, raise an error with its name."""
     assert refused(tmp_path / "none.csv").endswith("none.csv' does not exist. Check data.path.")
     (tmp_path / "link.csv").symlink_to("gone.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
@@ -41,7 +41,7 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 def test_no_regular_file(tmp_path: Path) -> None:
-    """A pipe, a socket or a device is refused at once, and nothing waits for it."""
+    """A pipe, a socket or a device raises an error at once, and nothing waits for it."""
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "to_pipe.csv").symlink_to("pipe.csv")
     with socket.socket(socket.AF_UNIX) as server:
@@ -51,7 +51,7 @@ def test_no_regular_file(tmp_path: Path) -> None:
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    """A file without the right to read it is named."""
+    """A file without permission to read it raises an error with its name."""
     path = write(tmp_path, "x,t\n1,a\n")
     path.chmod(0)
     if os.access(path, os.R_OK):
@@ -60,7 +60,7 @@ def test_unreadable(tmp_path: Path) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    """The files of a folder are one table, in the order of their names; hidden ones and _SUCCESS do not count."""
+    """The files of a folder are one table, in the order of their names. Hidden files and _SUCCESS are skipped."""
     write(tmp_path, "t,x\nb,2\n", "b.csv")
     write(tmp_path, "x;t\n1;a\n", "a.csv")
     for name in (".hidden", "_SUCCESS"):
@@ -72,7 +72,7 @@ def test_folder(tmp_path: Path) -> None:
 
 
 def test_folder_of_parquet(tmp_path: Path) -> None:
-    """Types that differ from file to file are brought to one that holds both."""
+    """Types that differ between files are converted to a common type."""
     pq.write_table(pa.table({"x": pa.array([1, 2]), "k": pa.nulls(2)}), tmp_path / "0.parquet")
     pq.write_table(pa.table({"k": ["a"], "x": [0.5]}), tmp_path / "1.parquet")
     assert {"x": [1.0, 2.0, 0.5], "k": [None, None, "a"]} == rows(tmp_path)
@@ -80,7 +80,7 @@ def test_folder_of_parquet(tmp_path: Path) -> None:
 
 
 def test_folder_refused(tmp_path: Path) -> None:
-    """A folder that is empty, holds folders, or files of other columns or types is refused with the file's name."""
+    """An empty folder, a folder in it, or files with other columns or types raise an error with the name of the file."""
     assert "must be a folder with files, but has none" in refused(tmp_path)
     write(tmp_path, "x,t\n1,a\n", "a.csv")
     write(tmp_path, "x,y\n1,a\n", "b.csv")
@@ -95,13 +95,13 @@ def test_folder_refused(tmp_path: Path) -> None:
 
 
 def test_file_of_folder_that_is_not_there(tmp_path: Path) -> None:
-    """A file that is named in a folder and is not there is a sentence."""
+    """A named file that is not in the folder raises an error."""
     write(tmp_path, "x,t\n1,a\n")
     assert "does not exist" in refusal(lambda: open_table(tmp_path, Reading(), files=[Path("none.csv")]))
 
 
 def test_inside(tmp_path: Path) -> None:
-    """A table must lie in the repository: a path with .., a link and a folder's file that lead out do not."""
+    """A table must be inside the repository. Paths with .., links, and files of a folder that lead out raise an error."""
     top = tmp_path / "top"
     (top / "data/folder").mkdir(parents=True)
     outside = write(tmp_path, "x", "outside.csv")
@@ -118,7 +118,7 @@ def test_inside(tmp_path: Path) -> None:
 
 
 def test_a_query_needs_a_database(tmp_path: Path) -> None:
-    """A query beside a file that is no database is refused: it would have no effect."""
+    """A query for a file that is not a database raises an error, because it would have no effect."""
     path = tmp_path / "t.csv"
     path.write_text("x,t\n1,a\n2,b\n")
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The residual network: embedded features, blocks that add to what came in, then the logits."""
+"""The residual network: embedded features, residual blocks, and the output layer."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def rows(n: int = 9) -> Tensor:
 
 
 def by_hand(net: ResNet, X: Tensor) -> Tensor:
-    """The formula of the paper, with torch's functions alone."""
+    """Compute the formula of the paper with torch functions."""
     weights = dict(net.named_parameters())
 
     def linear(X: Tensor, name: str) -> Tensor:
@@ -48,7 +48,7 @@ def by_hand(net: ResNet, X: Tensor) -> Tensor:
 @pytest.mark.parametrize("blocks", [1, 3])
 @pytest.mark.parametrize("width", [1, 12, 16])
 def test_is_its_formula(blocks: int, width: int) -> None:
-    """The logits are those of the paper's formula, with layer instead of batch normalisation and without dropout."""
+    """The logits are those of the paper's formula, with layer normalization and without dropout."""
     net = network(n_blocks=blocks, d_block=width).double().eval()
     with torch.no_grad():
         for weight in net.parameters():
@@ -58,7 +58,7 @@ def test_is_its_formula(blocks: int, width: int) -> None:
 
 @pytest.mark.parametrize("classes", [2, 7])
 def test_shapes(classes: int) -> None:
-    """Rows become logits, one a class; one row and none do so too."""
+    """Rows become one logit per class; so do one row and no rows."""
     net = network(classes).eval()
     for n in (9, 1, 0):
         assert (n, classes) == net(rows(n)).shape
@@ -77,7 +77,7 @@ def test_shapes(classes: int) -> None:
     ids=str,
 )
 def test_every_knob_matters(change: dict[str, Any]) -> None:
-    """Each knob changes what the network computes while it is trained."""
+    """Each parameter changes what the network computes in training."""
     logits = []
     for net in (network(), network(**change)):
         with torch.no_grad():
@@ -90,7 +90,7 @@ def test_every_knob_matters(change: dict[str, Any]) -> None:
 
 
 def test_layers() -> None:
-    """Each block is normalised, twice as wide within, and dropped out; all linear layers are those that place does not move."""
+    """Each block is normalized, twice as wide inside, and has dropout; all linear layers are padded."""
     net = network(n_blocks=2, dropout=0.25)
     assert [Features, Linear, Block, Block, nn.LayerNorm, nn.ReLU, Linear] == [type(layer) for layer in net]
     assert [(16, 12), (12, 24), (24, 12), (12, 24), (24, 12), (12, 3)] == [
@@ -101,7 +101,7 @@ def test_layers() -> None:
 
 
 def test_a_row_hangs_on_no_other() -> None:
-    """In training, too, a row's logits are its own: there is no batch normalisation."""
+    """In training, too, the logits of a row do not depend on other rows."""
     net = network(dropout=0.0).train()
     torch.testing.assert_close(net(rows())[:1], net(rows()[:1]))
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.making import native_tables
-from veritable.tables.spool import Spool
+from veritable.tables.scan import Spool
 
 
 @given(native_tables(), st.integers(1, 7))

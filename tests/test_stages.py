@@ -1,4 +1,4 @@
-"""dvc.yaml walked line by line: what a stage declares runs it again, and nothing else does."""
+"""dvc.yaml, line by line: what a stage declares runs it again, and nothing else does."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ OTHER = {
         "network": "resnet", "n_networks": "2", "n_splits": "3", "init": "models/v1", "freeze": "[output]",
         "calibrate": "false", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
         "memory_gib": "0.5", "seed": "1",
-        "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # of each a knob below, in WITHIN_TRAIN
+        "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # see WITHIN_TRAIN
     },
     "machine": {"threads": "1", "max_rows": "1000000", "max_bytes": "1000000"},
     "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
@@ -44,14 +44,14 @@ OTHER = {
 
 
 def would_run(copy: Toy, *targets: str) -> list[str]:
-    """The stages that DVC would run now, each judged by what it depends on alone."""
+    """Return the stages that DVC would run now, each judged only by what it depends on."""
     said = copy.dvc("repro", "--dry", "--single-item", *targets)
     assert said.status == 0, said.text
     return ran(said.text)
 
 
 def mutate(path: Path) -> None:
-    """Change a file, or a file of a folder, by its last byte."""
+    """Append a byte to a file, or to a file of a folder."""
     file = (
         path if path.is_file() else min(each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
     )
@@ -63,7 +63,7 @@ def mutate(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dep", DEPS)
 def test_a_changed_dep_runs_its_stages_again(demo: Toy, dep: str) -> None:
-    """A change in a declared dep runs every stage that declares it, or a folder around it, and no other."""
+    """A change of a declared dep runs every stage that declares it, or a folder that contains it, and no other."""
     path = dep.replace("${data.path}", PARAMS["data"]["path"]).replace("${train.init}", PARAMS["train"]["init"])
     mutate(demo.root / path)
     concerned = {name for name, entry in STAGES.items() for each in entry["deps"] if dep == each or path.startswith(f"{each}/")}
@@ -91,7 +91,7 @@ def test_a_changed_param_runs_its_stages_again(demo: Toy) -> None:
 
 
 def test_every_section_of_params_is_walked() -> None:
-    """A new knob must be added to the mutation test."""
+    """A new parameter must be added to the mutation test."""
     assert {section: set(values) for section, values in PARAMS.items()} == {
         section: set(each) for section, each in OTHER.items()
     }
@@ -114,7 +114,7 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
     for key, value in OTHER[section].items():
-        if key == "path":  # another path is another dep
+        if key == "path":  # a different path is a different dep
             continue
         change(demo, f"{section}.{key}", value)
         unmoved += [key] if _made(demo, stage) == before else []
@@ -161,7 +161,7 @@ def test_no_needless_run(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_cross_validation(demo: Toy) -> None:
-    """With folds the classifier is those of all folds, and the report, its text and the metrics tell of each."""
+    """With folds, the classifier combines the models of all folds, and the report and the metrics show each fold."""
     change(demo, "train.n_splits", "3")
     said = demo.run(*REPRO)
     assert said.status == 0, said.text
@@ -189,7 +189,7 @@ def test_warm_start(demo: Toy) -> None:
     change(demo, "train.init", "models/v2")
     missing = demo.run(*REPRO)
     assert 1 == missing.status
-    assert "'train.init' in params.yaml must be a folder with a classifier, however there is no 'models/v2'." in missing
+    assert "'train.init' in params.yaml must be the folder of a classifier, but 'models/v2' does not exist." in missing
 
 
 @pytest.mark.slow
@@ -206,7 +206,7 @@ def test_another_path_may_mean_another_network(demo: Toy) -> None:
 
 
 def _bring_a_table_with_everything(demo: Toy) -> None:
-    """Outside the repository: a category with gaps, equal rows, a column that gives the target away."""
+    """Bring a table from outside the repository, with missing values, equal rows, and a column that reveals the target."""
     header, *rows = demo.read("data/raw/demo.csv").splitlines()
     texts = [("NA", "few", "many", "many")[n % 4] for n in range(len(rows))]
     lines = [f"{text},copy {row[-1]},{row}" for text, row in zip(texts, rows, strict=True)]
@@ -222,7 +222,7 @@ def _trained(copy: Toy) -> dict[str, bytes] | str:
 
 
 def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
-    """All bytes that the stage makes when run by hand, or its one sentence why it makes none."""
+    """Return all bytes that the stage writes when run by hand, or its error message."""
     done = copy.by_hand(stage)
     if done.status:
         assert "Traceback" not in done.text, done.text
@@ -238,7 +238,7 @@ EDITS = {
         "src/veritable/training/fit.py",
         "\n_NEW = 1\n",
         ["code", "train", "tune", "report"],
-    ),  # which names its versions
+    ),  # the report lists the library versions
     "a template of the report": ("src/veritable/reporting/templates/report.md.j2", "\n", ["code", "report"]),
     "the seal": ("src/veritable/stage/seal.py", "\n_NEW = 1\n", ["code"]),
     "the README": ("README.md", "\n", []),
@@ -249,7 +249,7 @@ EDITS = {
 
 @pytest.mark.parametrize("what", EDITS)
 def test_an_edit_runs_what_it_concerns(demo: Toy, what: str) -> None:
-    """A comment, the README or a test runs nothing but the listing of code; a function runs the stages that use it."""
+    """A comment, the README or a test runs only the stage `code`; a function runs the stages that use it."""
     path, text, expected = EDITS[what]
     demo.write(path, demo.read(path) + text)
     stated = ran(demo.dvc("repro", "code").text)
@@ -257,7 +257,7 @@ def test_an_edit_runs_what_it_concerns(demo: Toy, what: str) -> None:
 
 
 def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
-    """Below a stage that ran again, only those whose inputs thereby changed run."""
+    """Of the stages after one that ran again, only those with changed inputs run."""
     change(demo, "evaluate.confidence_level", "0.9")
     assert ["evaluate", "report"] == ran(demo.dvc("repro").text)
     change(demo, "train.precision", "'32-true'")
@@ -268,7 +268,7 @@ def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_force_twice_is_the_same(demo: Toy) -> None:
-    """`dvc repro --force` leaves dvc.lock, and so every output, byte for byte the same."""
+    """`dvc repro --force` leaves dvc.lock, and so every output, the same, byte for byte."""
     before = demo.read("dvc.lock")
     done = demo.dvc("repro", "--force", "--no-run-cache", timeout=300)
     assert list(STAGES) == sorted(ran(done.text), key=list(STAGES).index), done.text
@@ -276,7 +276,7 @@ def test_force_twice_is_the_same(demo: Toy) -> None:
 
 
 def test_a_stage_by_hand_is_the_stage_under_dvc(demo: Toy) -> None:
-    """`python stages/train.py` makes the same bytes as `dvc repro train`."""
+    """`python stages/train.py` writes the same bytes as `dvc repro train`."""
     before = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
     done = demo.by_hand("train")
     assert 0 == done.status, done.text
@@ -284,10 +284,17 @@ def test_a_stage_by_hand_is_the_stage_under_dvc(demo: Toy) -> None:
 
 
 def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
-    """Only train and tune import Lightning, only tune Optuna, only explain shap; generate and report go without torch."""
+    """Only train and tune import Lightning, only tune Optuna, only explain shap; plan, generate and report import no torch."""
     for stage in (name for name in STAGES if name != "code"):
         text = demo.read(f"code/{stage}.txt")
         owners = {"pytorch-lightning": ["train", "tune"], "optuna": ["tune"], "shap": ["explain"]}
         for library, names in owners.items():
             assert (stage in names) == (f"package {library} " in text), (stage, library)
         assert (stage in ("train", "tune", "evaluate", "explain")) == ("package torch " in text), stage
+
+
+def test_sensitive_columns_do_not_train_again(demo: Toy) -> None:
+    """Naming sensitive columns runs only the stages that judge and report them."""
+    change(demo, "data.sensitive", "[feature_0]")
+    assert ["preprocess", "evaluate", "report"] == ran(demo.dvc("repro", timeout=200).text)
+    assert (demo.root / "reports/evaluation/groups.json").is_file()

@@ -29,7 +29,7 @@ from veritable.training.plan import TableFacts, TrainPlan
 from veritable.training.streaming import RowsOnDisk, format_streaming, in_memory, open_parts
 from veritable.training.train import train_classifier
 
-HELD = 50_000  # bytes: some hundred rows of four columns
+HELD = 50_000  # bytes: a few hundred rows with four columns
 NOT_IN_MEMORY = 1e-6  # GiB
 
 
@@ -64,7 +64,7 @@ def order(shards: Shards, batch_size: int = 4, seed: int | None = 0) -> list[int
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """`fit` sets torch's threads for the whole process."""
+    """Restore the number of threads, which `fit` sets for the whole process."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -90,7 +90,7 @@ class TestEpoch:
         weighted: bool,
         **sizes: int,
     ) -> None:
-        """An epoch has each row that weighs anything once, with its own X and weight; all batches but the last are whole."""
+        """An epoch has each row with weight once, with its X and weight; all batches but the last are full."""
         part = numbered(rows, weighted)
         streamed = RowsOnDisk(written(tmp_path_factory.mktemp("part") / "train", part, **sizes))
         blocks = streamed.chunks(batch_size, seed)
@@ -402,7 +402,7 @@ def trained(folder, rows):
     network = MLP([0] * WIDTH, 2, hidden_layer_sizes=[4], activation="relu", dropout=0.0)
     fit(network, plan, train, valid, n_classes=2, scratch=folder / "scratch", threads=1)
 
-def peak():  # getrusage's begins with that of the process that started this one
+def peak():  # getrusage starts with the value of the parent process
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 folder = Path(sys.argv[1])

@@ -1,4 +1,4 @@
-"""What a column holds, learned batch by batch."""
+"""Measuring a column batch by batch."""
 
 import numpy as np
 import pandas as pd
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veritable.tables.splitting.hashing import EXACT_DISTINCT, DistinctCounter
 from veritable.tables.typing import survey as module
 from veritable.tables.typing.form import Form
-from veritable.tables.typing.sketch import SIZE, Sketch
 from veritable.tables.typing.survey import OTHER, ColumnSurvey
 
 MISSING = frozenset({"", "?", "NA"})
@@ -34,7 +34,7 @@ def surveyed(values: list[object] | pa.Array, rows: int = 10**6, **given: object
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.integers(1, 9), st.booleans())
 def test_numbers(values: list[float], rows: int, as_text: bool) -> None:
-    """Numbers are stored as they are, as texts too, and their range, order and kind is what numpy finds."""
+    """Numbers, also written as texts, are read exactly, and their range, order and kind are those that numpy finds."""
     found, stored = surveyed([repr(value) for value in values] if as_text else values, rows)
     np.testing.assert_array_equal(values, stored)
     assert (min(values), max(values)) == (found.minimum, found.maximum)
@@ -50,7 +50,7 @@ def test_numbers(values: list[float], rows: int, as_text: bool) -> None:
     st.integers(1, 9),
 )
 def test_texts(values: list[str | None], rows: int) -> None:
-    """Texts are stored as places in the list of levels, in the order in which they came, without the blanks around them."""
+    """Texts are read as indices of the levels, which are in the order of the rows and have no blanks around them."""
     found, stored = surveyed(pa.array(values, pa.string()), rows)
     clean = [None if value is None or value.strip() in MISSING else value.strip() for value in values]
     levels = list(dict.fromkeys(value for value in clean if value is not None))
@@ -61,7 +61,7 @@ def test_texts(values: list[str | None], rows: int) -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 100])
 def test_tokens_are_counted_once(rows: int) -> None:
-    """Each text that was read as missing is counted as often as it stands there, however the column turns out."""
+    """Each text that was read as missing is counted once per row, whatever the form of the column."""
     for others in (["1", "2"], ["1", "x"], ["1", "1,234"], ["2020-01-01", "?"]):
         found, _ = surveyed([others[0], "?", " ?", None, "NA", "?", others[1], "  ?"], rows)
         extra = others.count("?")
@@ -69,7 +69,7 @@ def test_tokens_are_counted_once(rows: int) -> None:
 
 
 def test_the_last_row_counts() -> None:
-    """A text in the last of many batches makes a column of numbers text, from the first row on."""
+    """A text in the last of many batches makes a column of numbers one of texts, from the first row on."""
     found, stored = surveyed([*["1.0", "1", "2"] * 50, "oops"], rows=10)
     assert Form("text") == found.form
     assert ["1.0", "1", "2", "oops"] == list(found.levels)
@@ -77,7 +77,7 @@ def test_the_last_row_counts() -> None:
 
 
 def test_a_late_format_is_read_from_the_start() -> None:
-    """A date that only fits day first, in the last batch, turns those before it round."""
+    """A date in the last batch that fits only day first changes how the dates before it are read."""
     found, stored = surveyed([*["01/02/2020"] * 9, "13/02/2020"], rows=3)
     assert (Form("date", "%d/%m/%Y"), False) == (found.form, found.ambiguous)
     assert pd.Timestamp("2020-02-01").timestamp() == stored[0]
@@ -96,12 +96,12 @@ def test_a_late_format_is_read_from_the_start() -> None:
     ],
 )
 def test_ambiguous(values: list[str], ambiguous: bool, rows: int) -> None:
-    """Ambiguous are dates, or numbers, of which two forms read different ones."""
+    """A column is ambiguous if two forms read different values."""
     assert ambiguous == surveyed(values, rows)[0].ambiguous
 
 
 def test_beyond_the_list_of_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Levels beyond the limit are stored as one, still told apart in rows' hashes and counted as different."""
+    """Levels beyond the limit are read as one, but have different hashes and count as distinct."""
     monkeypatch.setattr(module, "MAX_LEVELS", 3)
     values = pa.array(["a", "b", "c", "d", "e", "d", "a", None])
     survey, stored = surveyed(values)
@@ -114,7 +114,7 @@ def test_beyond_the_list_of_levels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_oddities_of_numbers() -> None:
-    """Infinite numbers and whole ones beyond 2^53 are counted, without a warning."""
+    """Infinite numbers and whole numbers beyond 2^53 are counted without a warning."""
     found, _ = surveyed(["1e999", "-inf", "inf", "3", "inf"], rows=2)
     assert (4, np.inf, -np.inf) == (found.infinite, found.maximum, found.minimum)
     found, stored = surveyed(pa.array([2**53 + 1, -(2**60), 5], pa.int64()), rows=1)
@@ -124,7 +124,7 @@ def test_oddities_of_numbers() -> None:
 
 
 def test_rising() -> None:
-    """A column is in order if no more than one in a thousand falls."""
+    """A column is in ascending order if at most one row in a thousand falls."""
     values = np.arange(5000.0)
     assert surveyed(pa.array(values), 100)[0].rising
     values[[10, 20, 30]] = 0
@@ -140,21 +140,21 @@ def test_declared_form_of_another_type() -> None:
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=200), st.integers(1, 50))
 def test_sketch_is_exact_for_few(keys: list[int], rows: int) -> None:
-    """Below 16,384 the number of different values is exact."""
-    sketch = Sketch()
+    """Up to 16,383 distinct values are counted exactly."""
+    sketch = DistinctCounter()
     for start in range(0, len(keys), rows):
         batch = np.array(keys[start : start + rows], dtype=np.uint64)
         sketch.update(batch, len(batch))
     assert len(set(keys)) == sketch.distinct
 
 
-@pytest.mark.parametrize("distinct", [SIZE - 1, SIZE + 1, 50_000, 300_000])
+@pytest.mark.parametrize("distinct", [EXACT_DISTINCT - 1, EXACT_DISTINCT + 1, 50_000, 300_000])
 def test_sketch_is_near_for_many(distinct: int) -> None:
-    """Beyond, it is an estimate within three per cent, however often the values come."""
+    """More are estimated within 3 %, however often the values occur."""
     draw = np.random.default_rng(distinct)
     keys = draw.integers(0, 2**64 - 1, distinct, dtype=np.uint64)
-    sketch = Sketch()
+    sketch = DistinctCounter()
     for _ in range(3):
         for piece in np.array_split(draw.permutation(keys), 20):
             sketch.update(piece, len(piece))
-    assert distinct == pytest.approx(sketch.distinct, rel=0.03 if distinct >= SIZE else 0)
+    assert distinct == pytest.approx(sketch.distinct, rel=0.03 if distinct >= EXACT_DISTINCT else 0)

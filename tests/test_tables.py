@@ -1,4 +1,4 @@
-"""The room as a whole, with tables that hypothesis makes up: what is prepared is finite and read alike ever after."""
+"""Tables that hypothesis generates, prepared: the encoded rows are finite, and later rows are read in the same way."""
 
 import csv
 import math
@@ -38,7 +38,7 @@ def written(table: dict[str, list[str]] | pa.Table, folder: Path) -> Path:
 
 
 def check_parts(done: InMemory) -> None:
-    """Every part is finite float32, and its categories are codes that decode to a level, missing or other."""
+    """Check that a part is finite float32, and that its categories are valid codes."""
     for part in done.parts.values():
         assert len(part)
         assert np.float32 == part.X.dtype
@@ -51,7 +51,7 @@ def check_parts(done: InMemory) -> None:
 
 
 def check_decoded(table: dict[str, list[str]], done: InMemory) -> None:
-    """Categories decode to what went in, without the blanks around it; booleans too, in their own words."""
+    """Check that categories and booleans decode to the texts of the table, without blanks around them."""
     for name, part in done.parts.items():
         decoded = done.encoder.decode(part.X)
         for column in done.encoder.columns:
@@ -68,7 +68,7 @@ def check_decoded(table: dict[str, list[str]], done: InMemory) -> None:
 
 
 def check_refusal(error: TableError) -> None:
-    """One or two sentences on one line, with what must be and what is."""
+    """Check that the message is one line with the rule and the value."""
     said = str(error)
     assert said.endswith(".")
     assert "\n" not in said
@@ -79,7 +79,7 @@ def check_refusal(error: TableError) -> None:
 @SETTINGS
 @given(text_tables() | native_tables(), st.sampled_from(["together", "drop"]))
 def test_any_table(table: dict[str, list[str]] | pa.Table, duplicates: str) -> None:
-    """Whatever the table, it is prepared, finite and decoding to what went in, or refused in a sentence."""
+    """Any table is prepared as finite numbers that decode to its cells, or raises an error in a sentence."""
     names = list(table.column_names if isinstance(table, pa.Table) else table)
     with TemporaryDirectory() as folder:
         path = written(table, Path(folder))
@@ -98,7 +98,7 @@ def test_any_table(table: dict[str, list[str]] | pa.Table, duplicates: str) -> N
 @SETTINGS
 @given(text_tables() | native_tables(), st.integers(1, 7))
 def test_read_again_to_the_last_bit(table: dict[str, list[str]] | pa.Table, rows: int) -> None:
-    """The rows of the table, read again as new rows are, in batches of any size, are encoded to the very bits of the parts."""
+    """The rows of the table, read as new rows in batches of any size, are encoded to the same bits as in the parts."""
     names = list(table.column_names if isinstance(table, pa.Table) else table)
     with TemporaryDirectory() as folder:
         path = written(table, Path(folder))
@@ -124,7 +124,7 @@ def test_read_again_to_the_last_bit(table: dict[str, list[str]] | pa.Table, rows
 @SETTINGS
 @given(native_tables())
 def test_frame_to_the_last_bit(table: pa.Table) -> None:
-    """The rows as a pandas frame are encoded to the very bits of the parts too, where pandas can hold them."""
+    """The rows as a pandas frame are encoded to the same bits as in the parts, if pandas can hold them."""
     kinds = [field.type for field in table.schema if field.name != "the target"]
     assume(not any(pa.types.is_decimal(kind) or pa.types.is_time(kind) or kind == pa.float16() for kind in kinds))
     assume(not any(pa.types.is_integer(field.type) and table[field.name].null_count for field in table.schema))
@@ -145,7 +145,7 @@ def test_frame_to_the_last_bit(table: pa.Table) -> None:
 @SETTINGS
 @given(text_tables(), st.integers(1, 9))
 def test_batches_do_not_matter(table: dict[str, list[str]], rows: int) -> None:
-    """A table that comes in small batches has the contract and findings that it has in one; its encoder's moments, nearly."""
+    """A table in small batches has the same contract and findings as in one batch, and nearly the same moments."""
     whole = pa.table({name: pa.array([text or None for text in values], pa.string()) for name, values in table.items()})
     given = data_params(**params_of(list(table)))
     outcomes: list[Any] = []

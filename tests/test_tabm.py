@@ -1,4 +1,4 @@
-"""TabM: many networks that share most of their weights, each with logits of its own."""
+"""TabM: networks that share most of their weights, with separate logits."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def network(classes: int = 3, **changes: Any) -> TabM:
 
 
 def randomised(net: torch.nn.Module) -> torch.nn.Module:
-    """With weights as training may leave them."""
+    """Set random weights."""
     with torch.no_grad():
         for name, weight in net.named_parameters():
             torch.manual_seed(sum(map(ord, name)))
@@ -41,7 +41,7 @@ def rows(n: int = 9) -> Tensor:
 @pytest.mark.parametrize("members", [1, 5])
 @pytest.mark.parametrize("width", [7, 16])
 def test_is_its_authors(blocks: int, members: int, width: int) -> None:
-    """With the same weights it is the network that the authors' own `TabM.make` builds, in every member's logits."""
+    """With the same weights, the logits are those of the authors' `TabM.make`."""
     net = randomised(network(n_blocks=blocks, k=members, d_block=width)).double().eval()
     edges = [torch.tensor(edges, dtype=torch.float64) for edges in BINS if edges]
     embeddings = PiecewiseLinearEmbeddings(edges, 7, activation=False, version="B")
@@ -55,7 +55,7 @@ def test_is_its_authors(blocks: int, members: int, width: int) -> None:
 
 
 def test_starts_as_its_authors_do() -> None:
-    """At first the members differ by one factor for each column of the table: normal, or signs where no number is cut."""
+    """At first, the networks differ by one factor per column of the table: normal, or a sign if no number has bins."""
     net = network(k=40)
     for column in net.backbone.blocks[0][0].r.split([7, 7, 2], dim=1):
         assert torch.equal(column, column[:, :1].expand_as(column))
@@ -67,14 +67,14 @@ def test_starts_as_its_authors_do() -> None:
 @pytest.mark.parametrize("classes", [2, 7])
 @pytest.mark.parametrize("members", [1, 4])
 def test_shapes(classes: int, members: int) -> None:
-    """Rows become logits of each member, one a class; one row and none do so too."""
+    """Rows become logits of each network, one per class; so do one row and no rows."""
     net = network(classes, k=members).eval()
     for n in (9, 1, 0):
         assert (n, members, classes) == net(rows(n)).shape
 
 
 def test_members_share_and_differ() -> None:
-    """Members give different logits, though most of their weights are shared: another member costs little."""
+    """The networks have different logits although they share most weights: another one adds few weights."""
     logits = network()(rows())
     assert not torch.allclose(logits[:, 0], logits[:, 1])
 
@@ -85,7 +85,7 @@ def test_members_share_and_differ() -> None:
 
 
 def test_members_learn_alone() -> None:
-    """Apart from what is shared, a member's weights hang on its own logits alone."""
+    """Apart from the shared weights, the weights of a network affect only its own logits."""
     net = network(dropout=0.0)
     functional.cross_entropy(net(rows(64))[:, 1], torch.arange(64) % 3).backward()
     grad = net.output.weight.grad
@@ -107,7 +107,7 @@ def test_members_learn_alone() -> None:
     ids=str,
 )
 def test_every_knob_matters(change: dict[str, Any]) -> None:
-    """Each knob changes what the network computes while it is trained."""
+    """Each parameter changes what the network computes in training."""
     logits = []
     for net in (network(), network(**change)):
         randomised(net)

@@ -9,8 +9,7 @@ from tests.rooms import batched, data_params
 from tests.sources import refusal
 from veritable.progress import progress
 from veritable.tables.reading.source import preview
-from veritable.tables.scan import scan
-from veritable.tables.spool import Spool
+from veritable.tables.scan import Spool, scan
 from veritable.tables.typing.target import as_labels, find_classes
 
 

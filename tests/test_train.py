@@ -1,4 +1,4 @@
-"""From encoded parts to a classifier: networks, boosted trees or a blend, calibrated; the same bytes however often it died."""
+"""From encoded parts to a classifier: networks, boosted trees or a blend, calibrated; a killed run ends with the same bytes."""
 
 import copy
 from collections.abc import Iterator
@@ -44,27 +44,27 @@ def trained(
 
 
 def saved(made: Trained, folder: Path) -> dict[str, bytes]:
-    """The bytes of all that is kept."""
+    """Return the bytes of everything that is saved."""
     made.classifier.save(folder)
     made.history.to_csv(folder / "history.csv", index=False)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def loss(y_prob: np.ndarray, part: Part) -> float:
-    """Mean surprise at the true class."""
+    """Compute the log loss."""
     return -float(np.log(y_prob[np.arange(len(part)), part.y]).mean())
 
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """`fit` sets torch's threads for the whole process."""
+    """Restore the number of threads, which `fit` sets for the whole process."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
 def kill_in_network(patch: pytest.MonkeyPatch, seed: int, epoch: int) -> None:
-    """Let the run die in an epoch (from 0) of the network of a seed."""
+    """Let the run die in an epoch (from 0) of the network with a seed."""
     before = ClassifierModule.training_step
 
     def dying(self: ClassifierModule, block: Any, batch_idx: int) -> None:
@@ -83,7 +83,7 @@ class TestSame:
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("classes", [2, 5])
     def test_same_twice(self, tmp_path: Path, name: str, classes: int) -> None:
-        """The same params and parts give the same bytes: weights, trees, share, temperature, history."""
+        """The same parameters and parts give the same bytes: weights, trees, shares, temperature, history."""
         params = train_plan(name, n_networks=2, trees=TREES, calibrate=True)
         one = saved(trained(tmp_path / "a", params, classes), tmp_path / "one")
         torch.rand(7)
@@ -93,7 +93,7 @@ class TestSame:
 
     @pytest.mark.parametrize("name", NETWORKS)
     def test_killed_in_the_second_network(self, tmp_path: Path, name: str) -> None:
-        """Killed in the second of two networks, the run trains no step of the first again, and ends with the same bytes."""
+        """Killed in the second of two networks, the run repeats no step of the first, and ends with the same bytes."""
         params = train_plan(name, n_networks=2, trees=TREES, calibrate=True)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +107,7 @@ class TestSame:
             assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
 
     def test_killed_between_networks_and_trees(self, tmp_path: Path) -> None:
-        """Killed when all networks are trained, the run goes on with the trees, and ends with the same bytes."""
+        """Killed after all networks are trained, the run continues with the trees, and ends with the same bytes."""
         params = train_plan(n_networks=2, trees=TREES, calibrate=True)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
@@ -119,7 +119,7 @@ class TestSame:
             assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
 
     def test_killed_again_and_again(self, tmp_path: Path) -> None:
-        """Killed in every epoch of every network in turn, it ends with the same bytes."""
+        """Killed in every epoch of every network in turn, the run ends with the same bytes."""
         params = train_plan(n_networks=2, trees=TREES)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         for seed in (params.seed, params.seed + 1):
@@ -131,7 +131,7 @@ class TestSame:
         assert undisturbed == saved(trained(tmp_path / "b", params), tmp_path / "two")
 
     def test_leaves_only_its_scratch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Nothing is written but a checkpoint of each network in the scratch folder."""
+        """Only a checkpoint of each network is written, to the scratch folder."""
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
         trained(tmp_path / "a", train_plan(n_networks=2, trees=TREES))
@@ -139,13 +139,13 @@ class TestSame:
         assert ["a/network-1/resume.ckpt", "a/network-2/resume.ckpt"] == sorted(files)
 
     def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        """Where there is no terminal, training prints nothing."""
+        """Without a terminal, training prints nothing."""
         trained(tmp_path / "a", train_plan("tabm", n_networks=2, trees=TREES, calibrate=True))
         assert ("", "") == capfd.readouterr()
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, tmp_path: Path, seed: int) -> None:
-        """Any seed that params.yaml allows can be trained with, for several networks and models too."""
+        """Any valid seed works, also with several networks and models."""
         made = trained(tmp_path / "a", train_plan(n_networks=2, trees=TREES, max_epochs=2, seed=seed)).classifier
         assert np.isfinite(made.predict_proba(prepared(300).parts["test"].X)).all()
 
@@ -160,14 +160,14 @@ OTHER: dict[str, Any] = {
     "seed": 43,
     "trees": {"n_models": 1},
 }
-UNMOVED = {"accelerator", "memory_gib"}  # where the work is done
+UNMOVED = {"accelerator", "memory_gib"}  # without an effect on the result here
 OF_AN_EARLIER = {"init", "freeze"}  # test_transfer.py
 
 
 class TestKnobs:
     @pytest.mark.parametrize("knob", OTHER)
     def test_every_knob_matters(self, tmp_path: Path, knob: str) -> None:
-        """Each knob of the whole section changes what is kept; test_fit.py and test_boosting.py move those within."""
+        """Each parameter of the section changes the result; test_fit.py and test_boosting.py cover the inner sections."""
         done = prepared(300)
         train = done.parts["train"].take(np.flatnonzero((done.parts["train"].y == 1) | (done.parts["train"].row % 3 == 0)))
         network = OTHER[knob] if knob == "network" else "mlp"
@@ -179,7 +179,7 @@ class TestKnobs:
         assert one != two
 
     def test_every_knob_is_moved(self) -> None:
-        """A new knob must be added to the test above, or stand among those that change nothing."""
+        """A new parameter must be added to the test above, or to those without an effect."""
         assert set(TrainParams.model_fields) == set(OTHER) | UNMOVED | OF_AN_EARLIER | {"mlp", "resnet", "tabm"}
         assert set(SMALL) == set(TrainParams.model_fields)
 
@@ -210,7 +210,7 @@ class TestNetworks:
             assert best == pytest.approx(loss(Ensemble((network,)).predict_networks(valid.X), valid), rel=1e-5)
 
     def test_the_spec_builds_it(self, tmp_path: Path) -> None:
-        """A classifier holds what its networks are built from, the bins included; the threshold is left open."""
+        """A classifier holds the spec of its networks, with the bins; its threshold is not chosen."""
         for name in NETWORKS:
             made = trained(tmp_path / name, train_plan(name, max_epochs=1)).classifier
             assert name == made.spec["name"]
@@ -221,7 +221,7 @@ class TestNetworks:
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("classes", [2, 5])
     def test_save_and_load(self, tmp_path: Path, name: str, classes: int) -> None:
-        """What was trained, saved and loaded predicts raw rows bit for bit alike."""
+        """A trained classifier predicts the same bits after saving and loading."""
         made = trained(tmp_path / "a", train_plan(name, n_networks=2, trees=TREES, calibrate=True), classes).classifier
         made.save(tmp_path / "saved")
         rows = mixed_table(300, classes)
@@ -244,7 +244,7 @@ class TestNetworks:
         ids=["a category", "a boolean", "a number", "gaps and dates", "forty numbers"],
     )
     def test_any_columns(self, tmp_path: Path, name: str, columns: dict[str, Any]) -> None:
-        """Every kind of network, blended with trees, trains on columns of any type, on one alone too."""
+        """Every network, blended with trees, trains on columns of any type, also on a single one."""
         frame = pd.DataFrame(columns).assign(part=["train", "train", "valid", "test"] * 30, target=list("ynyny") * 24)
         done = prepare_frame(frame, part="part", types={name: "number" for name in columns if name == "index"})
         made = trained(
@@ -256,7 +256,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize("absent", ["train", "valid"])
     def test_a_class_absent(self, tmp_path: Path, absent: str) -> None:
-        """A class that a part lacks is no obstacle, and has its probability."""
+        """A class that a part lacks has a probability."""
         parts = {name: prepared(300, 5).parts[name] for name in ("train", "valid")}
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 3))
         for balance in ("none", "balanced"):
@@ -274,7 +274,7 @@ class TestFolds:
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("classes", [2, 5])
     def test_an_ensemble(self, tmp_path: Path, name: str, classes: int) -> None:
-        """Each fold adds its networks and its trees, and all together predict; what is saved and loaded predicts the same."""
+        """Each fold adds its networks and trees, and all predict together, also after saving and loading."""
         made = trained(tmp_path / "a", train_plan(name, n_networks=2, **FOLDS), classes).classifier
         assert (6, 6) == (len(made.ensemble.networks), len(made.ensemble.trees.texts if made.ensemble.trees else ()))
         assert 1 == pytest.approx(sum(made.ensemble.shares), abs=1e-12)
@@ -284,7 +284,7 @@ class TestFolds:
         np.testing.assert_array_equal(made.predict_proba(X), Classifier.load(tmp_path / "saved").predict_proba(X))
 
     def test_judged(self, tmp_path: Path) -> None:
-        """Every row of train and valid is judged once, by that fold's members alone, which a fold's own run would give too."""
+        """Every row of train and valid is predicted once, by the models of its fold alone."""
         done, params = prepared(300), train_plan("tabm", **FOLDS)
         made = trained(tmp_path / "a", params)
         everyone = [*done.parts["train"].row, *done.parts["valid"].row]
@@ -301,7 +301,7 @@ class TestFolds:
             np.testing.assert_allclose(made.held_out.y_prob[rows], found, rtol=1e-12)
 
     def test_nothing_is_learned_where_there_is_nothing(self, tmp_path: Path) -> None:
-        """Of classes drawn at random what is judged knows nothing, however well the same rows are known by heart."""
+        """With random classes, predictions for rows held out are at chance level, although the same rows can be memorized."""
         draw = np.random.default_rng(0)
         parts = {
             name: replace(part, y=draw.integers(0, 2, len(part)))
@@ -316,14 +316,14 @@ class TestFolds:
         assert by_heart > 0.6
 
     def test_without_folds_valid_is_judged(self, tmp_path: Path) -> None:
-        """Without folds the rows that are judged are those of valid, as the classifier predicts them."""
+        """Without folds, the rows held out are those of valid, as the classifier predicts them."""
         made = trained(tmp_path / "a", train_plan(trees=TREES, calibrate=True))
         valid = prepared(300).parts["valid"]
         assert valid.row.tolist() == made.held_out.part.row.tolist()
         np.testing.assert_array_equal(made.classifier.predict_proba(valid.X), made.held_out.y_prob)
 
     def test_killed_in_the_second_fold(self, tmp_path: Path) -> None:
-        """Killed in the second fold, the run goes on there and ends with the same bytes."""
+        """Killed in the second fold, the run continues there and ends with the same bytes."""
         params = train_plan(**FOLDS)
         undisturbed = saved(trained(tmp_path / "a", params), tmp_path / "one")
         with pytest.MonkeyPatch.context() as patch:
@@ -339,7 +339,7 @@ class TestBlend:
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("classes", [2, 5])
     def test_share(self, tmp_path: Path, name: str, classes: int) -> None:
-        """The shares lie between 0 and 1; the blend does no worse on valid than equal shares, nor than its worse member."""
+        """The shares are between 0 and 1; on valid, the blend is no worse than equal shares and than its worst model."""
         made = trained(tmp_path / "a", train_plan(name, trees=TREES), classes).classifier
         valid, members = prepared(300, classes).parts["valid"], made.ensemble
         assert all(0 < share < 1 for share in members.shares)
@@ -352,7 +352,7 @@ class TestBlend:
         assert blend <= max(loss(each, valid) for each in members.predict_each(valid.X))
 
     def test_the_better_one_counts_more(self, tmp_path: Path) -> None:
-        """A network that learned nothing leaves the prediction to the trees, and trees that learned nothing to the network."""
+        """A network that learned nothing gets a small share, and so do trees that learned nothing."""
         useless = {"learning_rate": 1e-9, "max_epochs": 1}
         to_trees = trained(tmp_path / "a", train_plan(trees={"n_models": 2, "n_estimators": 60}, **useless)).classifier
         useless_trees = {"n_models": 2, "n_estimators": 1, "learning_rate": 1e-9}
@@ -360,7 +360,7 @@ class TestBlend:
         assert to_trees.ensemble.shares[0] < 0.5 < to_network.ensemble.shares[0]
 
     def test_few_rows_decide_little(self, tmp_path: Path) -> None:
-        """Of a handful of valid rows, shares stay near each other and the temperature near 1."""
+        """With a few valid rows, the shares stay nearly equal and the temperature near 1."""
         valid = prepared(300).parts["valid"].take(np.arange(2))
         made = trained(tmp_path / "a", train_plan(trees=TREES, calibrate=True), valid=valid).classifier
         assert 0.3 < made.ensemble.shares[0] < 0.7
@@ -374,7 +374,7 @@ class TestBlend:
         assert 2 == len(made.ensemble.networks)
 
     def test_weights_of_valid(self, tmp_path: Path) -> None:
-        """Rows of valid count by their weight; weights a thousand times as large count the same."""
+        """Rows of valid count by their weight; the scale of the weights has no effect."""
         valid = prepared(300).parts["valid"]
         params = train_plan(trees=TREES, calibrate=True)
         draw = np.random.default_rng(0).exponential(size=len(valid)) * (np.arange(len(valid)) % 3 > 0)
@@ -388,7 +388,7 @@ class TestBlend:
 
 
 def with_logits(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every network's logits, once it is trained, be larger or smaller by a factor."""
+    """Multiply the logits of every trained network by a factor."""
     before = room.fit
 
     def fit(network: nn.Module, *rest: Any, **named: Any) -> pd.DataFrame:
@@ -407,7 +407,7 @@ class TestTemperature:
     def test_too_sure_and_not_sure_enough(
         self, tmp_path: Path, name: str, classes: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A network that is too sure of itself gets a temperature above 1, one that is not sure enough one below."""
+        """An overconfident network gets a temperature above 1, an underconfident one a temperature below 1."""
         params = train_plan(name, calibrate=True, max_epochs=12)
         found = []
         for factor in (8.0, 0.2):
@@ -421,7 +421,7 @@ class TestTemperature:
     def test_lowers_the_loss(
         self, tmp_path: Path, factor: float, trees: dict[str, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Where valid has rows enough, the loss on it is near the least that any temperature gives."""
+        """With enough valid rows, the loss is close to the minimum over all temperatures."""
         with_logits(factor, monkeypatch)
         valid = prepared(300).parts["valid"]
         valid = valid.take(np.tile(np.arange(len(valid)), 50))
@@ -433,12 +433,12 @@ class TestTemperature:
         assert loss(members.predict_proba(valid.X), valid) < loss(plain, valid) + 1e-6
 
     def test_not_asked_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without `calibrate` the temperature is 1, however sure the network is."""
+        """Without `calibrate` the temperature is 1."""
         with_logits(8.0, monkeypatch)
         assert 1.0 == trained(tmp_path / "a", train_plan()).classifier.ensemble.temperature
 
     def test_changes_nothing_else(self, tmp_path: Path) -> None:
-        """Calibrated or not, the networks, the trees and their shares are the same."""
+        """Calibration changes neither the networks nor the trees nor their shares."""
         one, two = (
             trained(tmp_path / str(asked), train_plan(trees=TREES, calibrate=asked)).classifier.ensemble
             for asked in (False, True)

@@ -1,4 +1,4 @@
-"""Warm start: what means the same is taken over, whatever stands in between; what is new keeps its initial weights."""
+"""Warm start: weights are copied by meaning, and new columns, levels and classes keep their initial weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from veritable.training.train import train_classifier
 
 
 def made(done: InMemory, name: str, seed: int, *, networks: int = 1, **knobs: Any) -> Classifier:
-    """An untrained classifier on a table."""
+    """Return an untrained classifier on a table."""
     params = train_plan(name, **knobs)
     spec = spec_of(params, done.encoder.cardinalities, done.parts["train"])
     torch.manual_seed(seed)
@@ -28,13 +28,13 @@ def made(done: InMemory, name: str, seed: int, *, networks: int = 1, **knobs: An
     for _ in range(networks):
         built.append(build_network(done.encoder, len(done.classes), spec))
         with torch.no_grad():
-            for weight in built[-1].parameters():  # some are alike at first
+            for weight in built[-1].parameters():  # some are equal at first
                 weight.add_(torch.randn_like(weight) / 9)
     return Classifier(Ensemble(tuple(built)), spec, done.encoder, done.contract, None)
 
 
 def warm(done: InMemory, earlier: Classifier, number: int = 0) -> tuple[nn.Module, list[str]]:
-    """A new network of the same kind, and what it took over."""
+    """Return a new network of the same kind, and the names of the copied parameters."""
     spec = dict(earlier.spec)
     if "bins" in spec:
         own = spec_of(train_plan(spec["name"]), done.encoder.cardinalities, done.parts["train"])["bins"]
@@ -47,7 +47,7 @@ def warm(done: InMemory, earlier: Classifier, number: int = 0) -> tuple[nn.Modul
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("classes", [2, 4])
 def test_same_table(name: str, classes: int) -> None:
-    """On the same table everything is taken over, so the new network predicts what the earlier one did, bit for bit."""
+    """On the same table, all weights are copied, and the predictions are the same, bit for bit."""
     done = prepared(300, classes)
     earlier = made(done, name, 0)
     network, taken = warm(done, earlier)
@@ -58,27 +58,27 @@ def test_same_table(name: str, classes: int) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_other_order(name: str) -> None:
-    """Columns and classes in another order, levels with other codes, numbers of another scale: it predicts the same."""
+    """With another order of columns, classes and levels, and other scales, the predictions are the same."""
     frame = mixed_table(400, 3)
     done = prepare_frame(frame)
     earlier = made(done, name, 0)
-    more = frame[frame["colour"] == "blue"].sample(200, replace=True, random_state=0)  # the commonest colour is another
+    more = frame[frame["colour"] == "blue"].sample(200, replace=True, random_state=0)  # changes the most frequent colour
     moved = pd.concat([frame, more])[["score", "target", "member", "age", "colour"]]
     other = prepare_frame(moved, duplicates="together")
     assert done.encoder != other.encoder
     network, _ = warm(other, earlier)
     after = Classifier(Ensemble((network,)), earlier.spec, other.encoder, other.contract, None)
     expected, found = (each.predict_proba(frame) for each in (earlier, after))
-    if name == "mlp":  # which takes numbers as they are standardised: another mean shifts them a little
+    if name == "mlp":  # standardized numbers are shifted by another mean
         assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.9
         return
-    known = frame["age"].notna().to_numpy()  # a missing number is the mean, which has moved
+    known = frame["age"].notna().to_numpy()  # a missing number is the mean, which has changed
     np.testing.assert_allclose(expected[known], found[known], atol=0.02)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_new(name: str) -> None:
-    """A new column, a new level and a new class keep their initial weights; all else is taken over."""
+    """A new column, level and class keep their initial weights; all others are copied."""
     frame = mixed_table(400, 2)
     done = prepare_frame(frame)
     earlier = made(done, name, 0)
@@ -111,7 +111,7 @@ def spec_bins(done: InMemory, earlier: Classifier) -> list[list[float]]:
 
 
 def test_another_width() -> None:
-    """Layers of another width are not taken over; what still fits is."""
+    """Layers of another size are not copied; all others are."""
     done = prepared(300)
     earlier = made(done, "tabm", 0, d_block=16)
     params = train_plan("tabm", d_block=8)
@@ -122,7 +122,7 @@ def test_another_width() -> None:
 
 
 def test_networks_in_turn() -> None:
-    """Each network starts from the earlier classifier's of the same number, after the last from the first again."""
+    """Each network starts from the earlier network with the same number, modulo their count."""
     done = prepared(300)
     earlier = made(done, "mlp", 0, networks=2)
     for number in range(4):

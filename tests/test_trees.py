@@ -1,4 +1,4 @@
-"""Boosted trees as members of a classifier: LightGBM's models, kept as its own text."""
+"""Boosted trees of a classifier, stored in LightGBM's text format."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ SETTINGS = {
 
 
 def boosters(classes: int, models: int = 2, *, rounds: int = 12, absent: int | None = None) -> list[lgb.Booster]:
-    """Models fitted by LightGBM itself; a class may be absent from train."""
+    """Fit models with LightGBM; a class may be absent from train."""
     part = numbers_part(120, 1, classes)
     rows = np.flatnonzero(part.y != absent)
     objective: dict[str, Any] = {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": classes}
@@ -38,7 +38,7 @@ def rows(classes: int) -> np.ndarray:
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("models", [1, 3])
 def test_predicts_what_lightgbm_predicts(classes: int, models: int) -> None:
-    """Probabilities are the mean of LightGBM's own, in float64, one a class; of two classes it gives the second's alone."""
+    """Probabilities are those of LightGBM, in float64, one per class, also for two classes."""
     fitted = boosters(classes, models)
     found = mean_of(Trees.from_boosters(fitted), rows(classes))
     expected = np.mean([booster.predict(rows(classes)) for booster in fitted], axis=0)
@@ -50,7 +50,7 @@ def test_predicts_what_lightgbm_predicts(classes: int, models: int) -> None:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_round_trip(classes: int, tmp_path: Path) -> None:
-    """From their texts, also by way of files, they predict the same to the last bit, and their texts are the same again."""
+    """After a round trip through text, also through files, predictions and texts are the same."""
     trees = Trees.from_boosters(boosters(classes))
     for i, text in enumerate(trees.texts):
         (tmp_path / str(i)).write_text(text, encoding="utf-8")
@@ -62,7 +62,7 @@ def test_round_trip(classes: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("classes", [3, 4])
 @pytest.mark.parametrize("absent", [0, 2])
 def test_a_class_absent_from_train(classes: int, absent: int) -> None:
-    """A class that train did not have is all but impossible; the others are as likely as they are."""
+    """A class that train lacks is almost impossible; the others keep their probabilities."""
     found = mean_of(Trees.from_boosters(boosters(classes, absent=absent)), rows(classes))
     assert np.isfinite(found).all()
     assert found[:, absent].max() < 1e-3
@@ -70,7 +70,7 @@ def test_a_class_absent_from_train(classes: int, absent: int) -> None:
 
 
 def test_up_to_the_best_round() -> None:
-    """Of a model that went on beyond its best round, the rounds up to it are kept."""
+    """A model that continued after its best round is cut at that round."""
     train, valid = numbers_part(120, 1), numbers_part(60, 2)
     data = lgb.Dataset(train.X, train.y)
     settings = {**SETTINGS, "objective": "binary", "learning_rate": 0.5}
@@ -86,13 +86,13 @@ def test_up_to_the_best_round() -> None:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_no_rows(classes: int) -> None:
-    """No rows have no probabilities, in the shape of any."""
+    """Without rows, the result is empty and has the usual shape."""
     assert (0, classes) == mean_of(Trees.from_boosters(boosters(classes)), rows(classes)[:0]).shape
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_any_company(classes: int) -> None:
-    """A row has the same probabilities to the last bit alone, among others, and however they lie in memory."""
+    """The probabilities of a row are the same bits alone, among others, and in any memory layout."""
     trees, X = Trees.from_boosters(boosters(classes)), rows(classes)
     expected = mean_of(trees, X)
     for size in (1, 7, 69):
@@ -103,7 +103,7 @@ def test_any_company(classes: int) -> None:
 
 
 def test_texts_are_texts() -> None:
-    """The text of a model is printable and names no place on this machine."""
+    """The text of a model is printable and contains no path of this machine."""
     for text in Trees.from_boosters(boosters(3)).texts:
         assert text.replace("\n", "").isprintable()
         assert str(Path.home()) not in text

@@ -1,4 +1,4 @@
-"""The search for better knobs: it starts from what one has, ends no worse, and ends the same however often it died."""
+"""The search for better parameters: it starts with the current ones, ends no worse, and resumes with the same result."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ BASE = train_plan(trees={"n_models": 1}, calibrate=True)
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """`fit` sets torch's threads for the whole process."""
+    """Restore the number of threads, which `fit` sets for the whole process."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -72,7 +72,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Tuning:
 
 class TestTrials:
     def test_as_many_as_asked_for(self, undisturbed: Tuning) -> None:
-        """There are so many trials, numbered from 1, each with a value of the space for every knob that is searched."""
+        """There are n_trials trials, numbered from 1, each with a value of the space for every searched parameter."""
         assert list(range(1, 10)) == [each.number for each in undisturbed.trials]
         for each in undisturbed.trials[1:]:
             assert set(undisturbed.searched) == set(each.params)
@@ -83,7 +83,7 @@ class TestTrials:
         assert len({json.dumps(each.params) for each in undisturbed.trials}) > 7
 
     def test_the_first_is_what_one_has(self, undisturbed: Tuning, tmp_path: Path) -> None:
-        """The first trial is the params as they stand, and its loss that of the classifier that they train."""
+        """The first trial has the current parameters, and the loss of the classifier that they train."""
         first = undisturbed.trials[0]
         assert {
             "mlp.learning_rate": 0.01,
@@ -94,7 +94,7 @@ class TestTrials:
         assert _loss(BASE, tmp_path) == first.loss
 
     def test_the_best_is_had_again(self, undisturbed: Tuning, tmp_path: Path) -> None:
-        """Trained with the best knobs as they are written, the classifier has the best loss; it is no worse than the first."""
+        """Training with the best parameters as written gives the best loss, which is no worse than the first."""
         best = undisturbed.best
         assert best is not None
         assert best.loss == min(each.loss for each in undisturbed.trials if each.loss is not None)
@@ -110,20 +110,20 @@ class TestTrials:
         ids=["a range", "choices", "null"],
     )
     def test_what_one_has_may_lie_outside(self, tmp_path: Path, space: dict[str, Any]) -> None:
-        """Where the params lie outside the space they are still tried, and here they stay the best."""
+        """Current parameters outside the space are tried too, and here they stay the best."""
         found = tuned(tmp_path / "a", n_trials=4, space=space, base=train_plan(max_epochs=8))
         assert found.best is found.trials[0]
         assert {} == found.better
         assert "none was better than the current one" in str(found)
 
     def test_few_digits(self, undisturbed: Tuning) -> None:
-        """Numbers that are tried can be read: three digits."""
+        """Sampled numbers have three significant digits."""
         for each in undisturbed.trials[1:]:
             for key in ("mlp.learning_rate", "mlp.dropout"):
                 assert float(f"{each.params[key]:.3g}") == each.params[key]
 
     def test_multiples(self, tmp_path: Path) -> None:
-        """A range of a width, a multiple of 8, gives multiples of 8."""
+        """A range of multiples of 8 yields multiples of 8."""
         base = train_plan("tabm", max_epochs=1)
         found = tuned(tmp_path / "a", base, n_trials=6, space={"tabm.d_block": {"low": 8, "high": 32, "log": False}})
         widths = {each.params["tabm.d_block"] for each in found.trials}
@@ -131,7 +131,7 @@ class TestTrials:
         assert len(widths) > 1
 
     def test_it_learns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of a loss that hangs on one number alone, the search finds the valley."""
+        """If the loss depends on one number, the search finds its minimum."""
 
         def trained(inputs: Any, callback: Any) -> Any:
             loss = abs(np.log10(inputs.plan.mlp.learning_rate) + 3) + 0.1
@@ -146,7 +146,7 @@ class TestTrials:
         assert np.median(later) < 0.8
 
     def test_weights_of_valid(self) -> None:
-        """The loss is the mean over rows by their weights."""
+        """The loss is the weighted mean over the rows."""
         y_prob = np.array([[0.8, 0.2], [0.4, 0.6], [0.0, 1.0]])
         part = numbers_part(3, 0)
         part = Part(part.row, np.array([0, 1, 0]), part.X, weight=np.array([1.0, 3.0, 0.0], dtype=np.float32))
@@ -160,7 +160,7 @@ def _loss(plan: TrainPlan, folder: Path) -> float:
 
 class TestSame:
     def test_same_twice(self, undisturbed: Tuning, tmp_path: Path) -> None:
-        """The same params and parts give the same bytes, whatever the global state was; another seed gives others."""
+        """The same parameters and parts give the same bytes, whatever the global random state; another seed gives others."""
         np.random.rand(3)  # noqa: NPY002
         torch.rand(7)
         expected = written(undisturbed, tmp_path / "one")
@@ -173,7 +173,7 @@ class TestSame:
 
     @pytest.mark.parametrize("steps", [1, 5, 11, 23, 40, 57])
     def test_killed(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-        """Killed again and again, each time after so many blocks of training, it ends as undisturbed."""
+        """Killed repeatedly after a number of chunks, the search ends with the same trials."""
         before, counted = ClassifierModule.training_step, count(1)
 
         def dying(self: ClassifierModule, block: Any, batch_idx: int) -> None:
@@ -188,7 +188,7 @@ class TestSame:
     def test_killed_while_it_writes(
         self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn: int
     ) -> None:
-        """Killed before, between or in the middle of lines of the journal, at any of them, it ends as undisturbed."""
+        """Killed before, between or within lines of the journal, the search ends with the same trials."""
         before, counted = JournalFileBackend.append_logs, count(1)
 
         def dying(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
@@ -203,7 +203,7 @@ class TestSame:
         assert undisturbed.trials == self._until_done(tmp_path / "a").trials
 
     def test_killed_in_the_trees(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Killed when the network of a trial was trained and its trees were not, the search still hears of its epochs."""
+        """Killed between the network and the trees of a trial, the search still sees the losses of its epochs."""
         before, counted = train_room.fit_trees, count(1)
 
         def dying(*given: Any, **named: Any) -> Any:
@@ -215,7 +215,7 @@ class TestSame:
         assert undisturbed.trials == self._until_done(tmp_path / "a").trials
 
     def test_journal_of_garbage(self, undisturbed: Tuning, tmp_path: Path) -> None:
-        """A journal without one whole line is begun anew."""
+        """A journal without a complete line is started anew."""
         (tmp_path / "a").mkdir()
         (tmp_path / "a/journal.jsonl").write_bytes(b"\0\0\0\n{")
         assert undisturbed.trials[:2] == tuned(tmp_path / "a", n_trials=2).trials
@@ -234,7 +234,7 @@ RATES = {"mlp.learning_rate": {"low": 1e-7, "high": 0.05, "log": True}}
 
 class TestPruning:
     def test_bad_ones_are_stopped(self, tmp_path: Path) -> None:
-        """A network that is worse than half of those before is stopped before its last epoch, and is never the best."""
+        """A network whose loss is above the median is stopped before its last epoch, and is never the best."""
         base = train_plan(max_epochs=8)
         on, off = (tuned(tmp_path / str(pruning), base, n_trials=16, pruning=pruning, space=RATES) for pruning in (True, False))
         pruned = [each for each in on.trials if each.state == "pruned"]
@@ -247,7 +247,7 @@ class TestPruning:
         assert f"({len(pruned)} pruned)" in str(on)
 
     def test_one_that_diverges(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A trial whose loss is no longer finite is told and passed over."""
+        """A trial whose loss is no longer finite is reported and skipped."""
         base = train_plan(max_epochs=3, dropout=0.0)
         found = tuned(tmp_path / "a", base, n_trials=4, space={"mlp.learning_rate": [1e30]})
         assert ["complete", "diverged", "diverged", "diverged"] == [each.state for each in found.trials]
@@ -255,7 +255,7 @@ class TestPruning:
         assert found.best is found.trials[0]
 
     def test_one_that_does_not_fit(self, tmp_path: Path) -> None:
-        """Where networks start from an earlier classifier, a trial of other sizes that nothing of it fits is passed over."""
+        """With an earlier classifier, a trial whose weights do not fit is skipped."""
         done, scratch = prepared(300), tmp_path / "earlier"
         scratch.mkdir()
         first = train_plan(hidden_layer_sizes=[8], max_epochs=1)
@@ -271,14 +271,14 @@ class TestPruning:
             tune_params(plan, inputs_of(done, train_plan(freeze=["none"]), scratch, earlier=earlier))
 
     def test_folds(self, tmp_path: Path) -> None:
-        """With folds, trials are judged on all rows, each by a classifier that has not seen it."""
+        """With folds, trials are judged on all rows, each predicted by models that have not seen it."""
         base = train_plan(n_splits=3, max_epochs=2)
         found = tuned(tmp_path / "a", base, n_trials=2, space={"mlp.dropout": [0.5]})
         assert _loss(base, tmp_path) == found.trials[0].loss
         assert "log loss over the folds" in str(found)
 
     def test_what_one_has_diverges(self, tmp_path: Path) -> None:
-        """If the params as they stand cannot be trained with, that is said as the stage `train` says it."""
+        """If the current parameters cannot be trained with, the error is that of the stage `train`."""
         with pytest.raises(Diverged, match=r"Decrease train\.mlp\.learning_rate"):
             tuned(tmp_path / "a", train_plan(learning_rate=1e30), n_trials=4)
 
@@ -306,7 +306,7 @@ class TestUnsearched:
         ],
     )
     def test_told(self, tmp_path: Path, base: TrainPlan, searched: list[str], said: str) -> None:
-        """Knobs of networks that are not chosen, and of trees where there are none, are not searched, and that is said."""
+        """Parameters without an effect are not searched, and the message says so."""
         space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")} | {"trees.lambda_l2": [1.0]}
         found = tuned(tmp_path / "a", base, n_trials=1, space=space)
         assert searched == list(found.searched)
@@ -314,11 +314,11 @@ class TestUnsearched:
         assert said in str(found).splitlines()
 
     def test_all_searched(self, tmp_path: Path) -> None:
-        """Where all are searched nothing is said of others."""
+        """If all parameters are searched, no message mentions others."""
         assert "not searched" not in str(tuned(tmp_path / "a", n_trials=1, space={"mlp.dropout": [0.1]}))
 
     def test_nothing_to_search(self, tmp_path: Path) -> None:
-        """A space without a knob of what is trained is one clear error."""
+        """A space without a parameter that has an effect is refused."""
         with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a parameter of mlp, but has none"):
             tuned(tmp_path / "a", train_plan(), space={"tabm.dropout": [0.1], "trees.lambda_l2": [1.0]})
 
@@ -333,8 +333,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.", [1], "must name a parameter of train"),
     ("tabm.d_block.x", [1], "must name a parameter of train"),
     ("", [1], "must name a parameter of train"),
-    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, however it is 1.5."),
-    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a list that is not empty, however it is []."),
+    ("tabm.dropout", [0.1, 1.5], "'tune.space.tabm.dropout.1' in params.yaml must be less than 1, but is 1.5."),
+    ("tabm.dropout", [], "'tune.space.tabm.dropout' in params.yaml must be a non-empty list, but is []."),
     ("tabm.dropout", 0.3, "must be a range {low, high, log} or a list of choices, but is 0.3."),
     ("tabm.dropout", None, "must be a range {low, high, log} or a list of choices, but is None."),
     ("tabm.dropout", {"low": 0.1, "high": 1.5, "log": False}, "'tune.space.tabm.dropout.high' in params.yaml must be less"),
@@ -346,24 +346,24 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tabm.dropout", {"low": "a", "high": 0.1, "log": True}, "'tune.space.tabm.dropout.low' in params.yaml must be a valid"),
     ("tabm.d_block", {"low": 8, "high": 20, "log": True},
      "'tune.space.tabm.d_block.high' in params.yaml must be a multiple of 8"),
-    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, however it is 12."),
+    ("tabm.d_block", [12], "'tune.space.tabm.d_block.0' in params.yaml must be a multiple of 8, but is 12."),
     ("tabm.max_epochs", {"low": 1.5, "high": 20, "log": True}, "'tune.space.tabm.max_epochs.low' in params.yaml must be a "),
     ("tabm.lr_schedule", {"low": 0, "high": 1, "log": False}, "'tune.space.tabm.lr_schedule.low' in params.yaml must be "),
-    ("tabm.lr_schedule", ["cosin"], "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', however "
-     "it is 'cosin'."),
+    ("tabm.lr_schedule", ["cosin"],
+     "'tune.space.tabm.lr_schedule.0' in params.yaml must be 'constant' or 'cosine', but is 'cosin'."),
     ("mlp.hidden_layer_sizes", [64, 64],
-     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, however it is 64."),
+     "'tune.space.mlp.hidden_layer_sizes.0' in params.yaml must be a valid list, but is 64."),
     ("mlp.hidden_layer_sizes", [[64, 0]],
      "'tune.space.mlp.hidden_layer_sizes.0.1' in params.yaml must be greater than or equal to 1,"),
     ("trees.num_leaves", [1],
-     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, however it is 1."),
+     "'tune.space.trees.num_leaves.0' in params.yaml must be greater than or equal to 2, but is 1."),
 ]  # fmt: skip
 
 
 class TestSpace:
     @pytest.mark.parametrize(("key", "given", "words"), WRONG, ids=[f"{key}={given}"[:50] for key, given, _ in WRONG])
     def test_wrong(self, key: str, given: Any, words: str) -> None:
-        """A key that is no knob, a value outside the knob's range, a range that is none: one sentence that names it."""
+        """An unknown key, an invalid value and an invalid range are refused with a message that names them."""
         with pytest.raises(UserError) as caught:
             tune_section({key: given})
         assert words in str(caught.value)
@@ -373,7 +373,7 @@ class TestSpace:
         "key", [f"{section}.{knob}" for section, model in SEARCHABLE.items() for knob in model.model_fields]
     )
     def test_any_knob(self, key: str) -> None:
-        """Any knob of a network or of the trees may be searched: what stands in params.yaml is a choice."""
+        """Every parameter of a network or of the trees can be searched."""
         name, knob = key.split(".")
         value = section("train")[name][knob]
         assert {key: [value]} == tune_section({key: [value]}).domains
@@ -405,7 +405,7 @@ class TestSpace:
 
 class TestWritten:
     def test_trials(self, undisturbed: Tuning, tmp_path: Path) -> None:
-        """trials.csv has a row for each, with its state, loss, epochs and knobs."""
+        """trials.csv has a row per trial with its state, loss, epochs and parameters."""
         undisturbed.write(tmp_path / "out")
         with (tmp_path / "out/trials.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -416,7 +416,7 @@ class TestWritten:
             assert each.params == {key: json.loads(row[key]) for key in each.params}
 
     def test_best(self, undisturbed: Tuning, tmp_path: Path) -> None:
-        """best.json says what was best, and of it only what is not as it was."""
+        """best.json holds the best trial and the parameters in which it differs from the first."""
         undisturbed.write(tmp_path / "out")
         found = json.loads((tmp_path / "out/best.json").read_text())
         assert undisturbed.best is not None
@@ -427,14 +427,14 @@ class TestWritten:
         assert 9 == found["trials"] == sum(found["states"].values())
 
     def test_nothing(self, tmp_path: Path) -> None:
-        """Without a search both are there, and empty."""
+        """Without a search, both files exist and are empty."""
         files = written(Tuning(), tmp_path / "out")
         assert b"number,state,loss,epochs\n" == files["trials.csv"]
         assert None is json.loads(files["best.json"])["best"]
         assert "Searched nothing: tune.n_trials is 0." == str(Tuning())
 
     def test_sentence(self) -> None:
-        """The closing line says how many were tried, what came of it, and how to apply it."""
+        """The last line states the number of trials and the best parameters."""
         trials = (
             Trial(1, "complete", 0.4012, 10, {"mlp.dropout": 0.1, "mlp.lr_schedule": "cosine"}),
             Trial(2, "pruned", None, 3, {"mlp.dropout": 0.5, "mlp.lr_schedule": "cosine"}),
@@ -446,7 +446,7 @@ class TestWritten:
         )
 
     def test_silent(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        """Where there is no terminal, the search prints nothing, and neither does Optuna."""
+        """Without a terminal, neither the search nor Optuna prints anything."""
         tuned(tmp_path / "a", n_trials=3)
         assert ("", "") == capfd.readouterr()
         assert optuna.logging.get_verbosity() >= optuna.logging.ERROR

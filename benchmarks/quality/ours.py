@@ -1,7 +1,7 @@
 """Run Veritable on one table. Run by `.venv/bin/python ours.py TABLE.csv FOLDER --train '{"network": "tabm"}' --seed 0`.
 
-The params are those of params.yaml, with what `--train` says instead. The file is prepared as the stage preprocess does, which
-finds out for itself of what kind each column is, and the classifier made as the stage train does.
+The params are those of params.yaml, with the changes of `--train`. The file is prepared as the stage preprocess does, which
+detects the types of the columns, and the classifier is trained as the stage train does.
 """
 
 import argparse
@@ -19,15 +19,17 @@ from veritable.tables.params import DataParams
 from veritable.tables.prepare import Prepared, prepare
 from veritable.tables.reading.open import open_table
 from veritable.tables.reading.source import Reading
+from veritable.training.inputs import TrainingInputs
 from veritable.training.params import TrainParams
+from veritable.training.plan import TableFacts, plan_training
 from veritable.training.train import train_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
-NEAR = 1e-6  # raw rows and encoded ones are predicted the same but for the last digits
+NEAR = 1e-6  # predictions of raw and encoded rows may differ in the last digits
 
 
 def merge(knobs: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Knobs with others instead, within sections too."""
+    """Replace parameters, also within sections."""
     merged = dict(knobs)
     for key, value in overrides.items():
         inside = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -44,7 +46,7 @@ class Ours:
         self.facts = facts_of(job.table)
 
     def prepare(self, job: Job) -> Prepared:
-        """The stage preprocess, and the reading of what it wrote."""
+        """Run the stage preprocess and read its parts."""
         here = {"path": str(job.table), "allow_outside": True, "target": self.facts["target"], "part": PART}
         params = DataParams.parse("data", self.knobs["data"] | here)
         folder = job.folder / "prepared"
@@ -54,31 +56,30 @@ class Ours:
         return prepared
 
     def fit(self, prepared: Prepared, kinds: Kinds, limits: Limits) -> Predict:
-        """The stage train."""
-        own = {"seed": limits.seed} | self.overrides
-        params = TrainParams.parse("train", merge(self.knobs["train"], own)).resolve(
-            demo=False, n_classes=len(prepared.contract.classes)
-        )
+        """Run the stage train."""
+        params = TrainParams.parse("train", merge(self.knobs["train"], {"seed": limits.seed} | self.overrides))
+        facts = TableFacts.from_json(prepared.contract.to_json(), prepared.facts | {"width": len(prepared.encoder.names)})
+        plan = plan_training(params, facts, demo=False, has_init=False)
         scratch = self.job.folder / "scratch"
         scratch.mkdir()
         train, valid = self.parts["train"], self.parts["valid"]
-        trained = train_classifier(params, prepared.encoder, prepared.contract, train, valid, scratch, threads=limits.threads)
-        self.classifier = trained.classifier
+        inputs = TrainingInputs(plan, prepared.encoder, prepared.contract, train, valid, scratch, threads=limits.threads)
+        self.classifier = train_classifier(inputs).classifier
         self.order = [self.classifier.classes.index(name) for name in self.facts["classes"]]
         return lambda X: self.classifier.predict_proba(X)[:, self.order]
 
     def check(self, raw: np.ndarray) -> None:
-        """Raw test rows must be predicted as encoded ones are.
+        """Check that raw and encoded test rows have the same predictions.
 
         Raises
         ------
         ValueError
-            They are not.
+            They have not.
         """
         part = self.parts["test"]
         encoded = self.classifier.predict_proba(part.X)[np.argsort(part.row)][:, self.order]
         if (gap := np.abs(encoded - raw).max()) > NEAR:
-            raise ValueError(f"raw test rows must be predicted as encoded ones are, however one differs by {gap:.2g}")
+            raise ValueError(f"predictions of raw and encoded test rows must be equal, but one differs by {gap:.2g}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Veritable: `veritable.training.fit.fit` as the stage train calls it, its Trainer, callbacks and checkpoint included."""
+"""Veritable: `veritable.training.fit.fit` as in the stage train, with its Trainer, callbacks and checkpoint."""
 
 import tempfile
 from pathlib import Path
@@ -19,24 +19,23 @@ from veritable.models.tabm import TabM
 from veritable.tables.encoding.parts import Part
 from veritable.training.module import ClassifierModule
 from veritable.training.params import TrainParams
+from veritable.training.plan import TableFacts, TrainPlan, plan_training
 
 ROOT = Path(__file__).resolve().parents[2]
-KNOBS = YAML(typ="safe").load(ROOT / "params.yaml")["train"]  # read once: it is no part of a fit
-NETWORKS = {"mlp": MLP, "tabm": TabM}  # classifier.py's would import the boosted trees too
+KNOBS = YAML(typ="safe").load(ROOT / "params.yaml")["train"]  # read once, because reading is not part of a fit
+NETWORKS = {"mlp": MLP, "tabm": TabM}  # those of classifier.py would import LightGBM
 
 
 def fit(task: Task, laps: Laps) -> Predict:
-    params, width = params_of(task), task.parts["train"][0].shape[1]
-    spec = dict(params.recipe.spec)
+    plan, width = plan_of(task), task.parts["train"][0].shape[1]
+    spec = dict(plan.recipe.spec)
     if task.network == "tabm":  # the bins of the peer, so that both networks have the same size
-        spec["bins"] = [
-            edges.tolist() for edges in compute_bins(torch.from_numpy(task.parts["train"][0]), params.recipe.n_bins)
-        ]
+        spec["bins"] = [edges.tolist() for edges in compute_bins(torch.from_numpy(task.parts["train"][0]), plan.recipe.n_bins)]
     torch.manual_seed(task.seed)
     network = NETWORKS[spec.pop("name")]([0] * width, task.n_classes, **spec)
 
     class Timed(ClassifierModule):
-        """The module, which brings one more callback to its trainer."""
+        """The module with one more callback."""
 
         def configure_callbacks(self) -> list[pl.Callback]:
             return [LapsCallback(laps)]
@@ -47,7 +46,7 @@ def fit(task: Task, laps: Laps) -> Predict:
         mock.patch.object(veritable.training.fit, "ClassifierModule", Timed),
     ):
         veritable.training.fit.fit(
-            network, params, train, valid, n_classes=task.n_classes, scratch=Path(scratch), threads=task.threads
+            network, plan, train, valid, n_classes=task.n_classes, scratch=Path(scratch), threads=task.threads
         )
     network.eval()
 
@@ -58,15 +57,17 @@ def fit(task: Task, laps: Laps) -> Predict:
     return predict
 
 
-def params_of(task: Task) -> TrainParams:
-    """params.yaml's, with the task's settings."""
-    own = {
-        "network": task.network,
-        task.network: task.settings,
-        "seed": task.seed,
-        "accelerator": "cpu",
-    }
-    return TrainParams.parse("train", KNOBS | own)
+def plan_of(task: Task) -> TrainPlan:
+    """Return the plan of params.yaml with the settings of the task, without trees."""
+    changes = {"network": task.network, task.network: task.settings, "seed": task.seed, "accelerator": "cpu"}
+    params = TrainParams.parse("train", KNOBS | changes | {"trees": KNOBS["trees"] | {"n_models": 0}})
+    return plan_training(params, facts_of(task.parts, task.n_classes), demo=False, has_init=False)
+
+
+def facts_of(parts: dict[str, Rows], n_classes: int) -> TableFacts:
+    """Return the facts of parts in memory."""
+    sizes = {name: len(y) for name, (_, y) in parts.items()}
+    return TableFacts(n_classes, sizes, parts["train"][0].shape[1], weighted=False)
 
 
 def part_of(rows: Rows) -> Part:

@@ -1,6 +1,6 @@
-"""What it costs to train from disk: the same net, rows, batch and epochs in memory and streamed from shards.
+"""The cost of training from disk: the same network, rows, batch size and epochs in memory and streamed from shards.
 
-Run by `python3 stream.py > result.md`; README.md says what is measured. The result is Markdown.
+Run by `python3 stream.py > result.md`; README.md describes what is measured. The result is Markdown.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "tables"))
 
-from meter import Cost, measure  # noqa: E402 - the neighbouring bench's
+from meter import Cost, measure  # noqa: E402 - of the benchmark next door
 from run import LIBRARIES, Bench, machine, row, versions  # noqa: E402
 
 WIDTH, SHARD_ROWS = 30, 1_000_000
@@ -25,7 +25,7 @@ NAMES = {"memory": "in memory", "stream": "streamed"}
 
 
 def make(folder: Path, rows: int) -> None:
-    """Parts as the stage preprocess writes them, of rows as in steps.py."""
+    """Write parts as the stage preprocess does, with the rows of steps.py."""
     import numpy as np
     from steps import make_rows
 
@@ -48,23 +48,26 @@ def make(folder: Path, rows: int) -> None:
 
 
 def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
-    """One fit of the demo's net; prints JSON."""
+    """Fit the demo's network once and print JSON."""
     import pytorch_lightning as pl
     import torch
     from ours import KNOBS
     from task import Laps
 
     from veritable.models.mlp import MLP
-    from veritable.tables.encoding.parts import Part
+    from veritable.tables.encoding.parts import Part, Shards
     from veritable.training import fit as room
     from veritable.training.module import ClassifierModule
     from veritable.training.params import TrainParams
+    from veritable.training.plan import TableFacts, plan_training
     from veritable.training.streaming import open_parts
 
     settings = KNOBS["mlp"] | {"batch_size": batch_size, "max_epochs": epochs, "patience": None}
     knobs = {"network": "mlp", "mlp": settings, "accelerator": "cpu", "memory_gib": memory_gib}
     knobs["trees"] = KNOBS["trees"] | {"n_models": 0}
     params, laps = TrainParams.parse("train", KNOBS | knobs), Laps()
+    sizes = {part: len(Shards(folder / part, 0)) for part in ("train", "valid")}
+    plan = plan_training(params, TableFacts(2, sizes, WIDTH, weighted=False), demo=False, has_init=False)
 
     class Timed(ClassifierModule):
         def configure_callbacks(self) -> list[pl.Callback]:
@@ -74,11 +77,11 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
 
     room.ClassifierModule = Timed  # type: ignore[misc]
     wall, cpu = time.perf_counter(), time.process_time()
-    train, valid = open_parts(folder / "train", folder / "valid", params, 2)
+    train, valid = open_parts(folder / "train", folder / "valid", plan)
     torch.manual_seed(0)
-    network = MLP([0] * WIDTH, 2, **{key: value for key, value in params.recipe.spec.items() if key != "name"})
+    network = MLP([0] * WIDTH, 2, **{key: value for key, value in plan.recipe.spec.items() if key != "name"})
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        history = room.fit(network, params, train, valid, n_classes=2, scratch=Path(scratch), threads=1)
+        history = room.fit(network, plan, train, valid, n_classes=2, scratch=Path(scratch), threads=1)
     found = {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
@@ -91,7 +94,7 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
 
 
 def compare(bench: Bench, arguments: argparse.Namespace) -> None:
-    """Both ways at each batch size, in turns."""
+    """Run both ways alternately, at each batch size."""
     table = bench.folder / f"stream-{arguments.rows}"
     environment = bench.environment(1) | {"OMP_WAIT_POLICY": "PASSIVE"}
     script = [str(bench.python), str(HERE / "stream.py")]
@@ -115,7 +118,7 @@ def compare(bench: Bench, arguments: argparse.Namespace) -> None:
 
 
 def report(batch_size: int, costs: dict[str, list[Cost]], said: dict[str, list[dict[str, Any]]]) -> None:
-    """The lines of one batch size. A ratio is the median of the rounds' own: a round's two ran under nearly the same load."""
+    """Print the rows of one batch size. A ratio is the median over the rounds, whose two runs have about the same load."""
     speeds = {way: [each["rows"] * len(each["epochs"]) / sum(each["epochs"]) for each in runs] for way, runs in said.items()}
     for way, runs in said.items():
         ratios = [own / base for own, base in zip(speeds[way], speeds["memory"], strict=True)]
@@ -137,9 +140,11 @@ def report(batch_size: int, costs: dict[str, list[Cost]], said: dict[str, list[d
 def main(arguments: argparse.Namespace) -> None:
     bench = Bench(arguments.folder.resolve(), arguments.repeats)
     bench.folder.mkdir(parents=True, exist_ok=True)
-    print(f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}. Medians of {arguments.repeats} runs each, in turns.")
+    print(f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}. Medians of {arguments.repeats} alternating runs.")
     print(f"{versions(bench.python, LIBRARIES)}.\n")
-    print(f"{arguments.rows:,} train rows of {WIDTH} columns, the demo's net, train.memory_gib: {arguments.memory_gib:g}.\n")
+    print(
+        f"{arguments.rows:,} train rows of {WIDTH} columns, the demo's network, train.memory_gib: {arguments.memory_gib:g}.\n"
+    )
     compare(bench, arguments)
 
 

@@ -1,14 +1,14 @@
-"""The one kind of error that a person can mend: shown as its message alone, without a traceback, with exit code 1."""
+"""The error that a user can fix. It is shown as its message, without a traceback, and the exit code is 1."""
 
 _HALF = 1000  # number of characters kept at each end of the message of a TableError
 
 
 class UserError(Exception):
-    """Names the thing, the rule, the value and the way out, in one or two sentences."""
+    """Error whose message names the thing, the rule, the value and the remedy, in one or two sentences."""
 
 
 def one_line(text: str) -> str:
-    """With escapes for line ends, control codes and whatever else is not printed, which names and values of others may hold."""
+    """Escape line ends, control codes and other characters that cannot be printed."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 

@@ -1,6 +1,6 @@
-"""Read a section of params.yaml into a frozen model; a mistake in it becomes one sentence.
+"""Parse a section of params.yaml into a frozen model, and describe a mistake in one sentence.
 
-Models have no defaults: every knob stands in params.yaml, where DVC sees it change.
+Models have no defaults: all values are in params.yaml, where DVC sees them change.
 """
 
 import difflib
@@ -13,42 +13,43 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from veritable.errors import UserError, one_line
 
-_RULES = {  # pydantic's own words name the value a second time
+_RULES = {  # pydantic's messages repeat the value
     "too_long": "a list of at most {max_length} items",
-    "too_short": "a list that is not empty",
-    "string_too_short": "a text that is not empty",
-    "model_type": "a section of keys",
+    "too_short": "a non-empty list",
+    "string_too_short": "a non-empty text",
+    "string_too_long": "a text of length at most {max_length}",
+    "model_type": "a section with keys",
 }
 
-
-_LONG = 300
-_SHOWN = reprlib.Repr()  # of a value that is nested or long, its head
-_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxlong, _SHOWN.maxother = 3, 120, 40, 120
+_MAX_LENGTH = 300
+_REPR = reprlib.Repr()  # shortens nested and long values
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxlong, _REPR.maxother = 3, 120, 40, 120
 
 
 class ParamsError(UserError):
-    """A knob in params.yaml that cannot be what it is. Stays on one line, whatever the keys."""
+    """Invalid param in params.yaml. The message is one line, whatever the keys contain."""
 
     def __init__(self, sentence: str):
         super().__init__(one_line(sentence))
 
 
 class Section(BaseModel):
-    """One section of params.yaml."""
+    """Section of params.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, name: str, values: Mapping[str, Any]) -> Self:
-        """Check a section's values.
+        """Validate the values of a section.
 
         Raises
         ------
         ParamsError
-            Names the key, the rule, the value and, for an unknown key, the nearest known one.
+            A value is invalid, missing or unknown. The message names the key, the rule, the value and, for an unknown key, the
+            most similar known key.
         """
         try:
-            return cls.model_validate(_with_texts_for_keys(values) if isinstance(values, Mapping) else {})
+            return cls.model_validate(_with_text_keys(values) if isinstance(values, Mapping) else {})
         except ValidationError as error:
             raise ParamsError(_sentence(name, cls, error)) from None
 
@@ -64,39 +65,39 @@ class MachineParams(Section):
     max_bytes: Annotated[int, Field(ge=1)]
 
 
-def _with_texts_for_keys(values: Any) -> Any:
-    """YAML reads the key 64 as a number; here all are names."""
+def _with_text_keys(values: Any) -> Any:
+    """Convert keys to texts, because YAML reads the key 64 as a number."""
     if not isinstance(values, Mapping):
         return values
-    return {str(key): _with_texts_for_keys(value) for key, value in values.items()}
+    return {str(key): _with_text_keys(value) for key, value in values.items()}
 
 
 def _sentence(section: str, model: type[Section], error: ValidationError) -> str:
-    """The first mistake, in words; a misspelt key makes another one missing, so unknown keys come first."""
+    """Describe the first mistake. Unknown keys come first, because a misspelled key makes the right one missing."""
     mistakes = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     mistake = mistakes[0]
     path = [str(part) for part in mistake["loc"] if not _is_tag(part)]
     if mistake["type"] == "extra_forbidden" and _is_tag(mistake["loc"][-1]):
-        path.append(str(mistake["loc"][-1]))  # a key that someone named "int"
+        path.append(str(mistake["loc"][-1]))  # a key with the name "int"
     key = ".".join([section, *path])
     if mistake["type"] == "extra_forbidden":
         known, above = list(_model_at(model, path[:-1]).model_fields), ".".join([section, *path[:-1]])
         near = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"Did you mean '{above}.{near[0]}'?" if near else f"Known are: {', '.join(known)}."
+        hint = f"Did you mean '{above}.{near[0]}'?" if near else f"The keys are: {', '.join(known)}."
         return f"params.yaml has no key '{key}'. {hint}"
     if mistake["type"] == "missing":
-        return f"params.yaml lacks the key '{key}'. Add it, or take the section over from the template's params.yaml."
-    if not path:  # of several keys at once: the message is a whole sentence
+        return f"params.yaml lacks the key '{key}'. Add it, or copy the section from the template's params.yaml."
+    if not path:  # a validator of several keys, whose message is a whole sentence
         return f"In params.yaml, {mistake['msg'].removeprefix('Value error, ')}."
     rules = {_rule(each) for each in mistakes if [str(part) for part in each["loc"] if not _is_tag(part)] == path}
     field = _model_at(model, path[:-1]).model_fields.get(path[-1])
     if field is not None and NoneType in get_args(field.annotation):
         rules.add("null")
-    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, however it is {_shown(mistake['input'])}."
+    return f"'{key}' in params.yaml must be {' or '.join(sorted(rules))}, but is {_preview(mistake['input'])}."
 
 
 def _model_at(model: type[Section], path: list[str]) -> type[Section]:
-    """The model of a section within the section; the last one on a path that goes on into a list."""
+    """Return the model of a nested section, or the last model on a path that continues into a list."""
     for name in path:
         inner = model.model_fields[name].annotation if name in model.model_fields else None
         if not (isinstance(inner, type) and issubclass(inner, Section)):
@@ -105,17 +106,19 @@ def _model_at(model: type[Section], path: list[str]) -> type[Section]:
     return model
 
 
-def _shown(value: object) -> str:
-    head = _SHOWN.repr(value)
-    return head if len(head) <= _LONG else f"{head[:_LONG]}..."
+def _preview(value: object) -> str:
+    """Return the beginning of a value's text."""
+    text = _REPR.repr(value)
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}..."
 
 
 def _rule(mistake: Any) -> str:
+    """Describe valid values, as the end of a sentence with "must be"."""
     if rule := _RULES.get(mistake["type"]):
         return rule.format(**mistake["ctx"])
     return str(mistake["msg"].removeprefix("Input should be "))
 
 
 def _is_tag(part: Any) -> bool:
-    """Whether a step of pydantic's path names a branch of a union, which stands in no file."""
+    """Return whether a step of pydantic's path names a branch of a union, which is not in the file."""
     return isinstance(part, str) and (part in {"int", "float", "bool", "str", "none", "constrained-int"} or "[" in part)

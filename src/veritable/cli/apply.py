@@ -1,73 +1,79 @@
-"""`python -m veritable apply`: the best params that the stage `tune` has found become those of params.yaml."""
+"""`python -m veritable apply`: write the best params that the stage `tune` has found into params.yaml."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
 from veritable.files import read_json
+from veritable.params import Section
 from veritable.tables.params import DataParams
 from veritable.training.params import TrainParams, TuneParams
 
 NEXT = (
-    "Run `dvc repro` to train with them. valid chose them, so its loss flatters them: what they are worth, the test part says."
+    "Run `dvc repro` to train with them. Judge them on the test part: their validation loss is optimistic, because they were "
+    "selected by it."
 )
 
 
 def apply(tuning: Path, file: Path) -> int:
-    """Change params.yaml, say each change in a line and what to run next; returns the exit code.
+    """Change params.yaml, and print each change and what to run next. Return the exit code.
+
+    Parameters
+    ----------
+    tuning
+        Folder with the result of the search.
+    file
+        The file params.yaml.
 
     Raises
     ------
     UserError
-        There is no result, or it started from other params than now stand in the file.
+        There is no result, or the search started from other params than those in the file.
     """
     if not file.is_file():
-        raise UserError(f"{file} must stand in this folder, however it does not. Go to the top of the repository.")
+        raise UserError(f"{file} does not exist in this folder. Change to the top folder of the repository.")
     found = read_json(tuning / "best.json") if (tuning / "best.json").is_file() else {}
     if not found.get("best"):
         raise UserError(
-            f"{tuning} must hold the result of a search, however it holds none. Set tune.n_trials in params.yaml, say to 40, "
-            "and run `dvc repro tune`."
+            f"{tuning} must hold the result of a search, but holds none. Set tune.n_trials in params.yaml, e.g. to 40, and run "
+            "`dvc repro tune`."
         )
     best = {f"train.{key}": value for key, value in found["best"]["params"].items()}
     if not best:
-        print(f"Nothing to apply: of {found['trials']:,} sets of params none was better than the one in {file}.")
+        print(f"Nothing to apply: none of {found['trials']:,} parameter sets was better than the one in {file}.")
         return 0
     params = read_yaml(file)
     params = params if isinstance(params, Mapping) else {}
-    data = DataParams.parse("data", params.get("data", {}))
-    train = TrainParams.parse("train", params.get("train", {}))
-    tune = TuneParams.parse("tune", params.get("tune", {}))
-    now = dict(_flat({"data": data.model_dump(include={"path"}), "train": train.model_dump()}))
-    base = found["base"]  # the parameters that the search depended on
-    if all(now.get(key) == value for key, value in (base | best).items()):
-        print(f"{file} has them already. {NEXT}")
+    models: dict[str, type[Section]] = {"data": DataParams, "train": TrainParams, "tune": TuneParams}
+    values = {name: model.parse(name, params.get(name, {})).model_dump() for name, model in models.items()}
+    base = found["base"]  # values that the search depended on, by dotted key
+    now = {key: _value_at(values, key) for key in base | best}
+    if now == base | best:
+        print(f"{file} already has the best params. {NEXT}")
         return 0
-    if differing := [key for key in base if base[key] != now.get(key)]:
+    if differing := [key for key in base if base[key] != now[key]]:
         key = differing[0]
-        was, is_now = _said(base[key]), _said(now.get(key))
         raise UserError(
-            f"{tuning} must be of the params that stand in {file}, however {key} was {was} then and is {is_now} now. "
-            f"Put it back, or run `dvc repro tune` to search from these."
+            f"{tuning} must belong to the params in {file}, but {key} was {_text(base[key])} in the search and is now "
+            f"{_text(now[key])}. Change it back, or run `dvc repro tune` to search again."
         )
-    changes = best | ({"tune.n_trials": 0} if tune.n_trials else {})  # else `dvc repro` would search on from there
+    changes = best | ({"tune.n_trials": 0} if values["tune"]["n_trials"] else {})  # otherwise `dvc repro` would search again
     change_values(file, changes)
     for key, value in changes.items():
-        print(f"{key} {_said(now.get(key, tune.n_trials))} -> {_said(value)}")
+        print(f"{key} {_text(_value_at(values, key))} -> {_text(value)}")
     print(NEXT)
     return 0
 
 
-def _flat(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield above + key, value
+def _value_at(values: Any, key: str) -> Any:
+    """Return the value of a dotted key; None if there is none."""
+    for name in key.split("."):
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)

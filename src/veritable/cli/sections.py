@@ -1,4 +1,4 @@
-"""params.yaml as a whole: which model checks which section."""
+"""Check params.yaml as a whole: each section with the model of its room."""
 
 import difflib
 import json
@@ -31,56 +31,66 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def check_params(params: Any, pipeline: Any) -> None:
-    """Check every section, and that the table is there and lies in the repository.
+    """Check every section, and that the table exists in the repository.
 
     Parameters
     ----------
     params, pipeline
-        What params.yaml and dvc.yaml hold.
+        Contents of params.yaml and dvc.yaml.
 
     Raises
     ------
     UserError
-        The first mistake.
+        Describes the first mistake.
     """
     if not isinstance(params, Mapping):
-        raise ParamsError("params.yaml must hold sections of keys, however it holds none. Take it over from git.")
+        raise ParamsError("params.yaml must hold sections, but holds none. Restore it with git.")
     stages = pipeline.get("stages") if isinstance(pipeline, Mapping) else None
     if not isinstance(stages, Mapping) or not all(isinstance(stage, Mapping) for stage in stages.values()):
-        raise ParamsError("dvc.yaml must hold stages, each of them keys, however it does not. Take it over from git.")
-    named = [key for stage in stages.values() for key in stage.get("params") or [] if isinstance(key, str)]
-    metas = [stage["meta"] for stage in stages.values() if isinstance(stage.get("meta"), Mapping)]
-    named += [key for meta in metas for key in meta.get("unkeyed") or [] if isinstance(key, str)]
-    declared = {key.split(".")[0] for key in named}
+        raise ParamsError("dvc.yaml must hold stages, each with keys, but does not. Restore it with git.")
+    declared = _declared_sections(stages)
     for name in [*params, *(each for each in SECTIONS if each in declared and each not in params)]:
         if name in SECTIONS:
             SECTIONS[name].parse(name, params.get(name, {}))
-        elif name not in declared and not re.search(rf"\$\{{{re.escape(str(name))}\b", json.dumps(stages, default=str)):
+        elif name not in declared and not _is_interpolated(name, stages):
             near = difflib.get_close_matches(str(name), SECTIONS, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(SECTIONS)}."
+            hint = f"Did you mean '{near[0]}'?" if near else f"The sections are: {', '.join(SECTIONS)}."
             raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
     if "train" in params:
         _check_init(TrainParams.parse("train", params["train"]).init)
     if "data" in params:
-        made = [
-            out if isinstance(out, str) else next(iter(out)) for stage in stages.values() for out in stage.get("outs") or []
-        ]
-        _check_table(DataParams.parse("data", params["data"]), made)
+        _check_table(DataParams.parse("data", params["data"]), stages)
+
+
+def _declared_sections(stages: Mapping[str, Any]) -> set[str]:
+    """Return the sections that stages declare in `params`, or in `meta.unkeyed` if they change no result."""
+    keys = [key for stage in stages.values() for key in stage.get("params") or []]
+    metas = [stage["meta"] for stage in stages.values() if isinstance(stage.get("meta"), Mapping)]
+    keys += [key for meta in metas for key in meta.get("unkeyed") or []]
+    return {key.split(".")[0] for key in keys if isinstance(key, str)}
+
+
+def _is_interpolated(name: Any, stages: Mapping[str, Any]) -> bool:
+    """Return whether a stage inserts values of a section by DVC's templates, as in `${train.seed}`."""
+    return re.search(rf"\$\{{{re.escape(str(name))}\b", json.dumps(stages, default=str)) is not None
 
 
 def _check_init(init: str) -> None:
-    """Before DVC looks for it."""
-    if init != NO_CLASSIFIER and not os.path.isdir(init):  # noqa: PTH112  a name too long is no error
+    """Check the folder before DVC does, because DVC's message does not name the key."""
+    if init != NO_CLASSIFIER and not os.path.isdir(init):  # noqa: PTH112  os.path accepts a name that is too long
         raise ParamsError(
-            f"'train.init' in params.yaml must be a folder with a classifier, however there is no '{init}'. Set it to "
-            f"{NO_CLASSIFIER} to start anew."
+            f"'train.init' in params.yaml must be the folder of a classifier, but '{init}' does not exist. Set it to "
+            f"{NO_CLASSIFIER} to start with random weights."
         )
 
 
-def _check_table(data: DataParams, made: list[str]) -> None:
-    """Before DVC looks at it, whose words for such a table are its own."""
+def _check_table(data: DataParams, stages: Mapping[str, Any]) -> None:
+    """Check the table before DVC does, because DVC's message does not name the key."""
     table = Path(data.path)
     if not data.allow_outside:
         check_inside(table, Path.cwd())
-    if not any(table.is_relative_to(out) for out in made) and not os.path.exists(table):  # noqa: PTH110  a name too long is no error
-        raise ParamsError(f"'data.path' in params.yaml must be a table that exists, however there is no '{table}'.")
+    outs = [out if isinstance(out, str) else next(iter(out)) for stage in stages.values() for out in stage.get("outs") or []]
+    if any(table.is_relative_to(out) for out in outs):
+        return  # made by a stage
+    if not os.path.exists(table):  # noqa: PTH110  os.path accepts a name that is too long
+        raise ParamsError(f"'data.path' in params.yaml must be a table, but '{table}' does not exist. Correct the path.")

@@ -19,17 +19,15 @@ from veritable.progress import progress
 from veritable.tables.checking.checks import run_checks
 from veritable.tables.checking.findings import Finding
 from veritable.tables.checking.sample import Sample
-from veritable.tables.encoding.encoder import Encoder
-from veritable.tables.encoding.learner import Learner
+from veritable.tables.encoding.encoder import Encoder, Learner
 from veritable.tables.encoding.parts import CLASS, ROW, UNIT, WEIGHT, Part
 from veritable.tables.encoding.shards import PartsWriter, SensitiveWriter
 from veritable.tables.params import DataParams
 from veritable.tables.reading.source import Reading, Source, prefetch
-from veritable.tables.scan import Scan, scan
+from veritable.tables.scan import Scan, Spool, scan
 from veritable.tables.splitting import hashing
 from veritable.tables.splitting.assign import Assignment, assign, read_parts, read_times
 from veritable.tables.splitting.split import EXCLUDED, PARTS, TEST, TRAIN, VALID
-from veritable.tables.spool import Spool
 from veritable.tables.typing import inference, parse
 from veritable.tables.typing.contract import Contract
 from veritable.tables.typing.survey import LARGEST

@@ -16,11 +16,10 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from veritable.errors import UserError
+from veritable.progress import step_progress
 from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.module import ClassifierModule
 from veritable.training.plan import TrainPlan
@@ -170,14 +169,7 @@ class EpochProgress(Callback):
     """Show a progress bar over the optimizer steps of all epochs, on a terminal only."""
 
     def __init__(self) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
-            TimeRemainingColumn(),
-        )
-        self.bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+        self.bar = step_progress()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ClassifierModule)

@@ -9,8 +9,8 @@ from veritable.tables.checking.findings import Finding, Level, order_findings
 from veritable.tables.checking.sample import Sample, drift, predictability, stability_index
 from veritable.tables.params import DataParams
 from veritable.tables.splitting.assign import Assignment
+from veritable.tables.splitting.hashing import EXACT_DISTINCT
 from veritable.tables.splitting.split import PARTS, TEST, TRAIN, VALID
-from veritable.tables.typing import sketch
 from veritable.tables.typing.contract import Column, Contract
 from veritable.tables.typing.survey import ColumnSurvey
 
@@ -214,7 +214,7 @@ def check_column(column: Column, survey: ColumnSurvey, params: DataParams) -> It
         yield Finding(
             "many_categories",
             "warning",
-            f"'{name}' has {'about ' if column.distinct >= sketch.SIZE else ''}{column.distinct:,} levels; the "
+            f"'{name}' has {'about ' if column.distinct >= EXACT_DISTINCT else ''}{column.distinct:,} levels; the "
             f"{params.max_categories:,} most frequent levels were kept, and the others merged.",
             name,
             {"distinct": column.distinct},

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from veritable.tables.splitting import hashing
+from veritable.tables.splitting.hashing import DistinctCounter
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column, Type, read_column
 from veritable.tables.typing.form import PLAIN, Form, FormFinder
-from veritable.tables.typing.sketch import Sketch
 
 MAX_LEVELS = 100_000  # levels that are told apart in one column; later ones are one level
 OTHER = -1.0  # index of such a level
@@ -38,6 +38,32 @@ class ColumnSurvey(FormFinder):
         Values that stand for a missing value in this column, as text.
     labels
         New names of texts. Texts with the same new name are one level.
+    rows, present
+        Number of rows, and of those with a value.
+    infinite, rounded
+        Number of infinite values, and of whole numbers that float64 rounds.
+    minimum, maximum
+        Range of the numbers or dates.
+    whole, binary
+        Whether all numbers are whole, and whether all are 0 or 1.
+    falls, rises
+        Number of values that are less, and greater, than the value before.
+    steps
+        Whether each number is the number before plus 1.
+    last
+        The last number.
+    levels
+        Distinct texts, each with its index, at most MAX_LEVELS.
+    overflow
+        Whether there are further texts.
+    words
+        Number of words of all levels together.
+    tokens
+        Number of rows of each text that stands for a missing value.
+    renamed
+        Texts that `labels` renamed.
+    counter
+        Counter of the distinct values.
     """
 
     missing: frozenset[str] = frozenset({""})
@@ -60,12 +86,12 @@ class ColumnSurvey(FormFinder):
     words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     renamed: set[str] = field(default_factory=set)
-    sketch: Sketch = field(default_factory=Sketch)
+    counter: DistinctCounter = field(default_factory=DistinctCounter)
 
     @property
     def distinct(self) -> int:
         """Number of distinct values, an estimate above 16,384."""
-        return self.sketch.distinct
+        return self.counter.distinct
 
     @property
     def rising(self) -> bool:
@@ -108,7 +134,7 @@ class ColumnSurvey(FormFinder):
             known = numbers if whole else numbers[there]
             self._measure(known, gap=not whole)
             self.present += len(known)
-            self.sketch.update(hashing.hash_numbers(known), len(known))
+            self.counter.update(hashing.hash_numbers(known), len(known))
         self.rows += len(array)
         return array, parsed
 
@@ -217,7 +243,7 @@ class ColumnSurvey(FormFinder):
             kept.append(text)
             index.append(OTHER if place is None else place)
         self.present += present
-        self.sketch.update(_hash_texts(pa.array(kept, pa.string()), np.array(index, dtype=np.float64)), present)
+        self.counter.update(_hash_texts(pa.array(kept, pa.string()), np.array(index, dtype=np.float64)), present)
 
     def _measure(self, values: np.ndarray, *, gap: bool) -> None:
         """Measure numbers or dates without missing ones. Shape: (n,)"""
