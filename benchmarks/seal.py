@@ -68,8 +68,8 @@ def write(root: Path, script: str, files: str) -> None:
     (root / "dvc.yaml").write_text((HERE / "dvc.yaml").read_text().replace("stages:\n", entry, 1))
     (root / "stages/x.py").write_text(script.format(head=SEALED))
     (root / "bare.py").write_text(script.format(head="") + BARE)
-    state = "from pathlib import Path; from veritable.stage.code import describe; root = Path.cwd(); "
-    state += "(root / 'code/x.txt').write_text(describe(root / 'stages/x.py', root / 'src'))"
+    state = "from pathlib import Path; from veritable.stage.code import list_code; root = Path.cwd(); "
+    state += "(root / 'code/x.txt').write_text(list_code(root / 'stages/x.py', root / 'src'))"
     subprocess.run([sys.executable, "-c", state], cwd=root, check=True, env=environment(root))
 
 
