@@ -33,9 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("all", deadline=None)  # a busy machine may be slow
+    settings.register_profile("quick", deadline=None, max_examples=20)
+    settings.load_profile("quick" if config.getoption("quick") else "all")
     if config.getoption("quick"):
-        settings.register_profile("quick", max_examples=20)
-        settings.load_profile("quick")
         sys.addaudithook(_refuse_processes)
 
 
