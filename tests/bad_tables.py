@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "a path out, allowed": (
         lambda top: [(top.parent / "passwd").write_text("root:x:0\nbin:x:1\n"), top / "../passwd"][1],
         {"allow_outside": True},
-        ("has one column: 'root:x:0'", "Set data.delimiter in params.yaml, for example to ':'"),
+        ("has one column: 'root:x:0'", "Set data.delimiter, for example to ':'"),
     ),
     "a database out": (
         BASE,
@@ -145,7 +145,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "another delimiter": (
         "x#y#t\n1#2#a\n2#3#b\n",
         {},
-        ("has one column: 'x#y#t'", "Set data.delimiter in params.yaml, for example to '#'"),
+        ("has one column: 'x#y#t'", "Set data.delimiter, for example to '#'"),
     ),
     "a wrong delimiter": (
         BASE,
@@ -226,7 +226,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
     "no such target": (
         BASE,
         {"target": "z"},
-        ("data.target must name a column of the table, but names 'z'. The columns are: 'x', 'y', 't'", "Check params.yaml"),
+        ("data.target must name a column of the table, but names 'z'. The columns are: 'x', 'y', 't'", "Check data.target"),
     ),
     "no target in any row": (
         target(lambda i: ""),
@@ -270,7 +270,7 @@ REFUSED: dict[str, tuple[Content, dict[str, Any], tuple[str, ...]]] = {
         {"group": "g"},
         ("the split by 'g' must leave rows for every part", "valid has none"),
     ),
-    "no such group": (BASE, {"group": "g"}, ("data.group must name a column of the table, but names 'g'", "Check params.yaml")),
+    "no such group": (BASE, {"group": "g"}, ("data.group must name a column of the table, but names 'g'", "Check data.group")),
     "a time that is none": (
         role("d", lambda i: "soon" if i % 2 else "2020-01-01"),
         {"time": "d"},

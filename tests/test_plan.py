@@ -142,7 +142,7 @@ class TestTuning:
     def test_nothing_to_search(self) -> None:
         """A space without a parameter that has an effect is refused."""
         params = train_params("mlp")
-        with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a parameter of mlp, but has none"):
+        with pytest.raises(UserError, match=r"'tune.space' must have a parameter of mlp, but has none"):
             plan_tuning(tune_params({"tabm.dropout": [0.1]}), params, planned(params), "table.csv")
 
 

@@ -114,7 +114,7 @@ def test_inside(tmp_path: Path) -> None:
         check_inside(top / "data" / name, top)
     for path in (outside, top / "../outside.csv", top / "data/link.csv", top / "data/folder", Path("/etc/passwd"), tmp_path):
         said = refusal(lambda path=path: check_inside(path, top))  # type: ignore[misc]
-        assert said.endswith("set data.allow_outside: true in params.yaml.")
+        assert said.endswith("set data.allow_outside: true.")
 
 
 def test_a_query_needs_a_database(tmp_path: Path) -> None:

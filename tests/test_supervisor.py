@@ -195,6 +195,13 @@ def test_an_error_that_the_user_can_fix_has_no_traceback(toy: Toy) -> None:
     assert (1, True, True) == (ran.status, "Traceback" in ran, "ValueError: what" in ran)
 
 
+def test_an_error_says_where_its_params_are_set(toy: Toy) -> None:
+    """If an error names a param, the stage says in which file it is set; the rooms do not know the file."""
+    imports = "from veritable.errors import UserError"
+    toy.stage('raise UserError("Check p.a.")', "params: [p.a]\nouts: [out]", imports=imports)
+    assert Ran(1, "Check p.a. Params are set in params.yaml.\n") == toy.by_hand()
+
+
 def test_a_missing_input_is_one_sentence(toy: Toy) -> None:
     """A missing input is named with the remedy if the stage is run by hand, without DVC's own check."""
     toy.stage(COPY, "deps: [data/gone.csv]\nouts: [out]")

@@ -319,7 +319,7 @@ class TestUnsearched:
 
     def test_nothing_to_search(self, tmp_path: Path) -> None:
         """A space without a parameter that has an effect is refused."""
-        with pytest.raises(UserError, match=r"'tune.space' in params.yaml must have a parameter of mlp, but has none"):
+        with pytest.raises(UserError, match=r"'tune.space' must have a parameter of mlp, but has none"):
             tuned(tmp_path / "a", train_plan(), space={"tabm.dropout": [0.1], "trees.lambda_l2": [1.0]})
 
 

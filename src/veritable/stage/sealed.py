@@ -6,10 +6,11 @@ The process seals itself before it imports the script, so that the top level of 
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,13 +49,22 @@ def main() -> int:
         if explained := seal.explain(error):
             seal.record(explained)
         elif isinstance(error, UserError):
-            report_line(str(error))
+            report_line(_with_file_of_params(str(error), seal.params_files, plan["params"]))
         else:
             traceback.print_exc()
         return 1
     used = {"inputs": sorted(stage.inputs.used | _imported(seal)), "params": list(stage.params.used_keys())}
     handover.with_name("used.json").write_text(json.dumps(used))
     return 0
+
+
+def _with_file_of_params(message: str, files: Sequence[str], params: dict[str, object]) -> str:
+    """Say in which file the params are set that a message names; the rooms do not know the file."""
+    names = [os.path.relpath(file) for file in files]
+    named = re.search(rf"\b({'|'.join(map(re.escape, params))})\.\w", message) if params else None
+    if named is None or any(name in message for name in names):
+        return message
+    return f"{message} Params are set in {' and '.join(names)}."
 
 
 def _relative(path: str) -> Path:

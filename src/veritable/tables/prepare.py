@@ -79,7 +79,7 @@ def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> Non
     if not contract.features:
         raise TableError(
             "the table must have a feature column beside its target, but none is left: all are dropped, constant, "
-            "identifiers or free text. Check data.drop and data.types in params.yaml."
+            "identifiers or free text. Check data.drop and data.types."
         )
     for column in contract.columns:
         survey = scanned.surveys[column.name]
@@ -90,12 +90,11 @@ def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> Non
             has = infinite if survey.infinite else parse.number_text(value)
             raise TableError(
                 f"column '{column.name}' must hold numbers of an absolute value of at most {LARGEST:g}, but has {has}. Correct "
-                "the table, name the value in data.missing_codes, or drop the column in params.yaml."
+                "the table, name the value in data.missing_codes, or drop the column."
             )
         if column.type == "boolean" and len(survey.levels) > 2:
             raise TableError(
-                f"column '{column.name}' must have two values to be a boolean, but has {len(survey.levels)}. "
-                "Change data.types in params.yaml."
+                f"column '{column.name}' must have two values to be a boolean, but has {len(survey.levels)}. Change data.types."
             )
         if column.role == "weight" and (survey.present < survey.rows or survey.minimum < 0 or survey.maximum <= 0):
             raise TableError(

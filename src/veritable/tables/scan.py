@@ -160,7 +160,7 @@ def _check_names(source: Source, test_source: Source | None, params: DataParams)
         if name not in source.names and name not in params.drop:
             raise TableError(
                 f"{key} must name a column of the table, but names '{name}'. The columns are: {preview(source.names)}. "
-                "Check params.yaml."
+                f"Check {key}."
             )
     if test_source is not None and set(test_source.names) != set(source.names):
         odd = sorted(set(test_source.names) ^ set(source.names))

@@ -164,7 +164,7 @@ class TunePlan(Section):
     unsearched
         Keys of `tune.space` without an effect.
     base
-        Values that the search starts from, by dotted key of params.yaml, before `auto` is resolved.
+        Values that the search starts from, by dotted key, before `auto` is resolved.
     train
         Plan of the first trial.
     """
@@ -204,7 +204,7 @@ def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: s
     space = {key: given for key, given in tune.space.items() if key.split(".")[0] in sections}
     if not space:
         raise ParamsError(
-            f"'tune.space' in params.yaml must have a parameter of {' or '.join(sorted(sections))}, but has none. Add one, for "
+            f"'tune.space' must have a parameter of {' or '.join(sorted(sections))}, but has none. Add one, for "
             f"example {train.network}.learning_rate."
         )
     return TunePlan(
@@ -217,7 +217,7 @@ def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: s
 
 
 def _effective(params: TrainParams, plan: TrainPlan) -> dict[str, Any]:
-    """Return the values of the parameters of `train` that have an effect, by dotted key of params.yaml."""
+    """Return the values of the parameters of `train` that have an effect, by dotted key."""
     values, used = params.model_dump(), plan.to_json()
     flat: dict[str, Any] = {}
     for key in (each for each in used if each in values):

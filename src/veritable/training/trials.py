@@ -46,7 +46,7 @@ class Tuning:
     trials
         Trials in their order; empty if nothing was searched.
     base
-        Values that the search started from, by dotted key of params.yaml.
+        Values that the search started from, by dotted key.
     searched, unsearched
         Keys of `tune.space` with and without an effect.
     network

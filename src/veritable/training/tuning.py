@@ -25,7 +25,7 @@ from veritable.training.plan import TrainPlan, TunePlan
 from veritable.training.train import train_classifier
 from veritable.training.trials import Trial, Tuning
 
-_DIGITS = 3  # significant digits of a sampled number, so that it is readable in params.yaml
+_DIGITS = 3  # significant digits of a sampled number, so that it is readable
 _STARTUP_TRIALS = 5  # complete trials before the first can be pruned
 _WARM_UP = 0.5  # share of the epochs before a trial can be pruned: with a cosine schedule, low learning rates start slowly
 _MIN_TRIALS = 3  # complete trials that must have reached an epoch before a trial can be pruned in it

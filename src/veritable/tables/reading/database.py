@@ -66,16 +66,14 @@ def _query(path: Path, reading: Reading) -> str:
         except (OSError, ValueError) as error:
             raise TableError(f"query '{path}' must be a text file, but is not: {reason(error)}. Check data.path.") from None
         if reading.database is None:
-            raise TableError(
-                f"data.database must name the database for the query '{path}', but is null. Set it in params.yaml."
-            )
+            raise TableError(f"data.database must name the database for the query '{path}', but is null. Set it.")
     else:
         raise TableError(
             "data.query must be SQL if the table is in a database, but is null. "
-            "Set it in params.yaml, for example to: select * from customers."
+            "Set it, for example to: select * from customers."
         )
     if not query.strip(" \t\r\n;"):
-        raise TableError("the query must be SQL, but is empty. Check data.query or data.path in params.yaml.")
+        raise TableError("the query must be SQL, but is empty. Check data.query or data.path.")
     return query.strip().rstrip(";")  # a cursor is declared for it, and that allows no semicolon
 
 
@@ -95,7 +93,7 @@ def _engine(path: Path, reading: Reading) -> sql.Engine:
     if url.get_backend_name() == "sqlite":
         file = Path(url.database or "")
         if not file.is_file():
-            raise TableError(f"the SQLite file '{file}' of data.database does not exist. Check params.yaml.")
+            raise TableError(f"the SQLite file '{file}' of data.database does not exist. Check data.database.")
         address = f"file:{quote(str(file.resolve()))}?mode=ro" + ("&immutable=1" if _has_write_ahead_log(file) else "")
         how["creator"] = lambda: sqlite3.connect(address, uri=True, check_same_thread=False)
     elif url.get_backend_name() == "postgresql" and url.get_driver_name() in _LIBPQ:
@@ -139,14 +137,12 @@ def _run(engine: sql.Engine, query: str, rows: int = 1) -> Iterator[sql.CursorRe
             }  # a % in the query is not a placeholder
             with connection.exec_driver_sql(query, execution_options=how) as result:
                 if not result.returns_rows:
-                    raise TableError(
-                        "the query must return rows, but is not a select statement. Check data.query in params.yaml."
-                    )
+                    raise TableError("the query must return rows, but is not a select statement. Check data.query.")
                 yield result
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise TableError(
             f"the database cannot answer the query: {_message(error)}. "
-            f"Check data.database and data.query in params.yaml, and {PASSWORD} in the environment."
+            f"Check data.database and data.query, and {PASSWORD} in the environment."
         ) from None
 
 

@@ -172,5 +172,5 @@ def _ragged(path: Path, reading: Reading, layout: Layout, line: int, count: int)
     quotes = f" (a field that holds {layout.delimiter!r} needs quotes)" if count > len(layout.names) else ""
     return TableError(
         f"table '{path}' must have as many fields in each line as columns, but line {line:,} has {count:,} and {names} "
-        f"{len(layout.names):,}. Correct that line{quotes}, or check data.delimiter in params.yaml."
+        f"{len(layout.names):,}. Correct that line{quotes}, or check data.delimiter."
     )

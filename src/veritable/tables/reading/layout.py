@@ -89,7 +89,7 @@ def find_layout(path: Path, reading: Reading) -> Layout:
     if reading.columns and len(rows[0]) != len(names) + trailing:
         raise TableError(
             f"data.columns must have a name for each column, but has {len(names):,} names and '{path}' has {len(rows[0]):,} "
-            "columns. Check params.yaml."
+            "columns. Check data.columns and data.target."
         )
     longest = max(map(len, io.StringIO(text, newline="")))
     names = ("column_1", *names[1:]) if names[0] == "" else names  # pandas and R write the index with an empty name
@@ -113,7 +113,7 @@ def _names(path: Path, reading: Reading, rows: list[list[str]]) -> tuple[tuple[s
         if first == reading.columns:
             raise TableError(
                 f"data.columns must be null if the file names its columns, but the first line of '{path}' has the same names. "
-                "Set data.columns: null in params.yaml."
+                "Set data.columns: null."
             )
         if reading.header:
             raise TableError("data.header must not be true if data.columns names the columns. Set one of them to null.")
@@ -136,11 +136,11 @@ def _refuse_one_column(path: Path, reading: Reading, lines: list[str]) -> None:
     if reading.delimiter:
         raise TableError(
             f"table '{path}' must have columns separated by data.delimiter {reading.delimiter!r}, but its first line has "
-            f"{shown} instead. Change data.delimiter in params.yaml, or set it to null."
+            f"{shown} instead. Change data.delimiter, or set it to null."
         )
     raise TableError(
         f"table '{path}' must have columns separated by a comma, semicolon, tab or '|', but its first line has one column: "
-        f"{quoted(first)}. Set data.delimiter in params.yaml, for example to {shown}."
+        f"{quoted(first)}. Set data.delimiter, for example to {shown}."
     )
 
 

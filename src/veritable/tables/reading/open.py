@@ -83,7 +83,7 @@ def check_inside(path: Path, top: Path) -> None:
         if not inside:
             raise TableError(
                 f"table '{each}' must be inside the repository, but is outside. "
-                "Copy the file into data/, or set data.allow_outside: true in params.yaml."
+                "Copy the file into data/, or set data.allow_outside: true."
             )
 
 

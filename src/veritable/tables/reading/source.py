@@ -109,7 +109,7 @@ class Source:
             if rows > self.max_rows:
                 raise TableError(
                     f"table '{self.path}' must have at most {self.max_rows:,} rows, but has more. "
-                    "Raise machine.max_rows in params.yaml if that is intended."
+                    "Raise machine.max_rows if that is intended."
                 )
             if piece.num_rows:
                 yield piece

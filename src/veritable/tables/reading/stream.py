@@ -120,7 +120,7 @@ class TextStream(io.RawIOBase):
         if self._bytes > self._reading.max_bytes:
             raise TableError(
                 f"table '{self._path}' must have at most {self._reading.max_bytes:,} bytes of text, but has more. "
-                "Raise machine.max_bytes in params.yaml if that is intended."
+                "Raise machine.max_bytes if that is intended."
             )
         return raw
 
@@ -152,14 +152,14 @@ class TextStream(io.RawIOBase):
                 while counting.read():
                     pass
         line = self._lines + lines(before) + 1
-        raise TableError(f"table '{self._path}' must be text, but line {line:,} {what}. {way_out} in params.yaml.")
+        raise TableError(f"table '{self._path}' must be text, but line {line:,} {what}. {way_out}.")
 
     def _refuse_other_files(self, raw: bytes) -> None:
         utf16 = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         if utf16 and not _known(self._reading.encoding).startswith(_WIDE):
             raise TableError(
                 f"table '{self._path}' must be in data.encoding '{self._reading.encoding}', but is in UTF-16. "
-                "Set data.encoding: utf-16 in params.yaml."
+                "Set data.encoding: utf-16."
             )
         for magic, what in _NOT_TEXT.items():
             if raw.startswith(magic):

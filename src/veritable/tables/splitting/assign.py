@@ -199,14 +199,13 @@ def read_times(survey: ColumnSurvey, column: Iterable[np.ndarray]) -> np.ndarray
     """
     if not survey.present:
         raise TableError(
-            f"the time column '{survey.name}' must hold dates or numbers, but is missing in all rows. Check data.time in "
-            "params.yaml."
+            f"the time column '{survey.name}' must hold dates or numbers, but is missing in all rows. Check data.time."
         )
     if survey.form is None or survey.form.storage == "text":
         example = next((level for level in survey.levels if not any(map(str.isdigit, level))), next(iter(survey.levels)))
         raise TableError(
             f"the time column '{survey.name}' must hold dates or numbers, but holds texts such as '{example}'. Set its "
-            f"format in params.yaml: data.types: {{{survey.name}: '%d.%m.%Y %H:%M'}}."
+            f"format: data.types: {{{survey.name}: '%d.%m.%Y %H:%M'}}."
         )
     return np.concatenate(list(column))
 

@@ -280,7 +280,7 @@ def split_by_time(times: np.ndarray, name: str, *, valid: float, test: float) ->
     if len(np.unique([*known[:1], *cuts])) < 3:
         raise TableError(
             f"the time column '{name}' must have enough different times to split the table into train, valid and test, but "
-            f"has {len(np.unique(known)):,}. Check data.time, data.valid and data.test in params.yaml."
+            f"has {len(np.unique(known)):,}. Check data.time, data.valid and data.test."
         )
     parts = np.searchsorted(cuts, times, side="right").astype(np.uint8)
     parts[np.isnan(times)] = EXCLUDED
@@ -306,12 +306,12 @@ def count_parts(parts: np.ndarray, y: np.ndarray, labels: Sequence[str], how: st
         raise TableError(
             f"{how} must leave rows for every part, but {empty[0]} has none ("
             + ", ".join(f"{k} {v:,}" for k, v in sizes.items())
-            + "). Add rows, or change how the table is split under data in params.yaml."
+            + "). Add rows, or change how the table is split under data."
         )
     if (learnable := int((counts[TRAIN] > 0).sum())) < 2:
         only = labels[int(counts[TRAIN].argmax())]
         raise TableError(
             f"the train part must have at least two classes, but {how} leaves it {learnable}: '{only}' "
-            f"({sizes['train']:,} rows). Change how the table is split under data in params.yaml."
+            f"({sizes['train']:,} rows). Change how the table is split under data."
         )
     return counts

@@ -1,6 +1,6 @@
 """The contract of a table: what each column is, and how its cells are read.
 
-The contract is written to JSON, so that a person can read it, compare it in git and overrule it in params.yaml. `preprocess`
+The contract is written to JSON, so that a person can read it, compare it in git and overrule it. `preprocess`
 and `predict` read cells with the same function, `Contract.read`.
 """
 

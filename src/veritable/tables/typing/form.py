@@ -139,8 +139,6 @@ def _refusal(name: str, form: Form, values: pa.Array, array: pa.Array, before: i
             row = before + pc.index(pc.utf8_trim_whitespace(array), text).as_py()
             return TableError(
                 f"column '{name}' must hold {what}, but row {row + 1:,} has '{text[:80]}'. Correct the table, "
-                "name the text in data.missing or data.missing_codes, or change data.types in params.yaml."
+                "name the text in data.missing or data.missing_codes, or change data.types."
             )
-    return TableError(
-        f"column '{name}' must hold {what} of one form, but holds several forms. Change data.types in params.yaml."
-    )
+    return TableError(f"column '{name}' must hold {what} of one form, but holds several forms. Change data.types.")

@@ -13,7 +13,7 @@ _ID_NAME = re.compile(r"(?i:(^|[_\W])(id|uuid|guid|key|nr|no|number|index|rownam
 
 
 def role_of(name: str, params: DataParams) -> Role:
-    """Return the role that params.yaml gives the column."""
+    """Return the role that the params give the column."""
     named: dict[str | None, Role] = {
         params.target: "target",
         params.id: "id",
@@ -26,7 +26,7 @@ def role_of(name: str, params: DataParams) -> Role:
 
 
 def start(name: str, params: DataParams) -> ColumnSurvey:
-    """Return a new survey of the column, with what params.yaml declares about it."""
+    """Return a new survey of the column, with what the params declare about it."""
     declared, role = params.types.get(name), role_of(name, params)
     form: Form | None = None
     if role in ("target", "part") or (role != "weight" and declared in ("category", "boolean", "identifier", "text")):

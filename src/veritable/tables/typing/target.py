@@ -41,9 +41,7 @@ def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: Dat
         )
     _check_count(survey, name)
     if unknown := [label for label in params.labels if label not in survey.renamed]:
-        raise TableError(
-            f"data.labels in params.yaml must rename classes of '{name}', but '{unknown[0]}' is none of: {preview(levels)}."
-        )
+        raise TableError(f"data.labels must rename classes of '{name}', but '{unknown[0]}' is none of: {preview(levels)}.")
     classes = _sort(sorted(levels), name)
     code_of = {label: code for code, label in enumerate(classes)}
     codes = np.array([*(code_of[level] for level in levels), -1], dtype=np.int16)
@@ -53,20 +51,20 @@ def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: Dat
     if len(classes) < 2:
         raise TableError(
             f"target column '{name}' must have at least two classes, but has one: '{classes[0]}' ({counts[0]:,} rows). Check "
-            "data.target in params.yaml."
+            "data.target."
         )
     single = int((counts == 1).sum())
     if len(classes) > 2 and single > 0.5 * len(classes):
         raise TableError(
             f"target column '{name}' must hold classes, but {single:,} of its {len(classes):,} values occur in one row only, "
-            "as in an identifier or a measurement. Check data.target in params.yaml, or bin the numbers into classes."
+            "as in an identifier or a measurement. Check data.target, or bin the numbers into classes."
         )
     if params.positive is None:
         return classes, y
     positive = _to_label(params.positive, classes)
     if len(classes) != 2 or positive not in classes:
         raise TableError(
-            f"data.positive in params.yaml must be null or one of two classes, but is '{positive}', and the classes of "
+            f"data.positive must be null or one of two classes, but is '{positive}', and the classes of "
             f"'{name}' are: {preview(classes)}."
         )
     if classes[0] == positive:
@@ -105,7 +103,7 @@ def _check_count(survey: ColumnSurvey, name: str) -> None:
         count = f"more than {len(levels):,}" if survey.overflow else f"{len(levels):,}"
         raise TableError(
             f"target column '{name}' must hold at most {MAX_CLASSES:,} classes, but has {count} {values} in {survey.present:,} "
-            "rows. Check data.target in params.yaml, or bin the numbers into classes."
+            "rows. Check data.target, or bin the numbers into classes."
         )
 
 
@@ -118,7 +116,7 @@ def _sort(labels: list[str], name: str) -> list[str]:
         same = [label for label, number in zip(labels, numbers, strict=True) if number == unique[counts > 1][0]]
         raise TableError(
             f"target column '{name}' must write each class in one way, but {preview(same)} are the same number. "
-            f'Rename one in params.yaml: data.labels: {{"{same[1]}": "{same[0]}"}}.'
+            f'Rename one: data.labels: {{"{same[1]}": "{same[0]}"}}.'
         )
     return [labels[i] for i in np.argsort(numbers, kind="stable")]
 
