@@ -1,11 +1,11 @@
-"""A Lightning callback that stops the epochs' time."""
+"""Lightning callback that measures the time of the steps of each epoch."""
 
 import pytorch_lightning as pl
 from task import Laps
 
 
 class LapsCallback(pl.Callback):
-    """From before the first block is asked for to after the last step; validation and checkpoints come later."""
+    """Callback that records an epoch from before its first batch to after its last step, without validation and checkpoints."""
 
     def __init__(self, laps: Laps):
         self.laps = laps

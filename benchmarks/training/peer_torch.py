@@ -1,16 +1,17 @@
-"""Plain torch, as quick as it is without tricks: batches are slices of a shuffled tensor, AdamW is fused, losses are summed on
-the device and read once an epoch. The reference of the bench.
+"""Plain torch, the reference of the benchmark: a fast and simple loop.
+
+Batches are slices of a shuffled tensor, AdamW is fused, losses are summed on the device and read once per epoch.
 """
 
 import numpy as np
 import torch
-import torch._dynamo  # torch.optim would import it later, within the time that is measured
+import torch._dynamo  # otherwise torch.optim imports it during the measured time
 from task import Laps, Predict, Task
 from torch import nn
 
 
 def make_network(width: int, n_classes: int, task: Task) -> nn.Sequential:
-    """The demo's net in torch's own modules."""
+    """Make the network of the demo from modules of torch."""
     layers: list[nn.Module] = []
     for hidden in task.settings["hidden_layer_sizes"]:
         layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(task.settings["dropout"])]

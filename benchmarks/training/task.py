@@ -1,4 +1,4 @@
-"""What every contestant is handed: the rows, the network's settings, and a clock for its epochs. Needs numpy alone.
+"""The input of every contestant: rows, settings of the network, and a clock for its epochs. Needs only numpy.
 
 A contestant is a module with a function `fit(task, laps)` that trains a network and returns a function from rows to classes.
 """
@@ -21,13 +21,13 @@ class Task(NamedTuple):
     Attributes
     ----------
     parts
-        X, y of train, valid and, where there is one, test. Shape: X (rows, width) float32, y (rows,) int64
+        X and y of train, valid and optionally test. Shape: X (rows, width) float32, y (rows,) int64
     network
-        mlp or tabm.
+        "mlp" or "tabm".
     settings
-        The network's section below `train` in params.yaml.
+        Section of the network in `train` of params.yaml.
     folder
-        For what is written on the way.
+        Folder for temporary files.
     """
 
     parts: dict[str, Rows]
@@ -43,39 +43,39 @@ class Task(NamedTuple):
 
 
 def save(path: Path, task: Task) -> None:
-    """The rows as .npz, all else as .json beside it."""
+    """Write the rows as .npz, and everything else as .json beside it."""
     np.savez(path, **{f"{name}_{key}": rows for name, part in task.parts.items() for key, rows in zip("Xy", part, strict=True)})
     path.with_suffix(".json").write_text(json.dumps(task._replace(parts={}, folder=".")._asdict()))
 
 
 def load(path: Path, folder: Path) -> Task:
-    """What `save` wrote."""
+    """Read what `save` wrote."""
     with np.load(path) as file:
         parts = {name: (file[f"{name}_X"], file[f"{name}_y"]) for name in ("train", "valid", "test")}
     return Task(**json.loads(path.with_suffix(".json").read_text()) | {"parts": parts, "folder": folder})
 
 
 class Laps:
-    """Wall and CPU seconds at the start of each epoch, and at the end of its last step."""
+    """Clock that records wall and CPU seconds at the start of each epoch and at the end of its last step."""
 
     def __init__(self) -> None:
         self.starts: list[tuple[float, float]] = []
         self.stops: list[tuple[float, float]] = []
 
     def start(self) -> None:
-        """Before an epoch's rows are shuffled."""
+        """Record the start of an epoch, before its rows are shuffled."""
         self.starts.append((time.perf_counter(), time.process_time()))
 
     def stop(self) -> None:
-        """After an epoch's last step, before validation."""
+        """Record the end of the last step of an epoch, before validation."""
         self.stops.append((time.perf_counter(), time.process_time()))
 
     @property
     def steps(self) -> np.ndarray:
-        """Of each epoch the seconds of its steps. Shape: (epochs, 2), wall and CPU"""
+        """Seconds of the steps of each epoch. Shape: (epochs, 2), wall and CPU"""
         return np.array(self.stops) - np.array(self.starts)
 
     @property
     def ends(self) -> np.ndarray:
-        """From each epoch's last step to the next epoch's start. Shape: (epochs - 1, 2), wall and CPU"""
+        """Seconds from the last step of each epoch to the start of the next one. Shape: (epochs - 1, 2), wall and CPU"""
         return np.array(self.starts[1:]) - np.array(self.stops[:-1])
