@@ -1,8 +1,8 @@
 """Measure the cost of the stage contract and its seal. Run by `python benchmarks/seal.py [RUNS]`.
 
-The same script runs bare and sealed, in turns, in a temporary repository with the dvc.yaml of this repository, because its length is
-part of the cost. The table has the median and the minimum of wall time and CPU time. The minimum of CPU time is the most reliable
-value on a busy machine. There are two scripts, each with a goal:
+The same script runs bare and sealed, in turns, in a temporary repository with the dvc.yaml of this repository, because its
+length is part of the cost. The table has the median and the minimum of wall time and CPU time. The minimum of CPU time is the
+most reliable value on a busy machine. There are two scripts, each with a goal:
 - a stage that writes one line: at most 0.5 s more;
 - a stage that imports torch and Lightning and opens 10,000 declared files: at most 2 % more in its function and imports.
 """
@@ -70,8 +70,8 @@ def write_stage(root: Path, script: str, files: str) -> None:
     (root / "dvc.yaml").write_text((HERE / "dvc.yaml").read_text().replace("stages:\n", entry, 1))
     (root / "stages/x.py").write_text(script.format(head=SEALED))
     (root / "bare.py").write_text(script.format(head="") + BARE)
-    state = "from pathlib import Path; from veritable.stage.code import describe; root = Path.cwd(); "
-    state += "(root / 'code/x.txt').write_text(describe(root / 'stages/x.py', root / 'src'))"
+    state = "from pathlib import Path; from veritable.stage.code import list_code; root = Path.cwd(); "
+    state += "(root / 'code/x.txt').write_text(list_code(root / 'stages/x.py', root / 'src'))"
     subprocess.run([sys.executable, "-c", state], cwd=root, check=True, env=environment(root))
 
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("generate", "preprocess", "baselines", "train", "tune", "evaluate", "explain", "report")
+STAGES = ("generate", "preprocess", "baselines", "plan", "train", "tune", "evaluate", "explain", "report")
 IMPORTS = "import runpy, sys; sys.path.insert(0, 'src'); runpy.run_path('stages/{stage}.py', run_name='imports')"
 
 

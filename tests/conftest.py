@@ -1,4 +1,4 @@
-"""Fixtures: `toy` is a small repository of its own, git and DVC included, that runs its own copy of the stage contract."""
+"""Fixtures: `toy` is a small git and DVC repository that runs its own copy of the stage contract."""
 
 import os
 import shutil
@@ -24,6 +24,7 @@ run(__name__)
 CODE_STAGE = """stages:
   code:
     cmd: python stages/code.py
+    always_changed: true
     deps: [src, stages]
     outs: [code: {cache: false, persist: true}]
 """
@@ -31,7 +32,7 @@ CODE_STAGE = """stages:
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended, and all it said."""
+    """Exit code and output of a command."""
 
     status: int
     text: str
@@ -42,7 +43,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Toy:
-    """A repository with the stages that a test gives it."""
+    """A repository to which a test adds stages."""
 
     root: Path
 
@@ -56,9 +57,9 @@ class Toy:
         return (self.root / path).read_text()
 
     def stage(self, body: str, entry: str = "", name: str = "x", imports: str = "") -> None:
-        """Write stages/<name>.py, with `body` in its function, and its entry in dvc.yaml; writes code/ by itself.
+        """Write stages/<name>.py with `body` in its function, its entry in dvc.yaml, and its code file.
 
-        The entry's default depends on data/in.csv and the param p.a, and puts out data/out.
+        The default entry depends on data/in.csv and the param p.a, and has the output data/out.
         """
         lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
         self.write(f"stages/{name}.py", f"{HEAD}{imports}\n\ndef {name}(stage: Stage) -> None:\n{lines}\n")
@@ -73,10 +74,10 @@ class Toy:
         self.state()
 
     def state(self) -> None:
-        """What `dvc repro code` would do, without its second of overhead."""
+        """Write the code files as `dvc repro code` does, but faster."""
         code._parse.cache_clear()
         for script in (self.root / "stages").glob("*.py"):
-            self.write(f"code/{script.stem}.txt", code.describe(script, self.root / "src"))
+            self.write(f"code/{script.stem}.txt", code.list_code(script, self.root / "src"))
 
     def run(self, *command: str, cwd: str = ".", timeout: float = 60, **environment: str) -> Ran:
         done = subprocess.run(
@@ -98,7 +99,7 @@ class Toy:
         assert self.git("commit", "-qm", message).status == 0
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
-        """Start without waiting, in a process group of its own."""
+        """Start a command in a process group of its own, without waiting for it."""
         return subprocess.Popen(
             command, cwd=self.root, env=clean(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
@@ -106,7 +107,7 @@ class Toy:
 
 
 def clean(extra: dict[str, str]) -> dict[str, str]:
-    """The environment without what DVC, pytest, Python or Veritable were told outside."""
+    """Return the environment without variables of DVC, git, pytest, Python and Veritable, and with `extra`."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("DVC", "GIT", "PYTEST", "VERITABLE", "PYTHON"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), mine["PATH"]])
     author = {f"GIT_{who}_{what}": "toy@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -116,7 +117,7 @@ def clean(extra: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository that every toy is a copy of: `git init` and `dvc init` cost a second, a copy costs nothing."""
+    """The repository that every toy is a copy of: a copy is faster than `git init` and `dvc init`."""
     root = tmp_path_factory.mktemp("template") / "toy"
     toy = Toy(root)
     shutil.copytree(HERE / "src/veritable/stage", root / "src/veritable/stage", ignore=shutil.ignore_patterns("__pycache__"))
@@ -132,7 +133,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert toy.dvc("init", "-q").status == 0
     toy.write(".dvcignore", "__pycache__\n")
     toy.write(".dvc/config", "[core]\n    analytics = false\n    check_update = false\n")
-    toy.run(sys.executable, "-m", "compileall", "-q", "src")  # else every toy would compile it anew
+    toy.run(sys.executable, "-m", "compileall", "-q", "src")  # otherwise every toy would compile it again
     toy.commit()
     return root
 

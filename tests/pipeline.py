@@ -1,4 +1,4 @@
-"""Fixtures for the tests that drive the whole pipeline: copies of this repository, small and quick, already run."""
+"""Fixtures for tests of the whole pipeline: copies of this repository with small params, in which the pipeline has run."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ QUICK = {"generate.n_samples": "300", "train.mlp.max_epochs": "3", "evaluate.n_r
 
 
 def copy_of_repository(root: Path) -> Toy:
-    """What git would commit of this working tree, as a new repository with one commit and without outputs."""
+    """Copy the files of this working tree that git would commit, without outputs, into a new repository with one commit."""
     root.mkdir(parents=True)
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=HERE, capture_output=True, text=True, check=True).stdout.splitlines():
@@ -46,13 +46,13 @@ def change(copy: Toy, key: str, value: str) -> None:
 
 
 def ran(text: str) -> list[str]:
-    """The stages that a `dvc repro` ran."""
-    return re.findall(r"^Running stage '([^']+)'", text, re.MULTILINE)
+    """Return the stages that a `dvc repro` ran, without `code`, which always runs."""
+    return [name for name in re.findall(r"^Running stage '([^']+)'", text, re.MULTILINE) if name != "code"]
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo, made small, run once and committed. Not to be changed: copy it."""
+    """The demo with small params, run once and committed. Tests must not change it, but copy it."""
     copy = copy_of_repository(tmp_path_factory.mktemp("finished") / "veritable")
     for key, value in QUICK.items():
         change(copy, key, value)
@@ -65,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def demo(finished: Path, tmp_path: Path) -> Toy:
-    """A copy of the finished demo, to do with as a test likes."""
+    """A copy of the finished demo that a test may change."""
     root = tmp_path / "veritable"
     shutil.copytree(finished, root, symlinks=True)
     return Toy(root)

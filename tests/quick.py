@@ -5,6 +5,7 @@ process or makes a large table. A file whose imports reach a library that takes 
 `--quick`.
 """
 
+import gc
 import re
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_LIBRARIES = {"pytorch_lightning", "shap"}
+SLOW_LIBRARIES = {"pytorch_lightning", "shap", "veritable.explanation.library"}  # the last one imports shap
 SLOW_FIXTURES = {"template", "finished", "postgres", "browser"}
 SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
@@ -32,9 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("all", deadline=None)  # a busy machine may be slow
+    settings.register_profile("quick", deadline=None, max_examples=20)
+    settings.load_profile("quick" if config.getoption("quick") else "all")
     if config.getoption("quick"):
-        settings.register_profile("quick", max_examples=20)
-        settings.load_profile("quick")
         sys.addaudithook(_refuse_processes)
 
 
@@ -42,6 +44,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not config.getoption("quick") or collection_path.suffix != ".py":
         return None
     return True if collection_path.parent.name == "browser" or reaches(collection_path, SLOW_LIBRARIES) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    gc.disable()  # imports create many objects and little garbage
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rooms import ROOT, section
-from veritable.__main__ import main
+from veritable.cli.main import main
 from veritable.cli.yaml_file import change_values, read_yaml
 from veritable.errors import UserError
 from veritable.training.params import TrainParams

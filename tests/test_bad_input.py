@@ -223,7 +223,8 @@ BOMB = "z0: &z0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     ids=["ragged", "strict"],
 )
 def test_the_stage_refuses(demo: Toy, table: str, knobs: dict[str, str], words: str) -> None:
-    """Through the real stage: the sentence, exit code 1, no traceback, and nothing half-written is left."""
+    """The real stage prints the sentence without a traceback, with exit code 1, and the earlier outputs stay."""
+    before = demo.read("data/prepared/contract.json")
     demo.write("data/bad.csv", table)
     for key, value in {"data.path": "data/bad.csv", "data.target": "y", **knobs}.items():
         change(demo, key, value)
@@ -231,7 +232,7 @@ def test_the_stage_refuses(demo: Toy, table: str, knobs: dict[str, str], words: 
     assert 1 == done.status
     assert words in done.text
     assert "Traceback" not in done.text
-    assert not (demo.root / "data/prepared").exists()
+    assert before == demo.read("data/prepared/contract.json")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_the_stage_refuses(demo: Toy, table: str, knobs: dict[str, str], words: 
     ids=["alias bomb", "tag", "key twice"],
 )
 def test_params_are_refused_before_anything_runs(demo: Toy, tail: str, words: str) -> None:
-    """What is wrong in params.yaml is told before DVC removes an output."""
+    """Mistakes in params.yaml are reported before DVC deletes an output."""
     demo.write("params.yaml", demo.read("params.yaml") + tail)
     done = demo.run("python", "-m", "veritable", "repro")
     assert 1 == done.status

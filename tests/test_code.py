@@ -1,5 +1,6 @@
-"""A stage's code is in its key: its modules by their syntax, Python, and every library version that they lead to."""
+"""The code of a stage is in its cache key: the syntax of its modules, and the versions of Python and of its libraries."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ BODY = 'stage.outputs["{name}"].write_text(str(mine.value()))'
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with src/ and stages/, for the functions that need no repository."""
+    """A folder with src/ and stages/, for functions that need no repository."""
     for path, text in {
         "stages/x.py": "import json\nimport pandas.api\nfrom room import table\n",
         "src/room/__init__.py": "",
@@ -32,17 +33,17 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_modules_are_found_through_imports_of_imports(project: Path) -> None:
-    """Absolute, relative, inside functions, with every package above; nobody's module is not among them."""
-    found, foreign = code.trace(project / "stages/x.py", project / "src")
+    """Absolute and relative imports are followed, also inside functions, and the packages above them are listed."""
+    found, foreign = code.trace_imports(project / "stages/x.py", project / "src")
     expected = ["late", "room/__init__", "room/deep/__init__", "room/deep/down", "room/encode", "room/table"]
     assert [project / f"src/{name}.py" for name in expected] == found
     assert {"pandas", "numpy"} == foreign
 
 
 def test_the_contract_itself_is_in_no_stages_key(project: Path) -> None:
-    """veritable.stage decides what a stage may touch, never what it computes."""
+    """veritable.stage decides what a stage may access, not what it computes."""
     (project / "stages/x.py").write_text("from veritable.stage.contract import Stage, run\n")
-    assert ([], set()) == code.trace(project / "stages/x.py", project / "src")
+    assert ([], set()) == code.trace_imports(project / "stages/x.py", project / "src")
 
 
 @pytest.mark.parametrize(
@@ -56,21 +57,21 @@ def test_the_contract_itself_is_in_no_stages_key(project: Path) -> None:
     ],
 )
 def test_a_hash_changes_with_the_syntax_alone(tmp_path: Path, edit: str, same: bool) -> None:
-    """Comments and layout are no code; docstrings are, since a program can read them."""
+    """Comments and layout are not code; docstrings are, because a program can read them."""
     (tmp_path / "a.py").write_text("x = 1\n")
     (tmp_path / "b.py").write_text(edit)
     assert same == (code.syntax_hash(tmp_path / "a.py") == code.syntax_hash(tmp_path / "b.py"))
 
 
 def test_a_syntax_error_is_one_sentence(tmp_path: Path) -> None:
-    """The file, the line and the fault."""
+    """The sentence names the file, the line and the error."""
     (tmp_path / "a.py").write_text("x = 1\ny = = 2\n")
-    with pytest.raises(UserError, match=r"^a.py, line 2: invalid syntax. Correct it, then run again.$"):
+    with pytest.raises(UserError, match=r"^a.py, line 2: invalid syntax. Correct it and run again.$"):
         code.syntax_hash(tmp_path / "a.py")
 
 
-def test_packages_bring_what_they_require(project: Path) -> None:
-    """scikit-learn's version decides less than numpy's below it: the closure through Requires-Dist is stated."""
+def test_required_packages_are_listed_too(project: Path) -> None:
+    """The result of scikit-learn depends on the version of numpy too: all packages that Requires-Dist reaches are listed."""
     from importlib.metadata import version
 
     found = code.packages(["sklearn", "no_such_module"])
@@ -79,10 +80,10 @@ def test_packages_bring_what_they_require(project: Path) -> None:
     assert "absent" == found["no-such-module"]
 
 
-def test_the_text_states_python_packages_and_modules(project: Path) -> None:
-    """Sorted lines of key and value, paths relative to the repository's top."""
-    lines = code.describe(project / "stages/x.py", project / "src").splitlines()
-    assert "# What `stages/x.py` runs. Written by `dvc repro code`." == lines[0]
+def test_a_code_file_lists_python_packages_and_modules(project: Path) -> None:
+    """Lines of key and value are sorted; paths are relative to the top folder of the repository."""
+    lines = code.list_code(project / "stages/x.py", project / "src").splitlines()
+    assert "# The code that `stages/x.py` runs. `dvc repro` writes this file." == lines[0]
     assert f"python {sys.version_info.major}.{sys.version_info.minor}" == lines[1]
     packages, modules = ([line for line in lines if line.startswith(kind)] for kind in ("package", "module"))
     assert sorted(packages) + sorted(modules) == lines[2:]
@@ -90,7 +91,7 @@ def test_the_text_states_python_packages_and_modules(project: Path) -> None:
 
 
 def library(toy: Toy, version: str) -> str:
-    """A library `lib` of a version, installed in a folder of its own; returns that folder."""
+    """Install version `version` of a library `lib` in a folder of its own. Return the folder."""
     folder = toy.root.parent / "site"
     for old in folder.glob("lib-*/METADATA"):
         old.unlink()
@@ -106,29 +107,56 @@ def library(toy: Toy, version: str) -> str:
     return str(folder)
 
 
-def test_another_version_than_stated_is_refused_until_it_is_stated(toy: Toy) -> None:
-    """A clone with another package does not pass its results for the first one's: it is told what to do, and that works."""
+def test_another_library_version_runs_its_stages_again(toy: Toy) -> None:
+    """`dvc status` and `dvc repro` never call a stage up to date if one of its libraries has another version."""
     folder = library(toy, "1.0")
     toy.stage('stage.outputs["out"].write_text(lib.VERSION)', "outs: [out]", imports="import lib")
-    assert 0 == toy.dvc("repro", "-f", PYTHONPATH=folder).status
+    toy.stage('stage.outputs["other"].write_text("")', "outs: [other]", name="y")
+    assert 0 == toy.dvc("repro", PYTHONPATH=folder).status
     assert "package lib 1.0\n" in toy.read("code/x.txt")
     library(toy, "2.0")
-    ran = toy.by_hand(PYTHONPATH=folder)
-    said = "stage 'x' would run with lib 2.0 where code/x.txt states 1.0, and its result would pass for another's. "
-    assert (1, True) == (ran.status, said + "Run `make repro`, or `dvc repro --force code` and then `dvc repro`" in ran), (
-        ran.text
-    )
+    by_hand = toy.by_hand(PYTHONPATH=folder)
+    message = "stage 'x' must run the code that code/x.txt lists, but lib 2.0 is installed instead of 1.0. Run `dvc repro`"
+    assert (1, True) == (by_hand.status, message in by_hand), by_hand.text
     assert "1.0" == toy.read("out")
-    assert 0 == toy.dvc("repro", "--force", "code", PYTHONPATH=folder).status
-    assert 0 == toy.dvc("repro", PYTHONPATH=folder).status
+    assert "up to date" not in toy.dvc("status", PYTHONPATH=folder)
+    ran = toy.dvc("repro", PYTHONPATH=folder)
+    assert 0 == ran.status, ran.text
+    assert ["code", "x"] == re.findall("Running stage '(.*)'", ran.text)
     assert "2.0" == toy.read("out")
     for old in (toy.root.parent / "site").rglob("METADATA"):
         old.unlink()
-    assert "lib absent where code/x.txt states 2.0" in toy.by_hand(PYTHONPATH=folder)
+    assert "lib absent is installed instead of 2.0" in toy.by_hand(PYTHONPATH=folder)
 
 
-def test_a_comment_runs_nothing_again_and_a_body_its_own_stages(toy: Toy) -> None:
-    """A changed function runs those stages again that import it, directly or through others; nobody's runs none."""
+def test_the_listing_of_the_code_is_skipped_if_nothing_changed(toy: Toy) -> None:
+    """Without a change the stage `code` ends at once; a change of any file that it reads or wrote runs it."""
+    toy.write("src/mine.py", "VALUE = 1\n")
+    toy.stage('stage.outputs["out"].write_text(str(mine.VALUE))', "outs: [out]", imports="import mine")
+    assert 0 == toy.dvc("repro").status
+    expected = toy.read("code/x.txt")
+    assert not shortcut_taken(toy, "code/x.txt", expected + "#\n")
+    assert expected == toy.read("code/x.txt")
+    assert not shortcut_taken(toy, "src/mine.py", "VALUE = 2\n")
+    assert expected != toy.read("code/x.txt")
+    toy.write("src/mine.py", "VALUE = 1\n")
+    assert 0 == toy.dvc("repro").status
+    assert shortcut_taken(toy, "README.md", "nothing that the stage reads")
+    assert shortcut_taken(toy, "README.md", "still nothing")
+
+
+def shortcut_taken(toy: Toy, path: str, text: str) -> bool:
+    """Write a file, run the stage `code` with DVC, and return whether it ran without starting its sealed process."""
+    used = toy.root / ".dvc/tmp/stages/code/used.json"
+    before = used.stat().st_mtime_ns
+    toy.write(path, text)
+    ran = toy.dvc("repro", "-s", "code")
+    assert 0 == ran.status, ran.text
+    return before == used.stat().st_mtime_ns
+
+
+def test_a_changed_function_runs_the_stages_that_use_it(toy: Toy) -> None:
+    """A changed function runs the stages that import it, directly or indirectly; a comment runs no stage but `code`."""
     for name in ("mine", "other", "nobody"):
         toy.write(f"src/{name}.py", "def value():\n    return 1\n")
     toy.stage(BODY.format(name="x"), "outs: [out/x]", imports="import mine")
@@ -140,7 +168,7 @@ def test_a_comment_runs_nothing_again_and_a_body_its_own_stages(toy: Toy) -> Non
         return {name for name in ("code", "x", "y") if f"Running stage '{name}'" in ran}
 
     assert {"code", "x", "y"} == runs()
-    assert set() == runs()
+    assert {"code"} == runs()
     toy.write("src/mine.py", "def value():  # a comment\n    return 1\n")
     toy.write("src/nobody.py", "def value():\n    return 2\n")
     assert {"code"} == runs()
@@ -149,19 +177,19 @@ def test_a_comment_runs_nothing_again_and_a_body_its_own_stages(toy: Toy) -> Non
 
 
 def test_a_stage_must_depend_on_its_code(toy: Toy) -> None:
-    """Without its code file among its deps a stage would be called up to date after a change: refused, with the line."""
+    """A stage without its code file among its deps is refused, because DVC would not see a change in the code."""
     toy.stage("pass", "outs: [out]")
     toy.write("dvc.yaml", toy.read("dvc.yaml").replace("code/x.txt", "data/in.csv"))
     ran = toy.by_hand()
     assert (1, True) == (ran.status, "Add to stages.x.deps in dvc.yaml:\n      - code/x.txt" in ran)
 
 
-def test_code_that_was_not_stated_is_refused(toy: Toy) -> None:
-    """Edited by hand and run by hand: the code file still states the former."""
+def test_code_that_is_not_listed_is_refused(toy: Toy) -> None:
+    """A stage that is run by hand after an edit is refused, because the code file lists the earlier code."""
     toy.write("src/mine.py", "VALUE = 1\n")
     toy.stage('stage.outputs["out"].write_text(str(mine.VALUE))', "outs: [out]", imports="import mine")
     toy.write("src/mine.py", "VALUE = 2\n")
-    assert "stage 'x' would run with another src/mine.py than code/x.txt states" in toy.by_hand()
+    assert "stage 'x' must run the code that code/x.txt lists, but src/mine.py differs. Run `dvc repro`" in toy.by_hand()
     (toy.root / "code/x.txt").unlink()
     toy.write("dvc.yaml", toy.read("dvc.yaml"))
     assert "code/x.txt" in toy.by_hand()

@@ -1,14 +1,14 @@
-"""The lint says what does not fit together, and the line to add or remove."""
+"""The lint reports files of the pipeline that disagree, with the line to add or remove."""
 
 import pytest
 
 from tests.conftest import Toy
-from veritable.stage.lint import findings
+from veritable.stage.lint import find_faults
 
 TRAIN = "      - code/train.txt\n      - data/prepared/contract.json\n"
 FAULTS = {
     "a stage without its code": (TRAIN, "      - data/prepared/contract.json\n", "    + code/train.txt"),
-    "a dep that nobody provides": (TRAIN, f"{TRAIN}      - data/none.csv\n", "reads data/none.csv, which no stage makes"),
+    "a dep that nobody provides": (TRAIN, f"{TRAIN}      - data/none.csv\n", "depends on data/none.csv, which no stage makes"),
     "a dep that only the lock has": (
         "      - models/baselines\n      - models/classifier\n",
         "      - models/classifier\n",
@@ -25,14 +25,14 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named_with_its_line(demo: Toy, fault: str) -> None:
-    """Code that is not declared, a dep without a provider, a difference to dvc.lock: each with the line to add or remove."""
+    """Undeclared code, a dep without an origin, and differences to dvc.lock are reported with the line to add or remove."""
     old, new, line = FAULTS[fault]
     assert old in demo.read("dvc.yaml")
     demo.write("dvc.yaml", demo.read("dvc.yaml").replace(old, new, 1))
-    assert any(line in finding for finding in findings(demo.root)), findings(demo.root)
+    assert any(line in finding for finding in find_faults(demo.root)), find_faults(demo.root)
 
 
 def test_a_section_that_no_stage_declares_is_named(demo: Toy) -> None:
-    """A section of params.yaml that no stage declares has no effect, and is named."""
+    """A section of params.yaml that no stage declares is reported, because it has no effect."""
     demo.write("params.yaml", demo.read("params.yaml") + "\nspare:\n  a: 1\n")
-    assert any("'spare'" in finding for finding in findings(demo.root))
+    assert any("'spare'" in finding for finding in find_faults(demo.root))

@@ -20,15 +20,51 @@ def test_the_run_ends_with_the_headline(finished: Path) -> None:
     """The first run runs every stage, and ends with metrics and intervals, what ran and where the report is."""
     *_, metrics, stages, report = (finished / "first-run.txt").read_text().strip().splitlines()
     assert re.match(r"Test part, 60 rows: ROC AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]; log loss .*accuracy .*F1 ", metrics)
-    assert "Stages      ran: code, generate, preprocess, baselines, train, tune, evaluate, explain, report" == stages
+    assert "Stages      ran: code, generate, preprocess, baselines, plan, train, tune, evaluate, explain, report" == stages
     assert "Report      reports/report.html" == report
 
 
 def test_the_second_run_runs_nothing(demo: Toy) -> None:
-    """Run again, nothing runs."""
+    """Run again, only the listing of the code runs, and the headline is that of the first run."""
     again = demo.run(*REPRO)
     assert [] == ran(again.text)
-    assert "Stages      up to date: 9" in again.text
+    headline = next(line for line in demo.read("first-run.txt").splitlines() if line.startswith("Test part"))
+    assert [headline, "Stages      ran: code; up to date: 9", "Report      reports/report.html"] == again.text.splitlines()[-3:]
+
+
+def test_a_part_of_the_pipeline_has_no_headline(demo: Toy) -> None:
+    """If the stage report is not part of the run, its metrics are those of an earlier classifier: they are not printed."""
+    change(demo, "train.mlp.max_epochs", "4")
+    done = demo.run(*REPRO, "train", timeout=100)
+    assert 0 == done.status, done.text
+    *_, stages, outputs, report = done.text.splitlines()
+    assert "Test part" not in done.text
+    assert "Stages      ran: code, plan, train; up to date: 2" == stages
+    assert "Outputs     code, models/plan, models/classifier" == outputs
+    assert "Report      not part of this run. Run `python -m veritable repro` to update it." == report
+
+
+def test_a_stage_that_is_not_sealed_is_refused(demo: Toy) -> None:
+    """`repro` and `lint` refuse a command without the seal, unless the stage's meta has the reason."""
+    script = "from pathlib import Path\n\nPath('x').write_text('1')\n"
+    demo.write("stages/lone.py", script)
+    demo.write(
+        "dvc.yaml", demo.read("dvc.yaml").replace("stages:\n", "stages:\n  lone: {cmd: python stages/lone.py, outs: [x]}\n")
+    )
+    message = "stage 'lone' must run a sealed script, but its command is: python stages/lone.py."
+    for command in (REPRO, (sys.executable, "-m", "veritable", "lint")):
+        refused = demo.run(*command)
+        assert (1, True) == (refused.status, message in refused), refused.text
+        assert "meta: {unsealed: REASON}" in refused
+    assert not (demo.root / "x").exists()
+    demo.write(
+        "dvc.yaml",
+        demo.read("dvc.yaml").replace("{cmd: python stages/lone", "{meta: {unsealed: a test}, cmd: python stages/lone"),
+    )
+    done = demo.run(*REPRO)
+    assert 0 == done.status, done.text
+    assert "1" == demo.read("x")
+    assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
 
 
 def test_make_repro_is_that_run(demo: Toy) -> None:
@@ -254,11 +290,12 @@ def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
         (["1,a"] * 9, "must have at least two classes, but has one: 'a' (9 rows)"),
         (["1,a", "2,"] * 9, "must have at least two classes, but has one: 'a' (9 rows)"),
         (["1,a", "2,b,c"] * 9, "line 3"),
-        ([], "must have rows, however it has none"),
+        ([], "must have rows, but has none"),
     ],
 )
 def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) -> None:
-    """A target of one class, a ragged row, an empty table: a sentence, and the old parts stay in the cache."""
+    """A target with one class, an invalid row and an empty table are one sentence each, and the earlier outputs stay."""
+    before = demo.read("data/prepared/contract.json")
     demo.write("data/bad.csv", "\n".join(["x,y", *rows]) + "\n")
     change(demo, "data.path", "data/bad.csv")
     change(demo, "data.target", "y")
@@ -266,7 +303,8 @@ def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) 
     assert 0 != done.status
     assert sentence in done.text
     assert "Traceback" not in done.text
-    assert not (demo.root / "data/prepared").exists()
+    assert "Earlier outputs restored: data/prepared, reports/findings.json." in done.text
+    assert before == demo.read("data/prepared/contract.json")
 
 
 def test_yaml_is_read_as_dvc_reads_it(demo: Toy) -> None:
@@ -280,18 +318,18 @@ def test_yaml_is_read_as_dvc_reads_it(demo: Toy) -> None:
     assert "evaluate" in done.text
 
 
-def test_another_version_is_stated_by_make_repro(demo: Toy) -> None:
-    """Where code/ states another version than is installed, the run says so, states what is here and runs what it concerns."""
-    for file in (demo.root / "code").glob("*.txt"):
-        file.write_text(re.sub(r"^package shap .*$", "package shap 0.0.1", file.read_text(), flags=re.MULTILINE))
-    assert 0 == demo.dvc("commit", "--force").status
-    refused = demo.by_hand("explain")
-    assert 1 == refused.status
-    assert "shap" in refused.text
-    done = demo.run(*REPRO, timeout=120)
+def test_another_version_runs_what_uses_it(demo: Toy, tmp_path: Path) -> None:
+    """If a library has another version, `dvc repro` runs the stages that use it, and no other."""
+    info = next((Path(sys.prefix) / "lib").rglob("shap-*.dist-info"))
+    shutil.copytree(info, tmp_path / "site" / info.name)
+    metadata = tmp_path / "site" / info.name / "METADATA"
+    metadata.write_text(re.sub(r"^Version: .*$", "Version: 0.0.1", metadata.read_text(), flags=re.MULTILINE))
+    done = demo.dvc("repro", "--dry", PYTHONPATH=str(tmp_path / "site"))
+    assert "code" in done.text
+    done = demo.dvc("repro", timeout=120, PYTHONPATH=str(tmp_path / "site"))
     assert 0 == done.status, done.text
-    assert "where code/ states 0.0.1" in done.text
-    assert "explain" in ran(done.text) or "Stage 'explain' is cached" in done.text
+    assert "package shap 0.0.1\n" in demo.read("code/explain.txt")
+    assert "explain" in ran(done.text)
     assert "train" not in ran(done.text)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
-from veritable.__main__ import main
+from veritable.cli.main import main
 from veritable.serving.predict import escape_formulas
 
 

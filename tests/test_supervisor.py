@@ -1,6 +1,7 @@
-"""A stage's outputs appear whole or not at all, and only if what they were made from stayed as it was."""
+"""The outputs of a stage appear completely or not at all, and only if its inputs did not change while it ran."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -25,13 +26,13 @@ IN_AND_PARAM = "deps: [data/in.csv]\nparams: [p.a]\nouts: [out]"
 def until(true: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, "it never happened"
         time.sleep(0.02)
 
 
 @pytest.fixture
 def signals(tmp_path: Path) -> Path:
-    """A folder outside the repository, where a stage says that it has started and is told to go on."""
+    """A folder outside the repository, in which a stage reports that it has started and waits for a signal to go on."""
     folder = tmp_path / "signals"
     folder.mkdir()
     return folder
@@ -41,9 +42,14 @@ def signals(tmp_path: Path) -> Path:
 
 EDITS = {
     "an input": ("data/in.csv", "number\n1\n2\n", "number\n1\n", "data/in.csv changed while stage 'x' ran"),
-    "a file more in an input": ("folder/more", "", "1", "folder/more changed while stage 'x' ran"),
+    "another file in an input": ("folder/more", "", "1", "folder/more changed while stage 'x' ran"),
     "a param": ("params.yaml", "a: 1", "a: 3", "params.yaml (p) changed while stage 'x' ran"),
-    "a source file": ("src/mine.py", "VALUE = 1", "VALUE = 2", "would run with another src/mine.py than code/x.txt states"),
+    "a source file": (
+        "src/mine.py",
+        "VALUE = 1",
+        "VALUE = 2",
+        "must run the code that code/x.txt lists, but src/mine.py differs",
+    ),
     "another param": ("params.yaml", "b: 2", "b: 3", ""),
     "a comment": ("src/mine.py", "VALUE = 1", "VALUE = 1  # one", ""),
 }
@@ -51,7 +57,7 @@ EDITS = {
 
 @pytest.mark.parametrize(("path", "old", "new", "words"), EDITS.values(), ids=EDITS.keys())
 def test_a_change_while_the_stage_ran(toy: Toy, signals: Path, path: str, old: str, new: str, words: str) -> None:
-    """DVC would record what is there now beside what was made before: the outputs are not kept. Undeclared: no matter."""
+    """The outputs are not kept if a declared input changed, because DVC would record the new input beside the old result."""
     toy.write("src/mine.py", "VALUE = 1\n")
     toy.write("folder/one", "1")
     toy.stage(
@@ -69,11 +75,11 @@ def test_a_change_while_the_stage_ran(toy: Toy, signals: Path, path: str, old: s
     assert (not words) == (toy.root / "out").exists()
 
 
-# What is declared and never used
+# Declared but not used
 
 
-def test_a_declared_dep_or_param_that_was_never_used_is_warned_of(toy: Toy) -> None:
-    """The warning names the very line to remove; what was used draws none, nor does an imported module."""
+def test_a_warning_names_deps_and_params_that_were_not_used(toy: Toy) -> None:
+    """The warning names the line to remove. An imported module counts as used."""
     toy.write("src/mine.py", "VALUE = 1\n")
     toy.stage(
         f"{COPY}",
@@ -98,13 +104,16 @@ FAILURES = {
     "sys.exit(0)": ("import sys; sys.exit(0)", "must end by returning"),
     "os._exit(0)": ("import os; os._exit(0)", "must end by returning"),
     "a kill": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended by SIGKILL"),
-    "an output not written": ("import shutil; shutil.rmtree(stage.outputs['out'])", "however it did not write out"),
+    "an output not written": (
+        "import shutil; shutil.rmtree(stage.outputs['out'])",
+        "must write every declared output, but did not write out",
+    ),
 }
 
 
 @pytest.mark.parametrize(("end", "words"), FAILURES.values(), ids=FAILURES.keys())
-def test_a_stage_that_fails_halfway_leaves_the_old_outputs(toy: Toy, end: str, words: str) -> None:
-    """Nothing half-written takes the place of what was there, however the stage ends."""
+def test_a_stage_that_fails_by_hand_leaves_the_earlier_outputs(toy: Toy, end: str, words: str) -> None:
+    """An incomplete output never replaces an earlier one, however the stage ends."""
     toy.write("out/old", "old")
     toy.stage(f"stage.outputs['out'].mkdir()\n(stage.outputs['out'] / 'new').write_text('new')\n{end}", "outs: [out]")
     ran = toy.by_hand()
@@ -113,8 +122,58 @@ def test_a_stage_that_fails_halfway_leaves_the_old_outputs(toy: Toy, end: str, w
     assert [toy.root / "out/old"] == list((toy.root / "out").iterdir())
 
 
-def test_outputs_replace_what_was_there(toy: Toy) -> None:
-    """A file takes the place of a folder, a folder that of a file or a link, and nothing old remains in them."""
+FAILS = "if stage.params['p']['a'] != 1:\n    {}\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["raise SystemExit(3)", "1 / 0", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"],
+    ids=["exit", "error", "kill"],
+)
+def test_a_stage_that_fails_under_dvc_has_its_earlier_outputs_back(toy: Toy, end: str) -> None:
+    """DVC deletes the outputs before it runs a stage: after a failure they are restored from its cache."""
+    body = "stage.outputs['folder'].mkdir()\n(stage.outputs['folder'] / 'one').write_text('1')\n" + FAILS.format(end)
+    toy.stage(body + COPY, "deps: [data/in.csv]\nparams: [p.a]\nouts: [out, folder, small: {cache: false}]")
+    toy.write("stages/x.py", toy.read("stages/x.py") + "\n    stage.outputs['small'].write_text('s')\n")
+    toy.state()
+    assert 0 == toy.dvc("repro", "x").status
+    toy.write("params.yaml", "p: {a: 2}\n")
+    ran = toy.dvc("repro", "x")
+    assert 0 != ran.status
+    assert "Earlier outputs restored: out, folder." in ran, ran.text
+    assert "DVC has deleted outputs that are not in its cache. If git has them: git checkout -- small" in ran
+    assert ("number\n1\n2\n1", "1") == (toy.read("out"), toy.read("folder/one"))
+    toy.write("params.yaml", "p: {a: 1}\n")
+    assert 0 == toy.dvc("repro", "x").status
+    assert "s" == toy.read("small")
+
+
+def test_a_refused_stage_has_its_earlier_outputs_back(toy: Toy) -> None:
+    """Outputs are also restored if the stage is refused before it runs."""
+    toy.stage(COPY, IN_AND_PARAM)
+    assert 0 == toy.dvc("repro", "x").status
+    toy.write("code/x.txt", "")
+    ran = toy.dvc("repro", "-s", "x")
+    assert 0 != ran.status
+    assert "that file is absent or empty" in ran
+    assert "Earlier outputs restored: out." in ran
+    assert "number\n1\n2\n1" == toy.read("out")
+
+
+def test_what_the_cache_does_not_have_is_not_promised(toy: Toy) -> None:
+    """Outputs that are no longer in DVC's cache cannot be restored, and no message says so."""
+    toy.stage(FAILS.format("1 / 0") + COPY, IN_AND_PARAM)
+    assert 0 == toy.dvc("repro", "x").status
+    shutil.rmtree(toy.root / ".dvc/cache")
+    toy.write("params.yaml", "p: {a: 2}\n")
+    ran = toy.dvc("repro", "x")
+    assert 0 != ran.status
+    assert "restored" not in ran
+    assert not (toy.root / "out").exists()
+
+
+def test_outputs_replace_earlier_ones(toy: Toy) -> None:
+    """A file replaces a folder, a folder replaces a file or a link, and nothing of the earlier output remains."""
     toy.write("one/old", "old")
     (toy.root / "two").symlink_to("data/in.csv")
     toy.stage(
@@ -126,8 +185,8 @@ def test_outputs_replace_what_was_there(toy: Toy) -> None:
     assert "number\n1\n2\n" == toy.read("data/in.csv")
 
 
-def test_an_error_that_a_person_can_mend_has_no_traceback(toy: Toy) -> None:
-    """A UserError is its sentence and exit code 1; a fault of ours comes with a traceback."""
+def test_an_error_that_the_user_can_fix_has_no_traceback(toy: Toy) -> None:
+    """A UserError is shown as its message, with exit code 1; other errors have a traceback."""
     imports = "from veritable.errors import UserError"
     toy.stage('raise UserError("target has one class")', "outs: [out]", imports=imports)
     assert Ran(1, "target has one class\n") == toy.by_hand()
@@ -137,23 +196,23 @@ def test_an_error_that_a_person_can_mend_has_no_traceback(toy: Toy) -> None:
 
 
 def test_a_missing_input_is_one_sentence(toy: Toy) -> None:
-    """By hand, where DVC does not look first, a missing input is named with the way out."""
+    """A missing input is named with the remedy if the stage is run by hand, without DVC's own check."""
     toy.stage(COPY, "deps: [data/gone.csv]\nouts: [out]")
     said = "stage 'x' needs data/gone.csv, which does not exist. Run `dvc pull` or `dvc repro`.\n"
     assert Ran(1, said) == toy.by_hand()
 
 
 def test_a_script_must_define_one_function(toy: Toy) -> None:
-    """Two public functions, or one of two arguments, are refused by name."""
+    """Two public functions are refused; the message names them."""
     toy.stage("pass", "outs: [out]", imports="def other(stage):\n    pass")
-    assert "x.py must define one public function of one argument, the stage, however it has: other, x." in toy.by_hand()
+    assert "x.py must define one public function with one argument, the stage, but defines: other, x." in toy.by_hand()
 
 
 # Scratch
 
 
 def test_scratch_survives_a_kill_and_is_dropped_after_a_changed_param(toy: Toy, signals: Path) -> None:
-    """What a killed run left in scratch is there for the next of the same key, and never for one of another."""
+    """The next run with the same key finds the scratch files of a killed run; a run with another key does not."""
     body = f"""
 epoch = stage.scratch / "epoch"
 found = epoch.read_text() if epoch.exists() else "nothing"
@@ -181,11 +240,11 @@ stage.outputs["out"].write_text(found + stage.inputs["in.csv"].read_text()[:0])
     assert "nothing" == toy.read("out")
 
 
-# Not twice at once
+# Never twice at the same time
 
 
 def killed_dvc(toy: Toy, signals: Path, command: str) -> None:
-    """Start the stage under DVC, and kill DVC, alone and for good, in the midst of it."""
+    """Start the stage with DVC, and kill only DVC while the stage runs."""
     toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", f"cmd: {command}\n{IN_AND_PARAM}")
     with toy.start(sys.executable, "-m", "dvc", "repro", "-s", "x") as dvc:
         until((signals / "started").exists)
@@ -194,18 +253,18 @@ def killed_dvc(toy: Toy, signals: Path, command: str) -> None:
         dvc.stdout.close()
 
 
-def test_an_orphan_is_not_overtaken(toy: Toy, signals: Path) -> None:
-    """While a stage lives whose DVC was killed, a second copy of it is refused by name; then it may run."""
+def test_a_stage_that_outlives_dvc_does_not_run_twice(toy: Toy, signals: Path) -> None:
+    """While a stage whose DVC was killed is still running, a second run of it is refused; later it succeeds."""
     killed_dvc(toy, signals, "python stages/x.py && true")
     ran = toy.by_hand()
-    assert (1, True) == (ran.status, "stage 'x' is still running as process " in ran), ran.text
+    assert (1, True) == (ran.status, "stage 'x' must run only once at a time, but process " in ran), ran.text
     (signals / "go").touch()
     until((toy.root / "out").exists)
     until(lambda: toy.by_hand().status == 0)
 
 
 def test_a_stage_dies_with_its_dvc(toy: Toy, signals: Path) -> None:
-    """Where no shell stands between, the stage and its sealed process end with the DVC that started them."""
+    """The stage and its sealed process end with the DVC that started them, if no shell is between them."""
     killed_dvc(toy, signals, "exec python stages/x.py")
     time.sleep(0.3)
     (signals / "go").touch()
@@ -214,11 +273,11 @@ def test_a_stage_dies_with_its_dvc(toy: Toy, signals: Path) -> None:
     assert 0 == toy.by_hand().status
 
 
-# Wherever and however it is started
+# Forms of dvc.yaml, links, clones and copies
 
 
 def test_the_forms_of_dvc_yaml(toy: Toy) -> None:
-    """matrix, foreach, wdir and a dvc.yaml in a subfolder work under DVC and by hand, templates included."""
+    """matrix, foreach, wdir, templates and a dvc.yaml in a subfolder work with DVC and by hand."""
     for name in ("m", "f", "w", "s"):
         toy.stage(COPY.replace("in.csv", "path" if name in "mf" else "in.csv"), "outs: [none]", name=name)
     path = "{cmd: python stages/%s.py, deps: [code/%s.txt, '${item%s}'], params: [p.a], outs: ['%s/${key}/out']}"
@@ -251,7 +310,7 @@ def test_the_forms_of_dvc_yaml(toy: Toy) -> None:
     assert matrix | {"f/one/out": first, "f/two/out": second, "deep/out": first, "sub/out": first} == outs
     ran = toy.by_hand("m")
     assert (1, True) == (ran.status, "several stages run stages/m.py: m@" in ran), ran.text
-    name = ran.text.partition("Say which: DVC_STAGE=")[2].split()[0]
+    name = ran.text.partition("Select one: DVC_STAGE=")[2].split()[0]
     assert Ran(0, "") == toy.by_hand("m", DVC_STAGE=name)
     for name, folder in (("w", "deep"), ("s", "sub")):
         (toy.root / folder / "out").unlink()
@@ -260,7 +319,7 @@ def test_the_forms_of_dvc_yaml(toy: Toy) -> None:
 
 
 def test_by_hand_equals_under_dvc_also_from_a_subfolder(toy: Toy) -> None:
-    """`python stages/x.py`, wherever it is started, makes the same bytes as `dvc repro`: DVC calls them up to date."""
+    """`python stages/x.py` makes the same bytes as `dvc repro`, from any folder, so DVC considers them up to date."""
     toy.stage(COPY, IN_AND_PARAM)
     (toy.root / "sub").mkdir()
     ran = toy.dvc("repro", "../dvc.yaml:x", cwd="sub")
@@ -273,7 +332,7 @@ def test_by_hand_equals_under_dvc_also_from_a_subfolder(toy: Toy) -> None:
 
 
 def test_an_experiment_runs_the_code_of_its_own_copy(toy: Toy) -> None:
-    """`dvc exp run --temp` and the queue run what they copied, whatever became of the workspace meanwhile."""
+    """`dvc exp run --temp` and the queue run the code that they copied, even if the workspace changed in the meantime."""
     toy.write("src/mine.py", "VALUE = 'copied'\n")
     body = """
 import pathlib, veritable
@@ -298,7 +357,7 @@ assert pathlib.Path(veritable.__file__).is_relative_to(pathlib.Path.cwd())
 
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 def test_every_link_type_of_the_cache_works(toy: Toy, link: str) -> None:
-    """Inputs that DVC linked from its cache are read through the link; one that is not declared stays refused."""
+    """Inputs that DVC links from its cache can be read; an undeclared one is refused."""
     assert 0 == toy.dvc("config", "cache.type", link).status
     toy.git("rm", "-q", "--cached", "-r", "data")
     assert 0 == toy.dvc("add", "-q", "data/in.csv", "data/secret.csv").status
@@ -314,7 +373,7 @@ def test_every_link_type_of_the_cache_works(toy: Toy, link: str) -> None:
 
 
 def test_a_clone_that_pulled_its_inputs_works(toy: Toy, tmp_path: Path) -> None:
-    """Over a local remote, a clone has the same outputs by hand and under DVC, and runs its own code."""
+    """A clone that pulled from a remote makes the same outputs by hand and with DVC, and runs its own code."""
     toy.git("rm", "-q", "--cached", "-r", "data")
     assert 0 == toy.dvc("add", "-q", "data/in.csv").status
     toy.stage(COPY, IN_AND_PARAM)
@@ -328,25 +387,25 @@ def test_a_clone_that_pulled_its_inputs_works(toy: Toy, tmp_path: Path) -> None:
     (clone.root / "out").unlink()
     assert Ran(0, "") == clone.by_hand()
     assert toy.read("out") == clone.read("out")
-    assert "up to date" in clone.dvc("repro")
+    assert "Stage 'x' didn't change" in clone.dvc("repro")
 
 
 def test_an_output_that_is_a_link_is_refused(toy: Toy) -> None:
-    """DVC would keep what a link leads to, and not see it change: outputs are files."""
+    """Outputs must be regular files, because DVC does not see the target of a link change."""
     toy.stage('stage.outputs["out"].symlink_to("../../../../../../data/secret.csv")', "outs: [data/out]")
     ran = toy.by_hand()
-    assert (1, True) == (ran.status, "must write files, however out is a link" in ran)
+    assert (1, True) == (ran.status, "must write regular files, but out is a link" in ran)
 
 
-def test_words_of_the_command_reach_the_stage(toy: Toy) -> None:
-    """What follows the script in `cmd` stands in sys.argv."""
+def test_arguments_of_the_command_reach_the_stage(toy: Toy) -> None:
+    """The words after the script in `cmd` are in sys.argv."""
     toy.stage('stage.outputs["out"].write_text(" ".join(sys.argv[1:]))', "outs: [data/out]", imports="import sys")
     assert 0 == toy.run(sys.executable, "stages/x.py", "--fast", "3").status
     assert "--fast 3" == toy.read("data/out")
 
 
 def test_params_of_two_files_are_merged(toy: Toy) -> None:
-    """Keys of one section in two files stand beside each other; the same key in both is refused."""
+    """A section may have keys in two files; the same key in both is refused."""
     toy.write("more.yaml", "p:\n  c: 3\n")
     toy.stage(
         'stage.outputs["out"].write_text(str(dict(stage.params["p"])))', "params: [p.a, {more.yaml: [p.c]}]\nouts: [data/out]"
@@ -355,18 +414,18 @@ def test_params_of_two_files_are_merged(toy: Toy) -> None:
     assert "{'a': 1, 'c': 3}" == toy.read("data/out")
     toy.write("more.yaml", "p:\n  a: 3\n  c: 3\n")
     toy.stage("pass", "params: [p.a, {more.yaml: [p.a]}]\nouts: [data/out]")
-    assert "declares the param 'a' from two files" in toy.by_hand()
+    assert "declares 'a' twice" in toy.by_hand()
 
 
 def test_a_reported_run_is_not_recorded(toy: Toy) -> None:
-    """With VERITABLE_SEAL=report the stage fails for DVC, whose cache would else hold what undeclared access went into."""
+    """With VERITABLE_SEAL=report the stage fails for DVC, which would otherwise record a result of undeclared access."""
     toy.stage('stage.outputs["out"].write_text(open("data/secret.csv").read())', "outs: [data/out]")
     assert 0 != toy.dvc("repro", VERITABLE_SEAL="report").status
     assert "may not read data/secret.csv" in toy.dvc("repro")
 
 
 def test_old_byte_code_is_not_run(toy: Toy) -> None:
-    """A .pyc of another body, with the size and time of the source, does not stand in for it."""
+    """A .pyc of an older source with the same size and modification time is not used."""
     module = toy.write("src/mine.py", "VALUE = 1\n")
     toy.run(sys.executable, "-m", "compileall", "-q", "src/mine.py")
     status = module.stat()
@@ -378,8 +437,8 @@ def test_old_byte_code_is_not_run(toy: Toy) -> None:
 
 
 def test_a_module_beside_the_contract_is_code(toy: Toy) -> None:
-    """Only the contract itself is left out of the key: a module of one's own in its folder is listed."""
-    for name in ("mine", "codes"):  # the second begins like a module of the contract
+    """Only the contract itself is excluded from the code files: another module in its folder is listed."""
+    for name in ("mine", "codes"):  # the second name begins like that of a module of the contract
         toy.write(f"src/veritable/stage/{name}.py", "VALUE = 1\n")
         toy.stage('stage.outputs["out"].write_text("")', "outs: [data/out]", imports=f"from veritable.stage import {name}")
         assert f"module src/veritable/stage/{name}.py " in toy.read("code/x.txt")

@@ -1,11 +1,11 @@
-"""Make the benchmark's table of N rows, as CSV and as Parquet of the same values.
+"""Make the table of the benchmark with N rows, as CSV and as Parquet with the same values.
 
-Run by `python make.py ROWS [FOLDER]`; a file that is already there is left as it is. Rows are made in blocks, each with a
-seed of its own, so the memory does not grow with the rows and a longer table begins with the shorter one.
+Run it with `python make.py ROWS [FOLDER]`. A file that exists is not made again. Rows are made in blocks with a seed each, so
+the memory does not grow with the rows, and a longer table starts with the rows of a shorter one.
 
 28 features: 20 floats of six significant digits (two with 5 % missing), 3 integers, 3 categories (5, 40 and 300 levels, one
 with 3 % missing), a yes/no and a date; the target has three classes and depends on some of them. One row in a thousand is an
-exact copy of a row of the first block, so that duplicates stand far apart.
+exact copy of a row of the first block, so that duplicates are far apart.
 """
 
 import argparse
@@ -30,12 +30,12 @@ CACHE = Path(tempfile.gettempdir()) / "veritable-tables"
 
 
 def paths(rows: int, folder: Path) -> dict[str, Path]:
-    """The table's files by format."""
+    """Return the files of the table by format."""
     return {name: folder / f"table-{rows}.{name}" for name in ("csv", "parquet")}
 
 
 def make(rows: int, folder: Path) -> dict[str, Path]:
-    """Write the table's two files where they are not there yet."""
+    """Write the two files of the table unless they exist."""
     made = paths(rows, folder)
     if all(path.is_file() for path in made.values()):
         return made
@@ -93,7 +93,7 @@ def _missing(name: str, rng: np.random.Generator) -> np.ndarray | None:
 
 
 def _copy_some(block: pa.Table, source: pa.Table, number: int) -> pa.Table:
-    """Put copies of the source's rows in the place of some."""
+    """Replace some rows with copies of rows of `source`."""
     rng = np.random.default_rng([SEED, number, 1])
     take = np.arange(BLOCK)
     chosen = rng.choice(BLOCK, int(BLOCK * COPIES), replace=False)

@@ -1,4 +1,4 @@
-"""What a command costs: wall and CPU seconds, and the peak of its memory, its children's included."""
+"""Measure the wall time, CPU time and peak memory of a command, including its child processes."""
 
 import os
 import subprocess
@@ -13,16 +13,24 @@ PERIOD_SECONDS = 0.02
 
 
 class Cost(NamedTuple):
-    """Of one run."""
+    """Cost of one run.
+
+    Attributes
+    ----------
+    peak_bytes
+        Peak of the resident memory, including pages of mapped files.
+    own_bytes
+        Peak of the resident memory that belongs to no file, so that it cannot be released under pressure.
+    """
 
     wall_seconds: float
     cpu_seconds: float
-    peak_bytes: float  # resident, pages of mapped files included
-    own_bytes: float  # resident and of no file: what cannot be given back under pressure
+    peak_bytes: float
+    own_bytes: float
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str]) -> tuple[Cost, str]:
-    """Run a command to its end; returns its cost and its output.
+    """Run a command and return its cost and its output.
 
     Raises
     ------
@@ -43,14 +51,14 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> tuple[Cos
     watcher.start()
     assert process.stdout is not None
     output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)  # of this child and those that it waited for
+    _, status, usage = os.wait4(process.pid, 0)  # of this child and of the children that it waited for
     wall = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     ended.set()
     watcher.join()
     if process.returncode:
-        raise SystemExit(f"the contestant must end well, however it ended with {process.returncode}: {' '.join(command)}")
-    # the kernel saw the one process's peak, the watcher the sum of several: neither alone would do
+        raise SystemExit(f"the contestant failed with exit code {process.returncode}: {' '.join(command)}")
+    # the kernel knows the peak of one process, the watcher the sum of several
     return Cost(wall, usage.ru_utime + usage.ru_stime, max(peaks[0], usage.ru_maxrss * 1024), peaks[1]), output
 
 
@@ -59,17 +67,17 @@ def _tree(pid: int) -> Iterator[int]:
     for children in (PROC / str(pid) / "task").glob("*/children"):
         try:
             found = children.read_text().split()
-        except OSError:  # the thread is gone
+        except OSError:  # the thread has ended
             continue
         for child in found:
             yield from _tree(int(child))
 
 
 def _resident(pid: int) -> tuple[int, int]:
-    """Bytes in memory, and those of them that belong to no file."""
+    """Return the bytes in memory, and those of them that belong to no file."""
     try:
         lines = (PROC / str(pid) / "status").read_text().splitlines()
-    except OSError:  # the process is gone
+    except OSError:  # the process has ended
         return 0, 0
     fields = dict(line.split(":", 1) for line in lines)
     found = [int(fields[key].split()[0]) * 1024 if key in fields else 0 for key in ("VmRSS", "RssAnon")]  # a zombie has none

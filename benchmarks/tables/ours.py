@@ -1,4 +1,4 @@
-"""Prepare a table with Veritable, as its stage preprocess does. Run by `.venv/bin/python ours.py TABLE TARGET FOLDER`."""
+"""Prepare a table with Veritable, as the stage `preprocess` does. Run it with `python ours.py TABLE TARGET FOLDER`."""
 
 import json
 import sys

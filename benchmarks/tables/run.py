@@ -1,6 +1,7 @@
-"""How fast a table is prepared, and in how much memory: Veritable beside pandas + scikit-learn and beside polars.
+"""Measure the time and memory of preparing a table, for Veritable, pandas with scikit-learn, and polars.
 
-Run by `python run.py --sizes 1000000 3000000 10000000 --repeats 3`; README.md says what is measured. The result is Markdown.
+Run it with `python run.py --sizes 1000000 3000000 10000000 --repeats 3`. README.md says what is measured. The result is
+Markdown.
 """
 
 import argparse
@@ -29,14 +30,14 @@ PANDAS_BYTES_A_ROW = 1_100  # peak, measured at 1,000,000 rows of CSV
 
 @dataclass(frozen=True)
 class Bench:
-    """Where everything lies and how contestants are started."""
+    """Paths of the benchmark, and how contestants are started."""
 
     folder: Path
     threads: int
 
     @property
     def peers(self) -> Path:
-        """The interpreter of the peers' own environment."""
+        """Interpreter of the environment of the peers."""
         return self.folder / "peers" / "bin" / "python"
 
     def python(self, contestant: str) -> Path:
@@ -47,7 +48,7 @@ class Bench:
         return os.environ | dict.fromkeys(pools, str(self.threads)) | {"TMPDIR": str(self.folder)}
 
     def set_up(self) -> None:
-        """Make the peers' environment where it is not, or is another one."""
+        """Make the environment of the peers unless it exists with the same requirements."""
         wanted, ready = (HERE / "requirements.txt").read_text(), self.folder / "peers" / "ready"
         if not ready.is_file() or ready.read_text() != wanted:
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.folder / "peers"], check=True)
@@ -56,23 +57,23 @@ class Bench:
             ready.write_text(wanted)
 
     def make(self, rows: int) -> dict[str, Path]:
-        """The table's files by format."""
+        """Make the table, and return its files by format."""
         subprocess.run([self.peers, HERE / "make.py", str(rows), self.folder], check=True, stdout=subprocess.DEVNULL)
         return {name: self.folder / f"table-{rows}.{name}" for name in FORMATS}
 
     def run(self, contestant: str, table: Path, rows: int) -> tuple[Cost, dict[str, Any]]:
-        """One run: what it cost and what the contestant said."""
+        """Run a contestant once, and return its cost and its result."""
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="out-") as out:
             command = [str(self.python(contestant)), str(HERE / SCRIPTS[contestant]), str(table), TARGET, out]
             cost, output = measure(command, self.environment())
         said: dict[str, Any] = json.loads(output.splitlines()[-1])
         if said["rows"] != rows:
-            raise SystemExit(f"{contestant} must have prepared {rows:,} rows, however it says {said['rows']:,}.")
+            raise SystemExit(f"{contestant} must prepare {rows:,} rows, but prepared {said['rows']:,}.")
         return cost, said
 
 
 def too_large(contestant: str, rows: int) -> str | None:
-    """Why a contestant is not run."""
+    """Return why a contestant is skipped; None if it is not."""
     if contestant != "pandas":
         return None
     meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
@@ -82,7 +83,7 @@ def too_large(contestant: str, rows: int) -> str | None:
 
 
 def report(rows: int, name: str, costs: dict[str, list[Cost]], skipped: dict[str, str]) -> None:
-    """The lines of one table file, medians over its runs."""
+    """Print the lines of one file: medians over its runs."""
     medians = {who: median(each) for who, each in costs.items()}
     ours = medians.get("veritable")
     for who, cost in medians.items():
@@ -102,7 +103,7 @@ def median(costs: Sequence[Cost]) -> Cost:
 
 
 def versions(bench: Bench, contestants: Sequence[str]) -> str:
-    """The libraries of both environments."""
+    """Return the versions of the libraries of both environments."""
     script = "import importlib.metadata as m, sys; print(*(f'{n} {m.version(n)}' for n in sys.argv[1:]), sep=', ')"
     libraries = {"veritable": ["numpy", "pyarrow"], "polars": ["polars"], "pandas": ["pandas", "scikit-learn", "pyarrow"]}
     found = []
@@ -113,7 +114,7 @@ def versions(bench: Bench, contestants: Sequence[str]) -> str:
 
 
 def compare(bench: Bench, rows: int, name: str, table: Path, arguments: argparse.Namespace) -> str:
-    """Run all on one file, in turns; returns where the last run of each said that its time went."""
+    """Run all contestants on one file in turns, and return the times by step that the last run of each reported."""
     skipped = {who: why for who in arguments.contestants if (why := too_large(who, rows))}
     costs: dict[str, list[Cost]] = {who: [] for who in arguments.contestants if who not in skipped}
     said: dict[str, dict[str, Any]] = {}
@@ -124,7 +125,7 @@ def compare(bench: Bench, rows: int, name: str, table: Path, arguments: argparse
             print(f"{rows:,} {name} {who}: {cost.wall_seconds:.1f} s", file=sys.stderr)
     duplicates = {who: each["duplicates"] for who, each in said.items() if "duplicates" in each}
     if len(set(duplicates.values())) > 1:
-        raise SystemExit(f"contestants must find the same number of duplicate rows, however they found {duplicates}.")
+        raise SystemExit(f"contestants must find the same number of duplicate rows, but found {duplicates}.")
     report(rows, name, costs, skipped)
     laps = {who: ", ".join(f"{lap} {s:.2f}" for lap, s in each.get("seconds", {}).items()) for who, each in said.items()}
     return "".join(f"- {rows:,} rows, {name}, {who}: {each}\n" for who, each in laps.items() if each)

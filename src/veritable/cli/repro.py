@@ -1,65 +1,59 @@
-"""`make repro`: `dvc repro`, then a few lines that say what ran, what came of it and where to look.
+"""`python -m veritable repro`: run `dvc repro`, then print which stages ran, the headline metrics and the path of the report.
 
-Kept quick to import: where nothing is to be done, this is all that a person waits for.
+The module is quick to import, because the user waits for it even if there is nothing to run.
 """
 
-import hashlib
 import json
 import logging
+import os
 import re
-import sys
-from importlib import metadata
 from pathlib import Path
 
+from veritable.cli.sections import check_params
+from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
 
 HEADLINE = {"roc_auc": "ROC AUC", "log_loss": "log loss", "accuracy": "accuracy", "f1": "F1"}
+METRICS, REPORT = Path("reports/metrics.json"), Path("reports/report.html")
 
 
 def repro(arguments: list[str]) -> int:
-    """Run `dvc repro` with `arguments` in the repository of the working directory; returns the exit code.
+    """Run `dvc repro` with `arguments` in the repository of the working directory. Return the exit code.
 
     Raises
     ------
     UserError
-        params.yaml cannot be read, or a section of it cannot be what it is.
+        params.yaml or dvc.yaml is invalid, or a stage is not sealed.
     """
+    _check_files()
     from dvc.cli import main as dvc
 
-    _check_params()
-    ran = _Ran()
-    logging.getLogger("dvc").addHandler(ran)
-    if other := _other_version(Path("code")):
-        print(f"{other}: stating the versions of this machine, and running again what they concern.", flush=True)
-        dvc(["repro", "--quiet", "--force", "--single-item", "code"])
+    from veritable.stage.commands import check_sealed
+    from veritable.stage.restore import restore_outputs
+
+    check_sealed(Path.cwd())
+    log = _StageLog()
+    logging.getLogger("dvc").addHandler(log)
     if dvc(["repro", *arguments]):
+        for stage in log.stages["ran"]:  # its own process restores them, unless it was killed
+            restore_outputs(Path.cwd(), stage)
         return 1
-    if any(ran.stages.values()) and Path("reports/metrics.json").is_file():
-        _say(ran)
+    if any(log.stages.values()) and "--dry" not in arguments:
+        _print_summary(log)
     return 0
 
 
-def _check_params() -> None:
-    """Tell of a mistake before DVC removes the outputs that it is about to make anew. What passed is not read again."""
-    rules = sorted(Path(__file__).parents[1].rglob("params.py"))
+def _check_files() -> None:
+    """Check params.yaml before DVC deletes the outputs of the stages that it is going to run."""
     files = [Path("params.yaml"), Path("dvc.yaml")]
     if absent := [str(each) for each in files if not each.is_file()]:
-        raise UserError(f"{absent[0]} must stand in this folder, however it does not. Go to the top of the repository.")
-    state = hashlib.sha256(b"\0".join(each.read_bytes() for each in (*files, *rules))).hexdigest()
-    passed = Path(".dvc/tmp/params-checked")
-    if passed.is_file() and passed.read_text() == state:
-        return
-    from veritable.cli.sections import check_params
-    from veritable.cli.yaml_file import read_yaml
-
+        raise UserError(f"{absent[0]} does not exist in this folder. Change to the top folder of the repository.")
     params, pipeline = map(read_yaml, files)
     check_params(params, pipeline)
-    passed.parent.mkdir(exist_ok=True)
-    passed.write_text(state)
 
 
-class _Ran(logging.Handler):
-    """Hears from DVC which stages ran, which came from the cache and which were up to date."""
+class _StageLog(logging.Handler):
+    """Records from DVC's messages which stages ran, which were restored from the cache and which were up to date."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,38 +66,34 @@ class _Ran(logging.Handler):
             self.stages[how].append(stage)
 
 
-def _other_version(folder: Path) -> str:
-    """ "numpy 2.4.7 where code/ states 2.4.6" for the first difference; "" where there is none."""
-    lines = {line for file in folder.glob("*.txt") for line in file.read_text().splitlines()}
-    for line in sorted(lines):
-        kind, *words = line.split() or [""]
-        if kind == "python":
-            here = f"{sys.version_info.major}.{sys.version_info.minor}"
-        elif kind == "package":
-            here = _installed(words[0])
-        else:
-            continue
-        if here != words[-1]:
-            return f"{' '.join([kind, *words[:-1]]).removeprefix('package ')} {here} where code/ states {words[-1]}"
-    return ""
+def _print_summary(log: _StageLog) -> None:
+    print()
+    reported = any("report" in stages for stages in log.stages.values())
+    if reported and METRICS.is_file():
+        print(_headline(json.loads(METRICS.read_text("utf-8"))))
+    how = [f"{how}: {', '.join(stages)}" for how, stages in log.stages.items() if stages and how != "up to date"]
+    unchanged = len(log.stages["up to date"])
+    print(f"Stages      {'; '.join([*how, *([f'up to date: {unchanged}'] if unchanged else [])])}")
+    if reported:
+        print(f"Report      {REPORT}")
+    else:
+        print(f"Outputs     {', '.join(_outputs_of(log.stages['ran'] + log.stages['from the cache'])) or 'unchanged'}")
+        print("Report      not part of this run. Run `python -m veritable repro` to update it.")
 
 
-def _installed(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "absent"
-
-
-def _say(ran: _Ran) -> None:
-    metrics = json.loads(Path("reports/metrics.json").read_text())
+def _headline(metrics: dict[str, dict[str, dict[str, float | None]]]) -> str:
     shown = []
     for key, label in HEADLINE.items():
         metric = metrics["classifier"][key]
         if metric["low"] is not None:
             shown.append(f"{label} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]")
-    how = [f"{how}: {', '.join(stages)}" for how, stages in ran.stages.items() if stages and how != "up to date"]
-    same = len(ran.stages["up to date"])
-    print(f"\nTest part, {metrics['rows']:,} rows: {'; '.join(shown)}")
-    print(f"Stages      {'; '.join([*how, *([f'up to date: {same}'] if same else [])])}")
-    print("Report      reports/report.html")
+    return f"Test part, {metrics['rows']:,} rows: {'; '.join(shown)}"
+
+
+def _outputs_of(stages: list[str]) -> list[str]:
+    """Return the paths of the outputs of stages, relative to the working directory."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        found = [stage for name in stages for stage in repo.stage.collect(name)]
+        return [os.path.relpath(out.fs_path) for stage in found for out in stage.outs]

@@ -1,4 +1,4 @@
-"""Tell whether what a stage depends on changed while it ran: DVC would record what is there now, beside an older result."""
+"""Check that the inputs of a stage did not change while it ran: DVC would record the new inputs beside the old result."""
 
 import os
 from collections.abc import Iterable
@@ -14,28 +14,33 @@ Snapshot = dict[str, tuple[int, int, int]]
 
 
 def snapshot(paths: Iterable[Path]) -> Snapshot:
-    """Size, time and identity of every file, to tell whether one changed."""
+    """Return size, modification time in nanoseconds and inode of every file."""
     found = {}
     for path in map(str, paths):
         walk = ((folder, names) for folder, _, names in os.walk(path) if not folder.endswith("__pycache__"))
         for file in (
             [path] if os.path.isfile(path) else [os.path.join(folder, name) for folder, names in walk for name in names]
         ):
-            with suppress(FileNotFoundError):  # a link that leads nowhere, or gone by now
+            with suppress(FileNotFoundError):  # a broken link, or a file that was deleted just now
                 status = os.stat(file)
                 found[file] = (status.st_size, status.st_mtime_ns, status.st_ino)
     return found
 
 
-def refuse_changes(declaration: Declaration, inputs: Snapshot, sources: Snapshot, started: int) -> None:
-    """Refuse a result whose inputs, params or sources are not what they were.
+def check_unchanged(declaration: Declaration, inputs: Snapshot, sources: Snapshot, started: int) -> None:
+    """Check that inputs, params, dvc.yaml and sources are what they were when the stage started.
 
     Parameters
     ----------
     inputs, sources
-        Snapshots taken before the stage ran.
+        Snapshots from before the stage ran.
     started
-        When the stage was looked up, in nanoseconds since 1970.
+        Time at which the declaration was resolved, in nanoseconds since 1970.
+
+    Raises
+    ------
+    UserError
+        One of them changed.
     """
 
     def refuse(what: str) -> NoReturn:
@@ -56,5 +61,5 @@ def refuse_changes(declaration: Declaration, inputs: Snapshot, sources: Snapshot
 
 
 def _touched(file: Path, since: int) -> bool:
-    """Whether a file was written, replaced or removed since (the file system's clock may lag a little behind)."""
+    """Return whether a file was written, replaced or deleted since a time. The clock of the file system may lag slightly."""
     return file.stat().st_ctime_ns > since - 10**8 if file.exists() else True

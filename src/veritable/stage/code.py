@@ -1,7 +1,7 @@
-"""The code of a stage as a small text: its modules with a hash of their syntax tree, Python and the library versions.
+"""List the code of a stage: the hash of the syntax tree of each of its modules, and the versions of Python and its libraries.
 
-The text is a dependency of the stage, so that a changed function or library runs it again and a comment does not;
-`git diff code/` says why a stage ran again. Decided in docs/decisions/0003-code-in-the-key.md.
+The list is a dependency of the stage, so a changed function or library runs the stage again and a changed comment does not.
+`git diff code/` shows why a stage ran again. See docs/decisions/0003-code-in-the-key.md.
 """
 
 import ast
@@ -19,20 +19,20 @@ from veritable.errors import UserError
 from veritable.stage.declaration import Declaration
 
 
-def describe(script: Path, source: Path) -> str:
-    """The text for one stage.
+def list_code(script: Path, source: Path) -> str:
+    """Return the code file of one stage.
 
     Parameters
     ----------
     script
-        The stage's script.
+        Script of the stage.
     source
-        The folder that the project's packages lie in ("src").
+        Folder of the project's packages ("src").
     """
-    modules, foreign = trace(script, source)
+    modules, foreign = trace_imports(script, source)
     facts = _python() | {f"package {name}": version for name, version in packages(foreign).items()}
     facts |= _modules([script, *modules], source.parent)
-    lines = [f"# What `{script.relative_to(source.parent)}` runs. Written by `dvc repro code`."]
+    lines = [f"# The code that `{script.relative_to(source.parent)}` runs. `dvc repro` writes this file."]
     return "\n".join(lines + [f"{key} {value}" for key, value in facts.items()]) + "\n"
 
 
@@ -44,11 +44,11 @@ def _modules(paths: list[Path], top: Path) -> dict[str, str]:
     return {f"module {path.relative_to(top)}": syntax_hash(path) for path in sorted(set(paths))}
 
 
-_CONTRACT = ("veritable.stage.contract.", "veritable.stage.code.")  # decide what a stage may touch, never what it computes
+_CONTRACT = ("veritable.stage.contract.", "veritable.stage.code.")  # they decide what a stage may access, not its result
 
 
-def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
-    """The project's files that a script imports, directly and through other modules, and the foreign top-level names."""
+def trace_imports(script: Path, source: Path) -> tuple[list[Path], set[str]]:
+    """Return the project's files that a script imports, directly or through other modules, and the names of libraries."""
     found: dict[Path, None] = {}
     foreign: set[str] = set()
     queue = [script]
@@ -66,13 +66,13 @@ def trace(script: Path, source: Path) -> tuple[list[Path], set[str]]:
 
 
 def _imports(path: Path, source: Path) -> Iterator[str]:
-    """Dotted names that a file imports anywhere in it. `from a import b` gives "a" and "a.b": b may be a module."""
+    """Yield the dotted names that a file imports. `from a import b` gives "a" and "a.b", because b may be a module."""
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level and not path.is_relative_to(source):
-                raise UserError(f"{path.name}, line {node.lineno}: a script lies in no package, import modules by name.")
+                raise UserError(f"{path.name}, line {node.lineno}: a script belongs to no package. Import modules by name.")
             above = path.parents[node.level - 1].relative_to(source).parts if node.level else ()
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield module
@@ -80,7 +80,7 @@ def _imports(path: Path, source: Path) -> Iterator[str]:
 
 
 def _files(name: str, folder: Path) -> list[Path]:
-    """The file of a module of the project and of every package above it; [] if the top package is not the project's."""
+    """Return the files of a module and of the packages that contain it; [] if it is not a module of the project."""
     parts = name.split(".")
     files = []
     for length in range(1, len(parts) + 1):
@@ -94,11 +94,11 @@ def _parse(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        raise UserError(f"{path.name}, line {error.lineno}: {error.msg}. Correct it, then run again.") from None
+        raise UserError(f"{path.name}, line {error.lineno}: {error.msg}. Correct it and run again.") from None
 
 
 def syntax_hash(path: Path) -> str:
-    """Changes with anything but comments and layout."""
+    """Return a hash of a module that comments and layout do not change."""
     return hashlib.sha256(ast.dump(_parse(path)).encode()).hexdigest()[:16]
 
 
@@ -108,21 +108,22 @@ def _providers() -> dict[str, list[str]]:
 
 
 def packages(names: Iterable[str]) -> dict[str, str]:
-    """Installed versions of the distributions behind top-level names, and of all that these require in their turn."""
+    """Return the installed versions of the distributions that provide top-level names, and of all that they require."""
     queue: list[str] = [canonicalize_name(provider) for name in names for provider in _providers().get(name, [name])]
-    found = {name: "absent" for name in queue if not _version(name)}  # should it come one day, it changes what runs
+    found = {name: "absent" for name in queue if not installed_version(name)}  # its later installation changes what runs
     while queue:
         name = queue.pop()
-        if name not in found and (version := _version(name)):
+        if name not in found and (version := installed_version(name)):
             found[name] = version
             queue += _requires(name)
     return dict(sorted(found.items()))
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Return the version of a distribution; None if it is not installed."""
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:  # optional, and not installed
+    except metadata.PackageNotFoundError:
         return None
 
 
@@ -132,55 +133,54 @@ def _requires(name: str) -> list[str]:
     return [canonicalize_name(need.name) for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
-def differences_from(lock: str) -> list[str]:
-    """A sentence for each pin of a requirements file that is not what is installed."""
+def pin_differences(lock: str) -> list[str]:
+    """Return a sentence for each pin of a requirements file that differs from the installed version."""
     pins = (line.partition("==")[::2] for line in lock.splitlines() if "==" in line)
-    found = {name.strip(): (pin.split()[0], _version(name.strip()) or "absent") for name, pin in pins}
+    found = {name.strip(): (pin.split()[0], installed_version(name.strip()) or "absent") for name, pin in pins}
     return [
-        f"{name} {installed} is installed, requirements.lock pins {pin}."
+        f"{name} {installed} is installed, but requirements.lock pins {pin}."
         for name, (pin, installed) in found.items()
         if installed.partition("+")[0] != pin  # 2.13.0+cpu is a build of 2.13.0
     ]
 
 
 def verify(declaration: Declaration) -> list[Path]:
-    """Refuse to run with other code or versions than the code file states; returns the modules that it lists.
+    """Check that the code file lists the code and versions that would run. Return the modules that it lists.
 
     Raises
     ------
     UserError
-        The stage does not declare its code file, or the file states something else than what would run.
+        The stage does not declare its code file, or the file differs from what would run.
     """
     root, script = declaration.root, declaration.script
     shown = declaration.code.relative_to(root)
     if not declaration.declares_code:
         raise UserError(
-            f"stage '{declaration.stage}' must depend on its code, or it would be called up to date after a change.\n"
+            f"stage '{declaration.stage}' must depend on its code, or DVC would not see a change in it.\n"
             f"  Add to stages.{declaration.stage.split('@')[0]}.deps in dvc.yaml:\n      - {shown}"
         )
     _parse.cache_clear()
     text = declaration.code.read_text() if declaration.code.is_file() else ""
-    stated = dict(line.rpartition(" ")[::2] for line in text.splitlines() if not line.startswith("#"))
-    # The same modules import the same names, and the same versions require the same: stated versions are all there is to ask.
-    packages = {key: _version(key.split()[1]) or "absent" for key in stated if key.startswith("package ")}
-    modules = [script, *trace(script, root / "src")[0]]
+    listed = dict(line.rpartition(" ")[::2] for line in text.splitlines() if not line.startswith("#"))
+    # Equal modules import the same names, and equal versions require the same packages: only the listed ones need a look.
+    packages = {key: installed_version(key.split()[1]) or "absent" for key in listed if key.startswith("package ")}
+    modules = [script, *trace_imports(script, root / "src")[0]]
     now = _python() | packages | _modules(modules, root)
-    if stated != now:
+    if listed != now:
         raise UserError(
-            f"stage '{declaration.stage}' would run with {_difference(stated, now, shown)}, and its result would pass for "
-            "another's. Run `make repro`, or `dvc repro --force code` and then `dvc repro`, to state what is here and run "
-            "what it concerns."
+            f"stage '{declaration.stage}' must run the code that {shown} lists, but {_difference(listed, now)}. "
+            "Run `dvc repro`, which updates the list and runs the stages whose code changed."
         )
     return modules
 
 
-def _difference(stated: dict[str, str], now: dict[str, str], shown: Path) -> str:
-    """ "shap 0.52.0 where code/explain.txt states 0.51.0" for the first line that differs, versions before modules."""
-    if not stated:
-        return f"code that {shown} does not state"
-    differing = [key for key in stated.keys() | now.keys() if stated.get(key) != now.get(key)]
+def _difference(listed: dict[str, str], now: dict[str, str]) -> str:
+    """Return the first difference, versions before modules: "shap 0.52.0 is installed instead of 0.51.0"."""
+    if not listed:
+        return "that file is absent or empty"
+    differing = [key for key in listed.keys() | now.keys() if listed.get(key) != now.get(key)]
     kind, _, name = min(differing, key=lambda key: (key.startswith("module"), key)).partition(" ")
     if kind == "module":
-        return f"another {name} than {shown} states"
+        return f"{name} differs"
     key = f"{kind} {name}".strip()
-    return f"{name or kind} {now.get(key, 'absent')} where {shown} states {stated.get(key, 'absent')}"
+    return f"{name or kind} {now.get(key, 'absent')} is installed instead of {listed.get(key, 'absent')}"

@@ -1,8 +1,8 @@
-"""What a stage is handed, and how it is run.
+"""Hand a stage what dvc.yaml declares for it, and run it.
 
-A stage script begins with `run(__name__)` and defines one function of one argument. `python stages/train.py` then
-looks up its own entry in dvc.yaml, starts a sealed process that can reach nothing but what that entry declares, and
-calls the function there with a `Stage`.
+A stage script begins with `run(__name__)` and defines one function with one argument. `python stages/train.py` looks up the
+entry of the stage in dvc.yaml, starts a sealed process that can access only what the entry declares, and calls the function
+there with a `Stage`.
 """
 
 import gc
@@ -15,15 +15,15 @@ from typing import Any
 
 from veritable.errors import UserError
 
-SEALED = False  # set by `sealed`, in the process that a stage's function runs in
+SEALED = False  # `sealed` sets it in the process that calls the stage's function
 
 
-class Undeclared(UserError):  # noqa: N818  (reads as what happened)
-    """The stage asked for something by a name that its entry in dvc.yaml does not have."""
+class UndeclaredError(UserError):
+    """The stage asked for a name that its entry in dvc.yaml does not declare."""
 
 
-class Named(dict[str, Path]):
-    """Paths by name; remembers which were asked for."""
+class DeclaredPaths(dict[str, Path]):
+    """Paths by name. Records which ones were asked for."""
 
     def __init__(self, stage: str, section: str, paths: dict[str, Path]):
         super().__init__(paths)
@@ -42,79 +42,84 @@ class Named(dict[str, Path]):
         return super().items()
 
     def __missing__(self, name: str) -> Path:
-        has = ", ".join(f"'{each}'" for each in self) or "none"
-        raise Undeclared(
-            f"stage '{self.stage}' asked for '{name}', which is not among its {self.section} ({has}). "
-            f"Declare it under stages.{self.stage.split('@')[0]}.{self.section} in dvc.yaml."
+        declared = ", ".join(f"'{each}'" for each in self) or "none"
+        raise UndeclaredError(
+            f"stage '{self.stage}' asked for '{name}', which is not among its {self.section} ({declared}). "
+            f"Declare it in stages.{self.stage.split('@')[0]}.{self.section} in dvc.yaml."
         )
 
 
-class Params(dict[str, Any]):
-    """The declared keys of params.yaml, nested as there; remembers which were asked for."""
+class DeclaredParams(dict[str, Any]):
+    """The declared keys of params.yaml, nested as in the file. Records which ones were asked for."""
 
-    def __init__(self, stage: str, values: dict[str, Any], above: str = ""):
-        super().__init__({k: Params(stage, v, f"{above}{k}.") if isinstance(v, dict) else v for k, v in values.items()})
-        self.stage, self.above, self.used = stage, above, set[str]()
+    def __init__(self, stage: str, values: dict[str, Any], prefix: str = ""):
+        super().__init__(
+            {
+                key: DeclaredParams(stage, value, f"{prefix}{key}.") if isinstance(value, dict) else value
+                for key, value in values.items()
+            }
+        )
+        self.stage, self.prefix, self.used = stage, prefix, set[str]()
 
     def __getitem__(self, key: str) -> Any:
         self.used.add(key)
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Refuses too: a default would hide that params.yaml may well have the key."""
+        """Return a declared value. An undeclared key is refused: a default would hide the value in params.yaml."""
         return self[key]
 
     def __missing__(self, key: str) -> Any:
-        raise Undeclared(
-            f"stage '{self.stage}' may not use the param '{self.above}{key}': dvc.yaml does not declare it.\n"
-            f"  Add to stages.{self.stage.split('@')[0]}.params in dvc.yaml:\n      - {self.above}{key}"
+        raise UndeclaredError(
+            f"stage '{self.stage}' may not use the param '{self.prefix}{key}': dvc.yaml does not declare it.\n"
+            f"  Add to stages.{self.stage.split('@')[0]}.params in dvc.yaml:\n      - {self.prefix}{key}"
         )
 
-    def touched(self) -> Iterator[str]:
-        """Dotted keys that were asked for; a section whose own keys nobody asked for one by one was taken whole."""
+    def used_keys(self) -> Iterator[str]:
+        """Yield the dotted keys that were asked for. A section counts as a whole if none of its keys was asked for."""
         for key in sorted(self.used & self.keys()):
             value = super().__getitem__(key)
-            if isinstance(value, Params) and value.used:
-                yield from value.touched()
+            if isinstance(value, DeclaredParams) and value.used:
+                yield from value.used_keys()
             else:
-                yield self.above + key
+                yield self.prefix + key
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage's entry in dvc.yaml declares, and all that the stage may touch.
+    """What a stage's entry in dvc.yaml declares, which is all that the stage may access.
 
     Attributes
     ----------
     name
-        As DVC calls it: "train", or "train@adult" for one of a matrix.
+        Name in DVC: "train", or "train@adult" for one item of a matrix.
     inputs, outputs
-        Paths by name. A name is the last part of the declared path ("data/prepared/train" is "train"); where that part
-        is templated it is the template's key ("${data.path}" is "data.path"). Outputs lie in a folder of their own
-        until the stage has ended well, then take their places.
+        Paths by name. The name is the last part of the declared path ("data/prepared/train" is "train"). If that part is a
+        template, the name is the key of the template ("${data.path}" is "data.path"). Outputs are written into a temporary
+        folder; they are moved to their final paths after the stage has succeeded.
     params
         The declared keys, nested as in params.yaml.
     scratch
-        A folder that outlives a killed run: the next run of the same inputs, params and code finds it as it was.
+        Folder that survives a killed run: the next run with the same inputs, params and code finds its files.
     """
 
     name: str
-    inputs: Named
-    outputs: Named
-    params: Params
+    inputs: DeclaredPaths
+    outputs: DeclaredPaths
+    params: DeclaredParams
     scratch: Path
 
 
 def run(name: str) -> None:
-    """Run the calling script as the stage that it is, if `name` is "__main__"; an import of it passes through."""
+    """Run the calling script as a stage if `name` is "__main__"; do nothing if the script is imported."""
     if name != "__main__" or SEALED:
         return
-    from veritable.stage.supervisor import supervise  # the sealed process never needs it
+    from veritable.stage.supervisor import supervise  # the sealed process does not need it
 
     script = Path(sys.argv[0]).resolve()
-    sys.path.remove(str(script.parent))  # a stage called code, say, must not stand before the standard library's module
-    gc.disable()  # DVC's many modules live until the end: looking through them again and again,
+    sys.path.remove(str(script.parent))  # a stage named "code" would hide the module of the standard library
+    gc.disable()  # DVC's modules live until the end. Collecting garbage among them
     status = supervise(script)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # and taking them down in order, would be a fifth of what the contract costs
+    os._exit(status)  # and tearing them down would be a fifth of the cost of the contract

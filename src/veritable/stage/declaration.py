@@ -1,6 +1,6 @@
-"""Look up what dvc.yaml declares for the stage that is running. DVC itself reads its files: vars, foreach, matrix, YAML 1.2.
+"""Resolve what dvc.yaml declares for the running stage. DVC itself reads its files: vars, foreach, matrix, YAML 1.2.
 
-This is the one module that imports DVC, and it never does so in the sealed process.
+The sealed process never imports DVC.
 """
 
 import os
@@ -18,7 +18,7 @@ TEMPLATE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 
 @dataclass(frozen=True)
 class Declaration:
-    """One stage's entry, resolved. All paths are absolute."""
+    """The resolved entry of one stage. All paths are absolute."""
 
     stage: str
     dvcfile: Path
@@ -29,32 +29,34 @@ class Declaration:
     outputs: dict[str, Path]
     params: dict[str, Any]
     param_keys: tuple[str, ...]
-    unkeyed: dict[str, Any] = field(compare=False)  # params that change no result: handed over, and in no cache key
+    unkeyed: dict[str, Any] = field(compare=False)  # params that change no result: see `unkeyed_of`
     unkeyed_keys: tuple[str, ...]
     params_files: tuple[Path, ...]
     declares_code: bool
 
     @property
     def code(self) -> Path:
-        """The file that lists this stage's modules and library versions."""
+        """File that lists the modules and library versions of the stage."""
         return self.root / "code" / f"{self.script.stem}.txt"
 
     @property
     def writes_code(self) -> bool:
-        """Whether this is the stage that makes the code files, and so has none itself."""
+        """Whether this is the stage that writes the code files. It has none itself."""
         return self.code.parent in self.outputs.values()
 
 
 def find_root(script: Path) -> Path:
-    """The DVC repository that a script lies in."""
+    """Return the DVC repository that contains a script."""
     for folder in script.parents:
         if (folder / ".dvc").is_dir():
             return folder
-    raise UserError(f"stage script '{script.name}' must lie in a DVC repository. Run `dvc init` at its top.")
+    raise UserError(
+        f"stage script '{script.name}' must lie in a DVC repository, but does not. Run `dvc init` in the top folder."
+    )
 
 
 def name_of(declared: str) -> str:
-    """The name that a stage asks for a path by (see `contract.Stage`).
+    """Return the name by which a stage asks for a declared path: see `contract.Stage`.
 
     >>> name_of("data/prepared/encoder.json"), name_of("${data.path}"), name_of("data/${item.table}")
     ('encoder.json', 'data.path', 'item.table')
@@ -65,12 +67,14 @@ def name_of(declared: str) -> str:
 
 
 def resolve(script: Path) -> Declaration:
-    """The declaration of the stage that runs `script`: DVC says which (DVC_STAGE), by hand it is the only one that does.
+    """Return the declaration of the stage that runs a script.
+
+    DVC names the stage in the environment variable DVC_STAGE. If the script is run by hand, only one stage may run it.
 
     Raises
     ------
     UserError
-        No stage or several run the script, dvc.yaml or params.yaml cannot be read, or two paths have one name.
+        No stage or several stages run the script, dvc.yaml or params.yaml cannot be read, or two paths have the same name.
     """
     from dvc.dependency.param import ParamsDependency
     from dvc.exceptions import DvcException
@@ -138,14 +142,16 @@ def unkeyed_of(stage: Any) -> tuple[str, ...]:
 
 
 def merge_params(params: dict[str, Any], more: dict[str, Any], stage: str) -> None:
-    """Take over the params of another file, section by section."""
+    """Add the params of another file to `params`, in place."""
     for key, value in more.items():
         if key not in params:
             params[key] = value
         elif isinstance(value, dict) and isinstance(params[key], dict):
             merge_params(params[key], value, stage)
         else:
-            raise UserError(f"stage '{stage}' declares the param '{key}' from two files. Rename it in one of them.")
+            raise UserError(
+                f"stage '{stage}' must declare each param once, but declares '{key}' twice. Remove or rename one of them."
+            )
 
 
 def _chain(error: BaseException) -> str:
@@ -153,11 +159,11 @@ def _chain(error: BaseException) -> str:
 
 
 def _find(repo: Any, root: Path, script: Path) -> tuple[Path, Any, str]:
-    """(dvc.yaml, its stages, the running stage's name)."""
+    """Return the dvc.yaml file, its stages, and the name of the running stage."""
     address = os.environ.get("DVC_STAGE")
     matches = []
     for dvcfile, loader in _dvcfiles(repo, root):
-        if address:  # its path is relative to wherever DVC was started, its working directory is ours: compare that
+        if address:  # its path is relative to where DVC was started; DVC set our working directory, so compare that
             name = address.rpartition(":")[2]
             if name in loader and Path(loader[name].wdir).resolve() == Path.cwd().resolve():
                 return dvcfile, loader, name
@@ -167,17 +173,17 @@ def _find(repo: Any, root: Path, script: Path) -> tuple[Path, Any, str]:
         return matches[0]
     where = script.relative_to(root)
     if address:
-        raise UserError(f"DVC runs stage '{address}' in {Path.cwd().name}/, however no dvc.yaml declares it there.")
+        raise UserError(f"stage '{address}' must be declared for the folder {Path.cwd().name}/, but no dvc.yaml declares it.")
     if not matches:
         raise UserError(
-            f"no stage in dvc.yaml runs {where}, so it has no inputs or outputs. Add one with `cmd: python {where}`."
+            f"no stage in dvc.yaml runs {where}, so it has no inputs and outputs. Add one with `cmd: python {where}`."
         )
     names = ", ".join(name for _, _, name in matches)
-    raise UserError(f"several stages run {where}: {names}. Say which: DVC_STAGE={matches[0][2]} python {where}")
+    raise UserError(f"several stages run {where}: {names}. Select one: DVC_STAGE={matches[0][2]} python {where}")
 
 
 def _dvcfiles(repo: Any, root: Path) -> Iterator[tuple[Path, Any]]:
-    """The nearest dvc.yaml files first: nearly always the stage stands in one of them, and the rest is never read."""
+    """Yield the dvc.yaml files, the nearest first: the stage is nearly always in one of them, and the rest is not read."""
     near = dict.fromkeys(folder / "dvc.yaml" for folder in (Path.cwd(), root))
     for path in near:
         if path.is_file():
@@ -188,7 +194,7 @@ def _dvcfiles(repo: Any, root: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _stages(repo: Any, path: Path) -> Any:
-    """The stages of a dvc.yaml, by name. `dvc.lock` is long, slow to parse and says nothing of use here: left unread."""
+    """Return the stages of a dvc.yaml by name, without reading dvc.lock, which is slow to parse and not needed."""
     from dvc.dvcfile import load_file
 
     file = load_file(repo, str(path))
@@ -208,7 +214,7 @@ def _paths(items: list[str | dict[str, Any]]) -> list[str]:
 def _named(
     stage: str, sections: list[str], raw: dict[str, Any], entry: dict[str, Any], wdir: Path, code: Path
 ) -> dict[str, Path]:
-    """Paths by name. The stage's own code file is checked before it runs, and never handed to it."""
+    """Return paths by name, without the code file of the stage: it is checked before the stage runs."""
     declared, paths = ([path for section in sections for path in _paths(each.get(section, []))] for each in (raw, entry))
     named: dict[str, Path] = {}
     for name, path in zip(map(name_of, declared), (Path(os.path.normpath(wdir / each)) for each in paths), strict=True):
@@ -216,6 +222,8 @@ def _named(
             continue
         if name in named:
             both = f"'{os.path.relpath(named[name], wdir)}' and '{os.path.relpath(path, wdir)}'"
-            raise UserError(f"stage '{stage}': {both} have the same name, '{name}'. Rename one.")
+            raise UserError(
+                f"stage '{stage}' must declare paths with different names, but {both} are both '{name}'. Rename one."
+            )
         named[name] = path
     return named

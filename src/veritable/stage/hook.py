@@ -1,6 +1,6 @@
-"""The half of the seal that explains: an audit hook that stops an undeclared access before it happens and says all about it.
+"""Explain the seal: an audit hook that stops an undeclared access before it happens and says what to do.
 
-Installed in the stage's process and, through children/sitecustomize.py, in every Python that it starts.
+It is installed in the process of the stage and, by children/sitecustomize.py, in every Python process that the stage starts.
 """
 
 import errno
@@ -8,15 +8,16 @@ import os
 import shutil
 import sys
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
-from veritable.stage.seal import Seal, say, source_line, within
-
-
-class Refused(Exception):  # noqa: N818  (reads as what happened)
-    """An undeclared access. Not an OSError: `glob` and many readers swallow those and go on with less."""
+from veritable.stage.seal import Seal, report_line, source_line, within
 
 
-_READS = {"sqlite3.connect": "read", "os.listdir": "list", "os.scandir": "list"}
+class AccessRefusedError(Exception):
+    """An undeclared access. It is not an OSError, because `glob` and many readers ignore those."""
+
+
+_LISTS = {"os.listdir", "os.scandir"}
 _WRITES: dict[str, list[tuple[int, int | None]]] = {
     "os.mkdir": [(0, 2)],
     "os.rmdir": [(0, 1)],
@@ -27,36 +28,47 @@ _WRITES: dict[str, list[tuple[int, int | None]]] = {
     "os.truncate": [(0, None)],
     "os.chmod": [(0, 2)],
     "os.utime": [(0, 3)],
-}  # event -> where its arguments have (a path, the open folder that it is relative to); fmt: skip
-_RELATIVE = (shutil.__file__, os.__file__)  # rmtree and fwalk open names relative to a folder that the event does not tell
+}  # event -> positions of (a path, the descriptor of the folder that it is relative to) among its arguments
+_RELATIVE = (shutil.__file__, os.__file__)  # rmtree and fwalk open names relative to a folder that the event does not name
 _IMPORTER = "<frozen importlib._bootstrap_external>"
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_JOURNALS = ("-wal", "-journal")  # files beside an SQLite database that hold changes of it
 
 
 def install(seal: Seal) -> None:
-    """Watch this process from here on. An audit hook cannot be taken off again."""
+    """Watch this process from now on. An audit hook cannot be removed."""
     root, reported = seal.root, set[tuple[str, str]]()
 
-    def check(path: Any, kind: str) -> None:
-        if isinstance(path, int) or path in ("", ":memory:"):  # a file that is open already, a database without a file
+    def check(path: Any, kind: str, depth: int = 2) -> None:
+        if isinstance(path, int) or path == "":  # a file that is already open
             return
-        text = os.fsdecode(path) if path is not None else "."
-        absolute = os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
+        absolute = absolute_path(path)
         if not within(absolute, root):
             return
         if seal.allows(absolute, kind) or leads_to_declared(absolute, kind) or (absolute, kind) in reported:
             return
-        if kind == "list" and seal.level != "report" and sys._getframe(2).f_code.co_filename == _IMPORTER:  # looks further
-            raise PermissionError(errno.EACCES, "the seal keeps this folder from imports", absolute)
-        if absolute.endswith(".pyc") and kind == "read":  # may be of another body than the source: Python then reads the source
-            raise PermissionError(errno.EACCES, "the seal keeps byte code from imports", absolute)
-        message = seal.refusal(absolute, kind, source_line(sys._getframe(2), root))
-        if seal.level == "report":
-            reported.add((absolute, kind))
-            say(message)
+        if kind == "list" and seal.level != "report" and sys._getframe(depth).f_code.co_filename == _IMPORTER:
+            raise PermissionError(errno.EACCES, "the seal hides this folder from imports", absolute)  # the importer goes on
+        if absolute.endswith(".pyc") and kind == "read":  # it may differ from its source: Python then reads the source
+            raise PermissionError(errno.EACCES, "the seal hides byte code from imports", absolute)
+        refuse(absolute, kind, seal.refusal(absolute, kind, source_line(sys._getframe(depth), root)))
+
+    def check_database(database: Any) -> None:
+        if (file := sqlite_file(database)) is None:
             return
-        seal.record(message)
-        raise Refused(message)
+        check(file, "read", depth=3)
+        path = absolute_path(file)
+        for journal in (path + suffix for suffix in _JOURNALS):
+            if within(path, root) and not seal.allows(journal, "read") and _has_content(journal):
+                refuse(journal, "read", seal.journal_refusal(path, journal, source_line(sys._getframe(2), root)))
+
+    def refuse(path: str, kind: str, message: str) -> None:
+        if seal.level != "report":
+            seal.record(message)
+            raise AccessRefusedError(message)
+        if (path, kind) not in reported:
+            reported.add((path, kind))
+            report_line(message)
 
     def leads_to_declared(link: str, kind: str) -> bool:
         real = os.path.realpath(link)
@@ -69,8 +81,10 @@ def install(seal: Seal) -> None:
                 return
             writing = flags & _WRITE_FLAGS if flags is not None else any(c in (mode or "r") for c in "wax+")
             check(path, "write" if writing else "read")
-        elif event in _READS:
-            check(arguments[0], _READS[event])
+        elif event in _LISTS:
+            check(arguments[0], "list")
+        elif event == "sqlite3.connect":
+            check_database(arguments[0])
         elif event in _WRITES:
             if event == "os.link":
                 check(_joined(arguments[0], arguments[2]), "read")
@@ -78,6 +92,35 @@ def install(seal: Seal) -> None:
                 check(_joined(arguments[position], arguments[folder] if folder else -1), "write")
 
     sys.addaudithook(hook)
+
+
+def absolute_path(path: Any) -> str:
+    """Return an absolute, normal path; None is the working directory."""
+    text = os.fsdecode(path) if path is not None else "."
+    return os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
+
+
+def sqlite_file(database: Any) -> str | None:
+    """Return the file behind the argument of `sqlite3.connect`, a path or a URI; None for a database without a file.
+
+    >>> sqlite_file("file:/data/my%20table.db?mode=ro"), sqlite_file("file:data/x.db"), sqlite_file("file://localhost/x.db")
+    ('/data/my table.db', 'data/x.db', '/x.db')
+    >>> sqlite_file(":memory:"), sqlite_file("file::memory:?cache=shared"), sqlite_file("file:x?mode=memory"), sqlite_file("")
+    (None, None, None, None)
+    """
+    text = os.fsdecode(database)
+    if text.startswith("file:"):
+        address, _, query = text.removeprefix("file:").partition("#")[0].partition("?")
+        if address.startswith("//"):  # an authority, which is empty or "localhost"
+            address = "/" + address.removeprefix("//").partition("/")[2]
+        text = unquote(address, errors="surrogateescape")
+        if "memory" in parse_qs(query).get("mode", []):
+            return None
+    return None if text in ("", ":memory:") else text
+
+
+def _has_content(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0
 
 
 def _joined(path: Any, folder: int) -> Any:

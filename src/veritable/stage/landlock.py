@@ -1,7 +1,7 @@
-"""Confine this process, and all it will ever start, to given files: Linux Landlock by its three system calls.
+"""Restrict this process and all its children to given files, with the three system calls of Linux Landlock.
 
-Landlock knows allow rules only. What no rule grants is refused by the kernel, whoever asks: Python, a C++ reader,
-a child process. Documentation: https://docs.kernel.org/userspace-api/landlock.html
+Landlock has only rules that allow. The kernel refuses everything else to every program: Python, a C++ reader, a child
+process. Documentation: https://docs.kernel.org/userspace-api/landlock.html
 """
 
 import ctypes
@@ -24,7 +24,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def abi() -> int:
-    """Version of the kernel's Landlock interface; 0 where there is none."""
+    """Return the version of the kernel's Landlock interface; 0 if the kernel has none."""
     if sys.platform != "linux":
         return 0
     version: int = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
@@ -32,9 +32,9 @@ def abi() -> int:
 
 
 def all_rights() -> int:
-    """Every file right that this kernel's Landlock can refuse (device ioctls and the network are left alone)."""
+    """Return all file rights that this kernel can refuse, except device ioctls."""
     version = abi()
-    count = 13 + (version >= 2) + (version >= 3)  # REFER came with 2, TRUNCATE with 3
+    count = 13 + (version >= 2) + (version >= 3)  # version 2 added REFER, version 3 TRUNCATE
     return (1 << count) - 1
 
 
@@ -46,29 +46,30 @@ def _check(result: int, what: str) -> int:
 
 
 def restrict(rules: Iterable[tuple[Path, int]]) -> None:
-    """Confine the calling process for good.
+    """Restrict the calling process for the rest of its life.
 
     Parameters
     ----------
     rules
-        (path, rights) pairs. A folder's rights hold for everything beneath it, a file takes file rights only.
-        Paths that do not exist are passed over.
+        (path, rights) pairs. The rights of a folder hold for everything in it; a file takes only file rights. Paths that do
+        not exist are skipped.
 
     Raises
     ------
     OSError
-        Where the kernel refuses (no Landlock, or switched off).
+        The kernel has no Landlock, or it is disabled.
     """
     rights = all_rights()
     attribute = ctypes.c_uint64(rights)
     ruleset = _check(
-        _libc.syscall(_CREATE_RULESET, ctypes.byref(attribute), ctypes.c_size_t(8), ctypes.c_uint32(0)), "no ruleset"
+        _libc.syscall(_CREATE_RULESET, ctypes.byref(attribute), ctypes.c_size_t(8), ctypes.c_uint32(0)),
+        "cannot create the rules",
     )
     try:
         for path, wanted in rules:
             _add(ruleset, path, wanted & rights)
-        _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-        _check(_libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)), "not restricted")
+        _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "cannot set no_new_privs")
+        _check(_libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)), "cannot restrict the process")
     finally:
         os.close(ruleset)
 
@@ -81,13 +82,13 @@ class _PathBeneath(ctypes.Structure):
 def _add(ruleset: int, path: Path, rights: int) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except (FileNotFoundError, PermissionError):  # gone since it was listed, or out of our reach anyway
+    except (FileNotFoundError, PermissionError):  # it was deleted after it was listed, or this user cannot access it anyway
         return
     try:
         if not path.is_dir():
             rights &= _FILE_RIGHTS
         if rights:
             rule = _PathBeneath(rights, handle)
-            _check(_libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0), f"no rule for {path}")
+            _check(_libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0), f"cannot add {path}")
     finally:
         os.close(handle)

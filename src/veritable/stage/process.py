@@ -1,4 +1,4 @@
-"""Processes that die together, and a lock that dies with its holder."""
+"""Tie a process to its parent, and let only one process at a time run a stage."""
 
 import ctypes
 import fcntl
@@ -14,23 +14,23 @@ from veritable.errors import UserError
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process as soon as its parent is gone (whose process id is `parent`)."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process as soon as its parent, whose process id is `parent`, ends."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the call above
+    if os.getppid() != parent:  # the parent ended before the call
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
-def alone(stage: str, path: Path) -> Iterator[int]:
-    """Hold the stage's lock; yields its file descriptor, for a child to hold it too.
+def exclusive_lock(stage: str, path: Path) -> Iterator[int]:
+    """Hold the lock of a stage. Yield its file descriptor, so that a child process can hold the lock too.
 
     Raises
     ------
     UserError
-        While another process holds it.
+        Another process holds the lock.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -39,7 +39,7 @@ def alone(stage: str, path: Path) -> Iterator[int]:
         except BlockingIOError:
             holder = os.read(handle, 20).decode() or "unknown"
             raise UserError(
-                f"stage '{stage}' is still running as process {holder}, and must not run twice at once. "
+                f"stage '{stage}' must run only once at a time, but process {holder} is still running it. "
                 f"Wait until it has ended, or stop it with `kill {holder}`."
             ) from None
         os.ftruncate(handle, 0)

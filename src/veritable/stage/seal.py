@@ -1,14 +1,15 @@
-"""What the sealed process may touch, and the words in which a refusal is explained.
+"""What the sealed process may access, and the messages that explain a refusal.
 
-The kernel refuses (`landlock`), an audit hook explains (`hook`). Neither alone would do: the hook sees neither C++
-readers nor other programs, the kernel knows neither names nor source lines. Measured in docs/decisions/0002-seal.md.
+The kernel refuses (`landlock`) and an audit hook explains (`hook`). Both are needed: the hook does not see C++ readers and
+other programs, and the kernel knows neither names nor source lines. docs/decisions/0002-seal.md has the measurements.
 
-Not covered by either: whether a file exists, environment variables, the clock, the network, files outside the repository.
+Neither of them covers whether a file exists, environment variables, the clock, the network, and files outside the repository.
 """
 
 import json
 import os
 import re
+import shlex
 import sys
 import traceback
 from dataclasses import asdict, dataclass
@@ -17,13 +18,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-HANDOVER = "VERITABLE_HANDOVER"  # names the file that tells a sealed process, and every Python it starts, what it may do
-LEVEL = "VERITABLE_SEAL"  # kernel: refuse to run without Landlock; hook: without it; report: say everything, refuse nothing
+HANDOVER = "VERITABLE_HANDOVER"  # path of the saved `Seal`, for the sealed process and every Python process that it starts
+LEVEL = "VERITABLE_SEAL"  # kernel: Landlock is required; hook: do not use Landlock; report: report everything, refuse nothing
 
 
 @dataclass(frozen=True)
 class Seal:
-    """All paths are absolute strings; a folder stands for everything beneath it."""
+    """What a stage may access. All paths are absolute strings; a folder stands for everything in it."""
 
     stage: str
     level: str
@@ -34,9 +35,9 @@ class Seal:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     lists: tuple[str, ...]
-    targets: tuple[str, ...]  # files that links among the inputs lead to: DVC's cache, where its link type is symlink
+    targets: tuple[str, ...]  # files that inputs link to: those in DVC's cache if its link type is symlink
     inputs: dict[str, str]
-    outputs: dict[str, str]  # where each will lie in the end, by name
+    outputs: dict[str, str]  # final paths by name
     params_files: tuple[str, ...]
     code: str
     journal: str
@@ -50,7 +51,13 @@ class Seal:
         return cls(**fields)
 
     def allows(self, path: str, kind: str) -> bool:
-        """Whether `path` (absolute, normal) may be read, listed or written. Whatever lies outside the repository may."""
+        """Return whether an absolute, normal path may be accessed. Paths outside the repository may.
+
+        Parameters
+        ----------
+        kind
+            "read", "list" or "write".
+        """
         if not within(path, self.root):
             return True
         granted = self._granted[kind]
@@ -66,14 +73,14 @@ class Seal:
         return {"write": frozenset(self.writes), "read": read | frozenset(self.targets), "list": read | frozenset(self.lists)}
 
     def refusal(self, path: str, kind: str, where: str) -> str:
-        """One clear message: stage, file, rule, source line, and the line to add to dvc.yaml.
+        """Return a message with the stage, the file, the rule, the source line, and the line to add to dvc.yaml.
 
         Parameters
         ----------
         kind
             "read", "list" or "write".
         where
-            The source line, as `source_line` gives it, or "".
+            Result of `source_line`.
         """
         shown, group = os.path.relpath(path, self.root), self.stage.split("@")[0]
         dvcfile = os.path.relpath(self.dvcfile, self.root)
@@ -83,26 +90,38 @@ class Seal:
         remedy = f"Add to stages.{group}.{section} in {dvcfile}:\n      - {line}"
         declared = next((n for n, p in self.outputs.items() if within(path, p)), None)
         if path in self.params_files:
-            rule, section = "a stage sees only its declared params", "params"
-            remedy = f"Ask stage.params, and add to stages.{group}.params in {dvcfile}:\n      - <the key>"
+            rule, section = "a stage may use only its declared params", "params"
+            remedy = f"Use stage.params, and add to stages.{group}.params in {dvcfile}:\n      - <the key>"
         elif kind == "write" and declared is not None:
-            rule, remedy = "outputs take their places when the stage has ended well", f"Write to stage.outputs['{declared}']."
+            rule, remedy = "outputs are moved there after the stage has succeeded", f"Write to stage.outputs['{declared}']."
         elif path.endswith(".py") and within(path, os.path.join(self.root, "src")) and kind == "read":
-            rule = f"no import statement leads to it, so {os.path.relpath(self.code, self.root)} does not list it"
+            rule = f"no import statement names it, so {os.path.relpath(self.code, self.root)} does not list it"
             remedy = f"Import it by name and run `dvc repro`, or add to stages.{group}.deps in {dvcfile}:\n      - {line}"
         verb = {"read": "read", "list": "list the folder", "write": "write"}[kind]
+        return self._message(f"{verb} {shown}", rule, where, remedy)
+
+    def journal_refusal(self, database: str, journal: str, where: str) -> str:
+        """Return a message for an SQLite database with a write-ahead log or a rollback journal that DVC does not track."""
+        shown, beside = (os.path.relpath(path, self.root) for path in (database, journal))
+        rule = f"{beside} has changes of it that DVC does not track"
+        remedy = (
+            f"Write them into the database before the run:\n      sqlite3 {shlex.quote(shown)} 'PRAGMA journal_mode=DELETE'"
+        )
+        return self._message(f"read {shown}", rule, where, remedy)
+
+    def _message(self, what: str, rule: str, where: str, remedy: str) -> str:
         at = f"\n  at {where}" if where else ""
-        return f"stage '{self.stage}' may not {verb} {shown}: {rule}.{at}\n  {remedy}"
+        return f"stage '{self.stage}' may not {what}: {rule}.{at}\n  {remedy}"
 
     def record(self, message: str) -> None:
-        """Keep a refusal where the supervisor finds it, even if the stage's own code swallows the exception."""
+        """Store a refusal for the supervisor, which reports it even if the stage's code ignores the exception."""
         with open(self.journal, "a") as journal:
             journal.write(json.dumps(message) + "\n")
 
     def explain(self, error: BaseException) -> str | None:
-        """The refusal behind an error that the kernel caused in a C++ reader or another program; None if it did not."""
-        denied = "ermission denied" in _everything(error) or "errno 13" in _everything(error).lower()
-        if not denied and "CalledProcessError" not in _everything(error):
+        """Return the message for an error that the kernel caused in a C++ reader or another program; None if it did not."""
+        text = _error_text(error)
+        if not any(words in text for words in ("ermission denied", "rrno 13", "CalledProcessError")):
             return None
         paths = [path for path in _paths_in(error, self.wdir) if path != self.root]
         for path in filter(os.path.lexists, paths):
@@ -115,20 +134,24 @@ class Seal:
 
 
 def within(path: str, folder: str) -> bool:
-    """Whether an absolute, normal path is a folder or lies beneath it."""
+    """Return whether an absolute, normal path is a folder or lies in it."""
     return path == folder or path.startswith(folder + os.sep)
 
 
 def source_line(frame: FrameType | None, root: str) -> str:
-    """ "src/x.py:12 in read", the innermost line of the project's own code (not of the seal, not of a library)."""
+    """Return the innermost line of the project's own code, as "src/x.py:12 in read"; "" if there is none."""
     while frame is not None:
-        if (shown := _own(frame.f_code.co_filename, root)) is not None:
+        if (shown := _own_file(frame, root)) is not None:
             return f"{shown}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
 
 
-def _own(filename: str, root: str) -> str | None:
+def _own_file(frame: FrameType, root: str) -> str | None:
+    """Return the file of a frame, relative to the repository; None if it belongs to the seal or to a library."""
+    filename = frame.f_code.co_filename
+    if filename == "<dynamic-code>":  # cloudpickle sent the function to a worker; its globals still name the file
+        filename = str(frame.f_globals.get("__file__", ""))
     path = os.path.abspath(filename)
     seal = os.path.dirname(os.path.abspath(__file__))
     if not filename.endswith(".py") or not within(path, root) or within(path, seal) or "site-packages" in path:
@@ -137,14 +160,14 @@ def _own(filename: str, root: str) -> str | None:
 
 
 def _line_of(error: BaseException, root: str) -> str:
-    for each in _linked(error):
+    for each in _error_chain(error):
         for frame, lineno in reversed(list(traceback.walk_tb(each.__traceback__))):
-            if (shown := _own(frame.f_code.co_filename, root)) is not None:
+            if (shown := _own_file(frame, root)) is not None:
                 return f"{shown}:{lineno} in {frame.f_code.co_name}"
     return ""
 
 
-def _linked(error: BaseException | None) -> list[BaseException]:
+def _error_chain(error: BaseException | None) -> list[BaseException]:
     chain = []
     while error is not None and error not in chain:
         chain.append(error)
@@ -152,10 +175,10 @@ def _linked(error: BaseException | None) -> list[BaseException]:
     return chain
 
 
-def _everything(error: BaseException) -> str:
-    """The error and its causes as text, with what a failed program printed."""
+def _error_text(error: BaseException) -> str:
+    """Return the messages of an error and its causes, and the output of a program that failed."""
     parts = []
-    for each in _linked(error):
+    for each in _error_chain(error):
         parts.append(f"{type(each).__name__}: {each}")
         for stream in (getattr(each, "stderr", None), getattr(each, "cmd", None)):
             if isinstance(stream, bytes):
@@ -165,9 +188,9 @@ def _everything(error: BaseException) -> str:
 
 
 def _paths_in(error: BaseException, wdir: str) -> list[str]:
-    """Absolute paths that an error may name, likeliest first."""
-    text = _everything(error)
-    named = [getattr(each, "filename", None) for each in _linked(error)]
+    """Return the absolute paths that an error may name, the most likely first."""
+    text = _error_text(error)
+    named = [getattr(each, "filename", None) for each in _error_chain(error)]
     named += re.findall(r"""['"]([^'"\n]+)['"]""", text) + [
         word for word in re.split(r"[\s:=,;()'\"<>|\[\]]+", text) if "." in word or "/" in word
     ]
@@ -175,6 +198,6 @@ def _paths_in(error: BaseException, wdir: str) -> list[str]:
     return list(dict.fromkeys(os.path.normpath(os.path.join(wdir, each)) for each in texts if "\0" not in each))
 
 
-def say(message: str) -> None:
-    """A line for the person, on standard error so that a stage's own output stays clean."""
+def report_line(message: str) -> None:
+    """Print a message to standard error, because standard output belongs to the stage."""
     print(message, file=sys.stderr, flush=True)

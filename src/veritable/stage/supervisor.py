@@ -1,6 +1,6 @@
-"""The process that DVC started: looks up the declaration, starts the sealed process, and lets its outputs take their places.
+"""Run a stage for DVC: resolve its declaration, start the sealed process, and move its outputs to their final paths.
 
-A stage's outputs appear whole or not at all, and only if what it was declared to depend on stayed as it was.
+The outputs of a stage appear completely or not at all, and only if its declared inputs did not change while it ran.
 """
 
 import copy
@@ -19,67 +19,88 @@ from pathlib import Path
 from typing import Any
 
 from veritable.errors import UserError
-from veritable.stage import changes, code, landlock, process
+from veritable.stage import changes, code, landlock, process, shortcut
 from veritable.stage.declaration import Declaration, find_root, merge_params, resolve
-from veritable.stage.seal import HANDOVER, LEVEL, Seal, say
+from veritable.stage.restore import restore_outputs
+from veritable.stage.seal import HANDOVER, LEVEL, Seal, report_line
 
 
 def supervise(script: Path) -> int:
-    """Run `script` as the stage that dvc.yaml says it is; returns the exit code."""
+    """Run a script as the stage that dvc.yaml declares for it. Return the exit code."""
+    by_dvc = "DVC_STAGE" in os.environ
     try:
         started = time.time_ns()
         root = find_root(script)
         _use_code_of(root)
+        if by_dvc and shortcut.is_unchanged(root, script):
+            return 0
         declaration = resolve(script)
-        if "DVC_STAGE" in os.environ:
-            process.die_with(os.getppid())
-        parts = (*declaration.dvcfile.parent.relative_to(root).parts, declaration.stage)
-        desk = root / ".dvc" / "tmp" / "stages" / "%".join(parts).replace("/", "%")
-        desk.mkdir(parents=True, exist_ok=True)
-        with process.alone(declaration.stage, desk / "lock") as lock:
-            return _run(declaration, desk, lock, started)
+        if by_dvc:
+            process.die_with_parent(os.getppid())
+        status = _run_alone(declaration, started)
     except UserError as error:
-        say(str(error))
+        report_line(str(error))
+        return 1
+    if status and by_dvc:
+        restore_outputs(declaration.root, f"{declaration.dvcfile}:{declaration.stage}")
+    return status
+
+
+def _run_alone(declaration: Declaration, started: int) -> int:
+    """Hold the lock of the stage and run it. Return the exit code."""
+    parts = (*declaration.dvcfile.parent.relative_to(declaration.root).parts, declaration.stage)
+    work = declaration.root / ".dvc" / "tmp" / "stages" / "%".join(parts).replace("/", "%")
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with process.exclusive_lock(declaration.stage, work / "lock") as lock:
+            return _run(declaration, work, lock, started)
+    except UserError as error:
+        report_line(str(error))
         return 1
 
 
 def _use_code_of(root: Path) -> None:
-    """Start again with the modules of this repository, should others come first: a temporary copy made by
-    `dvc exp run --temp`, or a second clone, must run its own."""
+    """Restart this command with the modules of this repository if other ones come first in the path.
+
+    A second clone, and a temporary copy made by `dvc exp run --temp`, must run their own modules.
+    """
     source = root / "src"
     path = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
     if (source / "veritable").is_dir() and not Path(__file__).is_relative_to(source) and str(source) not in path[:1]:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(source), *path])
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (this very command again)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  the same command again
 
 
-def _run(declaration: Declaration, desk: Path, lock: int, started: int) -> int:
+def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
     if absent := [path for path in declaration.inputs.values() if not path.exists()]:
         shown = os.path.relpath(absent[0], declaration.root)
         raise UserError(f"stage '{declaration.stage}' needs {shown}, which does not exist. Run `dvc pull` or `dvc repro`.")
     before = changes.snapshot(declaration.inputs.values())
-    everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read: no gap between
+    everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read, to leave no gap
     listed = [] if declaration.writes_code else code.verify(declaration)
     sources = {file: everything[file] for file in map(str, listed)}
-    seal, staged = _prepare(declaration, desk, listed, before)
+    seal, staged = _prepare(declaration, work, listed, before)
     try:
-        status = _start(declaration, desk, lock)
-        if refused := Path(seal.journal).read_text().splitlines():  # also where the stage's own code swallowed it
+        status = _start(declaration, work, lock)
+        if refused := Path(seal.journal).read_text().splitlines():  # even if the stage's code ignored the exception
             messages = [json.loads(line) for line in refused]
             raise UserError(next((each for each in messages if "\n  at " in each), messages[0]))
         if status:
             return status
-        if not (used := json.loads((desk / "used.json").read_text())):
-            raise UserError(f"stage '{declaration.stage}' must end by returning, however something in it ended its process.")
-        changes.refuse_changes(declaration, before, sources, started)
-        _publish(declaration, staged, desk)
+        if not (used := json.loads((work / "used.json").read_text())):
+            raise UserError(f"stage '{declaration.stage}' must end by returning from its function, but its process exited.")
+        changes.check_unchanged(declaration, before, sources, started)
+        _publish(declaration, staged, work)
     finally:
-        shutil.rmtree(desk / "outputs", ignore_errors=True)
-        shutil.rmtree(desk / "temporary", ignore_errors=True)
-    shutil.rmtree(desk / "scratch", ignore_errors=True)
+        shutil.rmtree(work / "outputs", ignore_errors=True)
+        shutil.rmtree(work / "temporary", ignore_errors=True)
+    shutil.rmtree(work / "scratch", ignore_errors=True)
     _warn_of_unused(declaration, used)
+    if declaration.writes_code:
+        read = (*declaration.inputs.values(), declaration.script, declaration.dvcfile)
+        shortcut.record_run(declaration.root, declaration.script, (*read, *declaration.outputs.values()))
     if seal.level == "report" and "DVC_STAGE" in os.environ:
-        say(f"seal: stage '{declaration.stage}' fails for DVC, which would else record what undeclared access went into.")
+        report_line(f"seal: stage '{declaration.stage}' fails, because DVC would record a result of undeclared access.")
         return 1
     return 0
 
@@ -87,43 +108,47 @@ def _run(declaration: Declaration, desk: Path, lock: int, started: int) -> int:
 def _level() -> str:
     wanted = os.environ.get(LEVEL, "")
     if wanted not in ("", "kernel", "hook", "report"):
-        raise UserError(f"{LEVEL} must be kernel, hook or report, however it is '{wanted}'. Unset it for the default.")
+        raise UserError(f"{LEVEL} must be kernel, hook or report, but is '{wanted}'. Unset it to use the default.")
     if wanted == "report":
-        say(f"seal: {LEVEL}=report, so undeclared access by Python is reported and let through.")
+        report_line(f"seal: {LEVEL}=report, so undeclared access by Python is reported but not refused.")
         return wanted
     if wanted == "hook" or not landlock.abi():
         if wanted == "kernel":
-            raise UserError(f"{LEVEL}=kernel needs Linux Landlock, which this kernel does not have. Unset it to go on without.")
-        say("seal: without Linux Landlock, only what Python itself opens can be refused, not C++ readers or other programs.")
+            raise UserError(
+                f"{LEVEL}=kernel needs Linux Landlock, which this kernel does not have. Unset it to run without it."
+            )
+        report_line(
+            "seal: without Linux Landlock, only files opened by Python are refused, not those of C++ readers and programs."
+        )
         return "hook"
     return "kernel"
 
 
 def _prepare(
-    declaration: Declaration, desk: Path, listed: list[Path], inputs: changes.Snapshot
+    declaration: Declaration, work: Path, listed: list[Path], inputs: changes.Snapshot
 ) -> tuple[Seal, dict[str, Path]]:
-    """Lay out the stage's desk, and write down what its process may touch."""
+    """Prepare the work folder of a stage, and save what its process may access."""
     root = declaration.root
     for name in ("outputs", "temporary"):
-        shutil.rmtree(desk / name, ignore_errors=True)
-        (desk / name).mkdir()
-    staged = {name: desk / "outputs" / path.relative_to(root) for name, path in declaration.outputs.items()}
+        shutil.rmtree(work / name, ignore_errors=True)
+        (work / name).mkdir()
+    staged = {name: work / "outputs" / path.relative_to(root) for name, path in declaration.outputs.items()}
     for path in staged.values():
         path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = desk / "scratch"
+    scratch = work / "scratch"
     fingerprint = _fingerprint(declaration, inputs)
     if scratch.exists() and (scratch / "fingerprint").read_text() != fingerprint:
         shutil.rmtree(scratch)
     scratch.mkdir(exist_ok=True)
     (scratch / "fingerprint").write_text(fingerprint)
-    journal = desk / "temporary" / "refused"
+    journal = work / "temporary" / "refused"
     journal.touch()
     libraries = [each for each in map(Path, {sys.prefix, sys.base_prefix}) if each.is_relative_to(root) and each != root]
     package = Path(__file__).parents[1]
-    contract = [package / name for name in ("__init__.py", "errors.py")]  # what runs in the sealed process and its children
+    contract = [package / name for name in ("__init__.py", "errors.py")]  # the sealed process and its children import these
     modules = ("__init__", "contract", "hook", "landlock", "process", "seal", "sealed")
     contract += [package / "stage" / "children", *(package / "stage" / f"{name}.py" for name in modules)]
-    fonts = root / ".dvc" / "tmp" / "matplotlib"  # its list of fonts takes seconds to make
+    fonts = root / ".dvc" / "tmp" / "matplotlib"  # its list of fonts takes seconds to build
     fonts.mkdir(exist_ok=True)
     seal = Seal(
         stage=declaration.stage,
@@ -133,9 +158,9 @@ def _prepare(
         wdir=str(declaration.wdir),
         script=str(declaration.script),
         reads=tuple(
-            str(each) for each in (*declaration.inputs.values(), declaration.script, desk, *libraries, *listed, *contract)
+            str(each) for each in (*declaration.inputs.values(), declaration.script, work, *libraries, *listed, *contract)
         ),
-        writes=tuple(map(str, (desk / "outputs", desk / "temporary", scratch, desk / "used.json", fonts))),
+        writes=tuple(map(str, (work / "outputs", work / "temporary", scratch, work / "used.json", fonts))),
         lists=(str(root / "src"), str(declaration.script.parent)),
         targets=tuple(os.path.realpath(file) for file in inputs if _is_reached_by_link(file)),
         inputs={name: str(path) for name, path in declaration.inputs.items()},
@@ -144,15 +169,15 @@ def _prepare(
         code=str(declaration.code),
         journal=str(journal),
     )
-    (desk / "used.json").write_text("{}")
-    seal.save(desk / "handover.json")
+    (work / "used.json").write_text("{}")
+    seal.save(work / "handover.json")
     plan = {
         "supervisor": os.getpid(),
         "staged": {name: str(path) for name, path in staged.items()},
         "params": _handed_params(declaration),
         "scratch": str(scratch),
     }
-    (desk / "plan.json").write_text(json.dumps(plan, default=str))  # YAML knows dates, JSON does not
+    (work / "plan.json").write_text(json.dumps(plan, default=str))  # YAML has dates, JSON has not
     return seal, staged
 
 
@@ -176,13 +201,13 @@ def _fingerprint(declaration: Declaration, inputs: changes.Snapshot) -> str:
     return hashlib.sha256(everything.encode()).hexdigest()
 
 
-def _start(declaration: Declaration, desk: Path, lock: int) -> int:
-    """Start the sealed process and wait for it; returns its exit code. It has said itself why it failed, unless killed."""
+def _start(declaration: Declaration, work: Path, lock: int) -> int:
+    """Start the sealed process and wait for it. Return its exit code; it has reported why it failed, unless it was killed."""
     place = tempfile.gettempdir()
-    short = len(place) < 40 or not os.access("/tmp", os.W_OK)  # noqa: S108  (a socket's name has 108 characters at most)
+    short = len(place) < 40 or not os.access("/tmp", os.W_OK)  # noqa: S108  the name of a socket has at most 108 characters
     temporary = Path(tempfile.mkdtemp(prefix="veritable-", dir=place if short else "/tmp"))  # noqa: S108
     environment = os.environ | {
-        HANDOVER: str(desk / "handover.json"),
+        HANDOVER: str(work / "handover.json"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])),
         "TMPDIR": str(temporary),
         "MPLCONFIGDIR": str(declaration.root / ".dvc" / "tmp" / "matplotlib"),
@@ -196,18 +221,20 @@ def _start(declaration: Declaration, desk: Path, lock: int) -> int:
             pass_fds=[lock],
         )
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both: the child ends, and we clean up
-        threading.Thread(target=_end_if_refused, args=(child, desk / "temporary" / "refused"), daemon=True).start()
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the terminal sends it to both: the child ends, and this process cleans up
+        threading.Thread(target=_end_if_refused, args=(child, work / "temporary" / "refused"), daemon=True).start()
         status = child.wait()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if status < 0:
-        say(f"stage '{declaration.stage}' was ended by {signal.Signals(-status).name}. Nothing it wrote was kept.")
+        report_line(f"stage '{declaration.stage}' was ended by {signal.Signals(-status).name}. Its outputs were not kept.")
     return abs(status)
 
 
 def _end_if_refused(child: subprocess.Popen[bytes], journal: Path) -> None:
-    """End a stage that lives on after a refusal: it fails anyway, and some pools start a failing worker again for ever."""
+    """Kill a stage that goes on after a refusal. It fails anyway, and some pools restart a failing worker forever."""
     while child.poll() is None:
         time.sleep(1)
         if journal.exists() and journal.stat().st_size:
@@ -215,40 +242,40 @@ def _end_if_refused(child: subprocess.Popen[bytes], journal: Path) -> None:
             child.kill()
 
 
-def _publish(declaration: Declaration, staged: dict[str, Path], desk: Path) -> None:
+def _publish(declaration: Declaration, staged: dict[str, Path], work: Path) -> None:
     missing = [name for name, path in staged.items() if not path.exists()]
     if missing:
         raise UserError(
-            f"stage '{declaration.stage}' must write every output that it declares, however it did not write "
-            f"{', '.join(missing)}. Write to stage.outputs['{missing[0]}'], or remove it from outs in dvc.yaml."
+            f"stage '{declaration.stage}' must write every declared output, but did not write {', '.join(missing)}. "
+            f"Write to stage.outputs['{missing[0]}'], or remove it from outs in dvc.yaml."
         )
-    for folder, folders, names in os.walk(desk / "outputs"):
+    for folder, folders, names in os.walk(work / "outputs"):
         for name in (*names, *(each for each in folders if Path(folder, each).is_symlink())):
             file = Path(folder) / name
             if file.is_symlink():
                 raise UserError(
-                    f"stage '{declaration.stage}' must write files, however {name} is a link: DVC would keep what it leads to "
-                    "now, and not see it change. Copy the file."
+                    f"stage '{declaration.stage}' must write regular files, but {name} is a link: DVC would not see its target "
+                    "change. Copy the file."
                 )
             if not any(file.is_relative_to(path) for path in staged.values()):
-                shown = file.relative_to(desk / "outputs")
+                shown = file.relative_to(work / "outputs")
                 raise UserError(
                     f"stage '{declaration.stage}' wrote {shown}, which dvc.yaml does not declare.\n"
                     f"  Add to stages.{declaration.stage.split('@')[0]}.outs in dvc.yaml:\n      - {shown}"
                 )
-    (desk / "temporary" / "replaced").mkdir()
+    (work / "temporary" / "replaced").mkdir()
     for name, path in staged.items():
         final = declaration.outputs[name]
         final.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(final):  # moved aside first: a kill in between leaves none, never half of one
-            shutil.move(final, desk / "temporary" / "replaced" / name)
+        if os.path.lexists(final):  # moved away first: a kill in between leaves no output rather than a mixture
+            shutil.move(final, work / "temporary" / "replaced" / name)
         shutil.move(path, final)
 
 
 def _warn_of_unused(declaration: Declaration, used: dict[str, list[str]]) -> None:
     def warn(section: str, line: str) -> None:
         remedy = f"Remove from stages.{declaration.stage.split('@')[0]}.{section} in dvc.yaml:\n      - {line}"
-        say(f"warning: stage '{declaration.stage}' never used {line}. {remedy}")
+        report_line(f"warning: stage '{declaration.stage}' never used {line}. {remedy}")
 
     for name, path in declaration.inputs.items():
         if name not in used["inputs"]:

@@ -1,4 +1,4 @@
-"""Python runs this file at its start wherever PYTHONPATH leads here: so the hook reaches the workers that a stage starts."""
+"""Install the hook in every Python process that a stage starts: PYTHONPATH names this folder, so Python imports this file."""
 
 import os
 from pathlib import Path

@@ -38,6 +38,32 @@ class ColumnSurvey(FormFinder):
         Values that stand for a missing value in this column, as text.
     labels
         New names of texts. Texts with the same new name are one level.
+    rows, present
+        Number of rows, and of those with a value.
+    infinite, rounded
+        Number of infinite values, and of whole numbers that float64 rounds.
+    minimum, maximum
+        Range of the numbers or dates.
+    whole, binary
+        Whether all numbers are whole, and whether all are 0 or 1.
+    falls, rises
+        Number of values that are less, and greater, than the value before.
+    steps
+        Whether each number is the number before plus 1.
+    last
+        The last number.
+    levels
+        Distinct texts, each with its index, at most MAX_LEVELS.
+    overflow
+        Whether there are further texts.
+    words
+        Number of words of all levels together.
+    tokens
+        Number of rows of each text that stands for a missing value.
+    renamed
+        Texts that `labels` renamed.
+    counter
+        Counter of the distinct values.
     """
 
     missing: frozenset[str] = frozenset({""})

@@ -1,0 +1,97 @@
+"""The command line, `python -m veritable`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from veritable.errors import UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command. Return the exit code."""
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and parsed.command != "repro":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return _run(parsed, rest)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m veritable",
+        description="Train, judge and explain classifiers on tables.",
+        epilog="`python -m veritable COMMAND --help` describes a command. If a command fails, it prints what to do and exits "
+        "with code 1.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "repro",
+        help="run the pipeline and print the headline metrics",
+        description="Check params.yaml, run `dvc repro`, and print which stages ran, the headline metrics and the path of the "
+        "report. Run it in the top folder of the repository.",
+        usage="%(prog)s [-h] [ARGUMENT ...]",
+        epilog="Every ARGUMENT is passed on to `dvc repro`: names of stages, or options such as --force. "
+        "`dvc repro --help` lists them.",
+    )
+    commands.add_parser(
+        "lint",
+        help="check that dvc.yaml, dvc.lock, code/ and params.yaml agree",
+        description="Check that every stage is sealed and depends on its code, that dvc.yaml, dvc.lock, code/ and params.yaml "
+        "agree, and that each dependency is made by a stage, in git or in DVC. Print each fault with the line to change.",
+    )
+    applying = commands.add_parser(
+        "apply",
+        help="write the best params that the stage tune has found into params.yaml",
+        description="Write the best params that the stage tune has found into params.yaml, and set tune.n_trials to 0, because "
+        "the search is finished. Nothing else in the file changes.",
+    )
+    applying.add_argument(
+        "tuning",
+        type=Path,
+        nargs="?",
+        default=Path("models/tuning"),
+        metavar="TUNING",
+        help="folder with the result of the search (default: %(default)s)",
+    )
+    predicting = commands.add_parser(
+        "predict",
+        help="predict the classes of new rows with a trained classifier",
+        description="Write the predicted class and the probability of each class for each row, in the order of the rows. A "
+        "missing required column is an error. Unreadable values count as missing, and new categories as 'other'; values "
+        "outside the range of the training table are used as they are; unknown columns are ignored. The last line counts all "
+        "of them.",
+    )
+    predicting.add_argument(
+        "classifier", type=Path, metavar="CLASSIFIER", help="folder of a trained classifier, e.g. models/classifier"
+    )
+    predicting.add_argument("table", type=Path, metavar="TABLE", help="file with the new rows, in any format of data.path")
+    predicting.add_argument("-o", "--output", type=Path, required=True, help="file for the predictions: .csv or .parquet")
+    predicting.add_argument(
+        "--strict", action="store_true", help="fail and write nothing if any value or column is not as in the training table"
+    )
+    return parser
+
+
+def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
+    """Run the parsed command. Each command imports only what it needs."""
+    if parsed.command == "predict":
+        from veritable.serving.predict import predict
+
+        return predict(parsed.classifier, parsed.table, parsed.output, strict=parsed.strict)
+    if parsed.command == "repro":
+        from veritable.cli.repro import repro
+
+        return repro(rest)
+    if parsed.command == "apply":
+        from veritable.cli.apply import apply
+
+        return apply(parsed.tuning, Path("params.yaml"))
+    from veritable.stage.lint import find_faults
+
+    faults = find_faults(Path.cwd())
+    print("\n".join(faults) or "The pipeline is in order: dvc.yaml, dvc.lock, code/ and params.yaml agree.")
+    return int(bool(faults))
