@@ -235,7 +235,7 @@ def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
 
 EDITS = {
     "a comment": ("src/veritable/training/fit.py", "\n# a comment\n", []),
-    "a formula of the metrics": ("src/veritable/metrics/metrics.py", "\n_NEW = 1\n", ["evaluate"]),
+    "a formula of the metrics": ("src/veritable/metrics/metrics.py", "\n_NEW = 1\n", ["evaluate", "report"]),
     "the training": (
         "src/veritable/training/fit.py",
         "\n_NEW = 1\n",
