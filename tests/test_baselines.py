@@ -168,7 +168,7 @@ def test_boosting_heeds_weights():
 def test_no_weight_at_all_is_refused():
     """Weights that are all 0 are an error that names the param."""
     X, y = drawn(50)
-    with pytest.raises(UserError, match=r"must be .* not all 0.*data\.weight names in params\.yaml"):
+    with pytest.raises(UserError, match=r"must be .* not all 0.*Check the column data\.weight"):
         fitted(X, y, weight=np.zeros(50))
 
 

@@ -1,4 +1,4 @@
-"""A table of the bench as frames, and what several peers do to them; numpy and pandas of either environment."""
+"""A table of the benchmark as frames, and preprocessing that several peers share."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
 
 class Kinds(NamedTuple):
-    """Column names by kind, and how many classes there are."""
+    """Column names by type, and the number of classes."""
 
     numbers: list[str]
     categories: list[str]
@@ -30,7 +30,7 @@ class Kinds(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a contestant must keep to; `seconds` is for those that take as long as they are given."""
+    """Limits of a contestant; `seconds` is for those with a time budget."""
 
     seed: int
     threads: int
@@ -38,13 +38,13 @@ class Limits(NamedTuple):
 
 
 def facts_of(table: Path) -> dict[str, Any]:
-    """What make.py says of a table: target, classes, numbers, categories."""
+    """Return the facts that make.py wrote: target, classes, numbers, categories."""
     facts: dict[str, Any] = json.loads(table.with_suffix(".json").read_text())
     return facts
 
 
 def read(table: Path) -> dict[str, Part]:
-    """The table's parts by name."""
+    """Return the parts of the table by name."""
     facts = facts_of(table)
     texts = [*facts["categories"], facts["target"], PART]
     frame = pd.read_csv(
@@ -63,7 +63,7 @@ def read(table: Path) -> dict[str, Part]:
 
 @dataclass(frozen=True)
 class Categories:
-    """The categories of the train part, for libraries that take pandas' dtype; a level that it does not have is missing."""
+    """Return the categories of the train part for libraries that use pandas' dtype; other levels are missing."""
 
     dtypes: dict[str, pd.CategoricalDtype]
 

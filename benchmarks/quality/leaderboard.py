@@ -1,4 +1,4 @@
-"""From results to Markdown: a table for each table, then the ranks over all of them. Run by `run.py --report`."""
+"""Format the results as Markdown: one table per table, then the ranks over all of them. Run by `run.py --report`."""
 
 import datetime
 import json
@@ -12,23 +12,23 @@ from typing import Any
 
 from specs import OFFICIAL, TABLES
 
-REFERENCE = "realmlp"  # whose CPU seconds the others' are compared with
-METRICS = {"roc_auc": ("ROC AUC", 1), "log_loss": ("log loss", -1), "accuracy": ("accuracy", 1)}  # and what better is
-DIGITS = 5  # means that are equal so far share a rank
+REFERENCE = "realmlp"  # the contestant whose CPU seconds are the reference
+METRICS = {"roc_auc": ("ROC AUC", 1), "log_loss": ("log loss", -1), "accuracy": ("accuracy", 1)}  # 1: higher is better
+DIGITS = 5  # means that are equal to so many digits share a rank
 Result = dict[str, Any]
 
 
 def load(
     folder: Path, tables: Sequence[str] | None, seeds: Sequence[int] | None, contestants: Sequence[str] | None
 ) -> list[Result]:
-    """The results that are there, of those that are named; None: of all."""
+    """Return the existing results of the named tables, seeds and contestants; None: of all."""
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     wanted = {"table": tables, "seed": seeds, "contestant": contestants}
     return [each for each in results if all(chosen is None or each[key] in chosen for key, chosen in wanted.items())]
 
 
 def report(results: list[Result], order: Sequence[str]) -> None:
-    """Print everything."""
+    """Print the report."""
     there = {each["contestant"] for each in results}
     contestants = [name for name in dict.fromkeys([*order, *sorted(there)]) if name in there]
     if not contestants:
@@ -47,7 +47,7 @@ def report(results: list[Result], order: Sequence[str]) -> None:
 
 
 def print_head(results: list[Result]) -> None:
-    """When, where, with what; and whether what is compared can be."""
+    """Print dates, machine and versions, and warn if results are not comparable."""
     today = datetime.datetime.now(tz=datetime.UTC).date()
     threads = ", ".join(map(str, sorted({each["settings"]["threads"] for each in results})))
     print(f"{today}, {threads} threads of {os.cpu_count()} cores, Python {platform.python_version()}.")
@@ -75,7 +75,7 @@ def print_head(results: list[Result]) -> None:
 def print_table(
     table: str, done: dict[str, dict[int, Result]], contestants: Sequence[str], results: list[Result], seeds: int
 ) -> None:
-    """One table's means over the seeds that each contestant has finished, and what failed."""
+    """Print the means of one table over the seeds that each contestant has finished, and the failures."""
     print(f"\n### {table}\n")
     titles = [*(title for title, _ in METRICS.values()), "fit CPU s", "fit wall s", "prepare CPU s", "predict rows/s", "seeds"]
     print(f"| contestant | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
@@ -102,7 +102,7 @@ def print_table(
 
 
 def print_ranks(done: dict[str, dict[str, dict[int, Result]]], contestants: Sequence[str], tried: int) -> None:
-    """Ranks, wins, gaps and costs over the tables and seeds that all contestants have finished."""
+    """Print ranks, wins, gaps and costs over the tables and seeds that all contestants have finished."""
     common: dict[str, list[int]] = {}
     for table, whose in done.items():
         shared = set.intersection(*(set(whose.get(name, {})) for name in contestants))
@@ -115,7 +115,7 @@ def print_ranks(done: dict[str, dict[str, dict[int, Result]]], contestants: Sequ
     )
     if not common:
         return
-    means = {  # by table, then metric, then contestant; what is greater is better
+    means = {  # by table, metric and contestant; greater is better
         table: {
             key: {name: round(sign * mean((done[table][name][s] for s in seeds), key), DIGITS) for name in contestants}
             for key, (_, sign) in METRICS.items()
@@ -148,11 +148,11 @@ def mean(results: Iterable[Result], key: str) -> float:
 
 
 def spread(results: Sequence[Result], key: str) -> str:
-    """The standard deviation over seeds, as text."""
+    """Format the standard deviation over the seeds."""
     return f" ± {statistics.stdev(each['test'][key] for each in results):.4f}" if len(results) > 1 else ""
 
 
 def rank(scores: dict[str, float]) -> dict[str, float]:
-    """From 1 for the greatest; equal ones share the mean of their places."""
+    """Rank values from 1 for the largest; equal values share the mean of their ranks."""
     ordered = sorted(scores.values(), reverse=True)
     return {name: ordered.index(score) + (ordered.count(score) + 1) / 2 for name, score in scores.items()}

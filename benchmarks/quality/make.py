@@ -1,7 +1,7 @@
 """Make each table's file for each seed: clean columns, and a column "part" that says train, valid or test.
 
-Run by `python make.py FOLDER --datasets FOLDER --tables titanic --seeds 0 1`; what is there already is left as it is.
-Beside each CSV stands a JSON with its target, classes and kinds of columns, and the CSV's hash.
+Run by `python make.py FOLDER --datasets FOLDER --tables titanic --seeds 0 1`; existing files are kept.
+A JSON file beside each CSV file holds its target, classes, column types, and the hash of the CSV file.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from specs import TABLES, Spec
 
 HERE = Path(__file__).resolve().parent
 PART, PARTS = "part", ("train", "valid", "test")
-SHARE = 0.2  # of all rows for test, of the others for valid
+SHARE = 0.2  # of all rows for test, of the rest for valid
 
 
 def read(spec: Spec, datasets: Path) -> list[pd.DataFrame]:
-    """Each file with numbers as numbers, all else as text without quotes, and what is missing as NaN."""
+    """Read each file, with numbers as numbers, everything else as text without quotes, and missing values as NaN."""
     names = spec.columns.split() if spec.columns else None
     frames = [
         pd.read_csv(
@@ -35,12 +35,12 @@ def read(spec: Spec, datasets: Path) -> list[pd.DataFrame]:
     ]
     found = sum(map(len, frames))
     if found != spec.rows:
-        raise SystemExit(f"{', '.join(spec.files)} must have {spec.rows:,} rows, however there are {found:,}.")
+        raise SystemExit(f"{', '.join(spec.files)} must have {spec.rows:,} rows, but has {found:,}.")
     return [clean(frame.drop(columns=list(spec.drop)), spec.target) for frame in frames]
 
 
 def clean(frame: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Texts without the quotes of some files, labels without the full stop of others and never as 1.0."""
+    """Return texts without quotes, and labels without a trailing full stop and never as 1.0."""
     texts = list(frame.select_dtypes(exclude="number"))
     frame[texts] = frame[texts].apply(lambda column: column.str.strip("'"))
     y = frame[target]
@@ -51,7 +51,7 @@ def clean(frame: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def reduce(frame: pd.DataFrame, spec: Spec) -> pd.DataFrame:
-    """A large table's smaller sample, in the order of the table."""
+    """Return a sample of a large table, in the order of the table."""
     if spec.most_rows is not None:
         frame = frame.drop_duplicates()
         kept = np.random.default_rng(0).permutation(len(frame))[: spec.most_rows]
@@ -61,7 +61,7 @@ def reduce(frame: pd.DataFrame, spec: Spec) -> pd.DataFrame:
 
 
 def deal(y: pd.Series, seed: int, test: np.ndarray | None = None) -> np.ndarray:
-    """The part of each row, class by class; a class of one or two rows is all in train. Shape: (n,) object
+    """Split the rows by class; a class with one or two rows is in train. Shape: (n,) object
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def digest(path: Path) -> str:
 
 
 def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
-    """Write the table's files of the seeds that are not there, or were made by other code."""
+    """Write the files of a table for seeds whose files do not exist or were made by different code."""
     spec = TABLES[name]
     made_by = digest(Path(__file__)) + digest(HERE / "specs.py")
     missing = []
@@ -119,7 +119,7 @@ def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
         }
         partial = table.with_suffix(".partial")
         partial.write_text(json.dumps(facts, indent=1) + "\n")
-        partial.rename(table.with_suffix(".json"))  # last: a table without its facts is made again
+        partial.rename(table.with_suffix(".json"))  # last: a table without its JSON file is made again
 
 
 if __name__ == "__main__":

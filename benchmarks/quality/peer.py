@@ -17,7 +17,7 @@ if __name__ == "__main__":
     parser.add_argument("--peer", required=True, metavar="MODULE:FUNCTION")
     arguments = parser.parse_args()
     job = job_of(arguments)
-    warnings.filterwarnings("ignore")  # theirs, about each other; the log is for errors
+    warnings.filterwarnings("ignore")  # of the libraries; the log is for errors
     logging.disable(logging.WARNING)
     with recorded(job):
         module, name = arguments.peer.split(":")

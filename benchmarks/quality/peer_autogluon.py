@@ -1,4 +1,4 @@
-"""AutoGluon: two presets within the time that is given, judged by the log loss."""
+"""AutoGluon: two presets within the time limit, evaluated by the log loss."""
 
 import tempfile
 
@@ -16,12 +16,12 @@ CLASS = "(class)"
 
 
 def medium(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Boosted trees, forests and two networks, fitted once; the weights of their blend are chosen on valid."""
+    """Fit boosted trees, forests and two networks once; the weights of their blend are chosen on valid."""
     return _fit(kinds, limits, train_data=_frame(train), tuning_data=_frame(valid), presets="medium_quality")
 
 
 def good(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """The same bagged in eight folds and stacked, then fitted once more; folds of train and valid together."""
+    """Fit the same with bagging in eight folds and stacking, then once more, on folds of train and valid."""
     together = pd.concat([_frame(train), _frame(valid)], ignore_index=True)
     return _fit(kinds, limits, train_data=together, presets="good_quality")
 
@@ -35,7 +35,7 @@ def _fit(kinds: Kinds, limits: Limits, **settings: object) -> Predict:
         CLASS,
         problem_type="binary" if kinds.classes == 2 else "multiclass",
         eval_metric="log_loss",
-        path=tempfile.mkdtemp(),  # below the run's own folder, which goes with it
+        path=tempfile.mkdtemp(),  # in the folder of the run, with which it is deleted
         verbosity=0,
         learner_kwargs={"random_state": limits.seed},
     )

@@ -1,4 +1,4 @@
-"""CatBoost: its defaults, at most 2,000 rounds, the best by the log loss on valid; categories as they are."""
+"""CatBoost: defaults, at most 2,000 rounds, the best by log loss on valid; raw categories."""
 
 import pandas as pd
 from catboost import CatBoostClassifier

@@ -1,4 +1,4 @@
-"""LightGBM: its defaults, at most 2,000 rounds, the best by the log loss on valid; pandas' categories."""
+"""LightGBM: defaults, at most 2,000 rounds, the best by log loss on valid; pandas categories."""
 
 from frames import Categories, Kinds, Limits, Part
 from lightgbm import LGBMClassifier, early_stopping

@@ -1,4 +1,4 @@
-"""pytabkit: RealMLP-TD and TabM-D with their defaults, and both with a view to the log loss."""
+"""pytabkit: RealMLP-TD and TabM-D with their defaults, and both tuned for the log loss."""
 
 from typing import Any
 
@@ -12,32 +12,32 @@ from sklearn.impute import SimpleImputer
 from worker import Predict
 
 _METRICS = tabm_interface.Metrics
-BY_LOG_LOSS = {"val_metric_name": "cross_entropy"}  # the default picks the epoch with the fewest errors
+BY_LOG_LOSS = {"val_metric_name": "cross_entropy"}  # the default selects the epoch with the fewest errors
 
 
 def realmlp(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """RealMLP-TD as it comes."""
+    """Fit RealMLP-TD with its defaults."""
     return _fit(RealMLP_TD_Classifier, {}, train, valid, kinds, limits)
 
 
 def realmlp_ce(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """RealMLP-TD as its authors advise for log loss and AUC: no label smoothing, the best epoch by log loss."""
+    """Fit RealMLP-TD as its authors advise for log loss and AUC: no label smoothing, the best epoch by log loss."""
     return _fit(RealMLP_TD_Classifier, {"use_ls": False} | BY_LOG_LOSS, train, valid, kinds, limits)
 
 
 def tabm(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """TabM-D as it comes."""
+    """Fit TabM-D with its defaults."""
     return _fit(TabM_D_Classifier, {}, train, valid, kinds, limits)
 
 
 def tabm_ce(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """TabM-D, the best epoch by log loss: by that of its probabilities, which pytabkit 1.7.3 takes for logits there."""
+    """Fit TabM-D with the best epoch by the log loss of its probabilities, which pytabkit 1.7.3 treats as logits."""
     tabm_interface.Metrics = _MetricsOfProbabilities
     return _fit(TabM_D_Classifier, BY_LOG_LOSS, train, valid, kinds, limits)
 
 
 class _MetricsOfProbabilities(tabm_interface.Metrics):
-    """The metrics of a validation, which expect logits: the logarithms of probabilities are some."""
+    """Compute validation metrics from log-probabilities, which are valid logits."""
 
     @staticmethod
     def apply(y_pred: torch.Tensor, y: torch.Tensor, metric_name: str) -> torch.Tensor:
@@ -49,7 +49,7 @@ def _fit(kind: Any, settings: dict[str, Any], train: Part, valid: Part, kinds: K
     if kinds.numbers:
         imputer.set_output(transform="pandas").fit(train.X[kinds.numbers])
 
-    def take(X: pd.DataFrame) -> pd.DataFrame:  # numbers must not be missing; that they were is told by an indicator
+    def take(X: pd.DataFrame) -> pd.DataFrame:  # missing numbers get an indicator
         numbers = [imputer.transform(X[kinds.numbers])] if kinds.numbers else []
         return pd.concat([*numbers, X[kinds.categories]], axis=1)
 

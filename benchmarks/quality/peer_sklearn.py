@@ -13,7 +13,7 @@ ROUNDS = 2_000
 
 
 def boosting(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Its defaults, at most 2,000 rounds, until ten have not made the log loss on valid better; those ten stay in."""
+    """Fit with defaults, at most 2,000 rounds, until ten rounds have not improved the log loss on valid; those are kept."""
     take = Categories.of(train.X, kinds).cast
     model = HistGradientBoostingClassifier(max_iter=ROUNDS, early_stopping=True, random_state=limits.seed)
     model.fit(take(train.X), train.y, X_val=take(valid.X), y_val=valid.y)
@@ -21,7 +21,7 @@ def boosting(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
 
 
 def logistic(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Its defaults on standardised numbers (missing: median and an indicator) and one-hot categories; valid is not used."""
+    """Fit with defaults on standardized numbers (missing: median and indicator) and one-hot categories, without valid."""
     encoder = make_column_transformer(
         (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), kinds.numbers),
         (OneHotEncoder(handle_unknown="ignore"), kinds.categories),

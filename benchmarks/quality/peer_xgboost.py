@@ -1,4 +1,4 @@
-"""XGBoost: its defaults, at most 2,000 rounds, the best by the log loss on valid; pandas' categories."""
+"""XGBoost: defaults, at most 2,000 rounds, the best by log loss on valid; pandas categories."""
 
 from frames import Categories, Kinds, Limits, Part
 from worker import Predict

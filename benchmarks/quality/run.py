@@ -1,4 +1,4 @@
-"""How good a classifier is, and what it costs to fit: Veritable beside boosted trees, tabular networks and AutoGluon.
+"""Quality and cost of classifiers: Veritable compared with boosted trees, tabular networks and AutoGluon.
 
 Run by `python3 run.py --seeds 0 1 2 3 4 > result.md`; README.md says what is measured. A result that is there is not run again,
 so the command goes on where it was stopped; `--report` alone prints what there is. The result is Markdown.
@@ -42,8 +42,8 @@ PEERS = {
     "autogluon": "peer_autogluon:medium",
     "autogluon_good": "peer_autogluon:good",
 }
-ONLY_BY_NAME = {"tabm_ce", "autogluon_good"}  # as long again as the slowest of the others
-TIMED = {"autogluon", "autogluon_good"}  # take as long as they are given
+ONLY_BY_NAME = {"tabm_ce", "autogluon_good"}  # as slow as all others together
+TIMED = {"autogluon", "autogluon_good"}  # use their whole time budget
 CONTESTANTS = [*OURS, *PEERS]
 
 
@@ -54,7 +54,7 @@ class Run:
     table: str
     seed: int
     contestant: str
-    settings: dict[str, Any]  # a result of other ones does not count
+    settings: dict[str, Any]  # a result with other settings does not count
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where everything lies and how contestants are started."""
+    """Folders and environments of the benchmark."""
 
     folder: Path
     datasets: Path
@@ -75,7 +75,7 @@ class Bench:
 
     @property
     def peers(self) -> Path:
-        """The interpreter of the peers' own environment."""
+        """Interpreter of the peers' environment."""
         return self.folder / "peers" / "bin" / "python"
 
     def table(self, name: str, seed: int) -> Path:
@@ -90,25 +90,25 @@ class Bench:
         return os.environ | dict.fromkeys(pools, str(self.threads)) | here
 
     def set_up(self) -> None:
-        """Make the peers' environment where it is not, or is another one."""
+        """Create the environment of the peers if it does not exist or has changed."""
         wanted, ready = (HERE / "requirements.txt").read_text(), self.folder / "peers" / "ready"
         if not ready.is_file() or ready.read_text() != wanted:
             print("installing the peers", file=sys.stderr)
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.folder / "peers"], check=True)
             install = [str(self.peers), "-m", "pip", "install", "--quiet", "--requirement", str(HERE / "requirements.txt")]
             subprocess.run(install, check=True, stdout=sys.stderr)
-            # fastai asks for it and needs it for pictures alone; beside torch's CPU build its wheel breaks whoever imports it
+            # fastai installs it for images only; with torch's CPU build, importing its wheel fails
             remove = [str(self.peers), "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision"]
             subprocess.run(remove, check=True, stdout=sys.stderr)
             ready.write_text(wanted)
 
     def make(self, tables: Sequence[str], seeds: Sequence[int]) -> None:
-        """The tables' files, where they are not there."""
+        """Make the files of the tables that do not exist."""
         flags = ["--datasets", self.datasets, "--tables", *tables, "--seeds", *map(str, seeds)]
         subprocess.run([self.peers, HERE / "make.py", self.folder / "tables", *flags], check=True, stdout=sys.stderr)
 
     def runs(self, tables: Sequence[str], seeds: Sequence[int], contestants: Sequence[str]) -> Iterator[Run]:
-        """All runs; a seed's over all tables first, so that an interrupted bench says something of each."""
+        """Run everything, one seed on all tables before the next, so that an interrupted benchmark covers all tables."""
         for seed in seeds:
             for table in tables:
                 digest = json.loads(self.table(table, seed).with_suffix(".json").read_text())["digest"]
@@ -121,7 +121,7 @@ class Bench:
                     yield Run(table, seed, who, settings)
 
     def is_done(self, run: Run, *, failed: bool) -> bool:
-        """Whether its result is there; `failed`: one that tells of a failure counts too."""
+        """Return whether the result exists; with `failed`, failures count as results."""
         if not self.result(run).is_file():
             return False
         result = json.loads(self.result(run).read_text())
@@ -135,7 +135,7 @@ class Bench:
         return [str(self.peers), str(HERE / "peer.py"), *own, "--peer", PEERS[run.contestant]]
 
     def run(self, run: Run) -> dict[str, Any]:
-        """One run to its end, well or not; its result is kept, and the log of one that failed."""
+        """Run a contestant; keep its result, and the log if it failed."""
         log = self.folder / "logs" / f"{run.name}.log"
         keys: dict[str, Any] = {"table": run.table, "seed": run.seed, "contestant": run.contestant, "settings": run.settings}
         if run.contestant in self.variants:
@@ -157,7 +157,7 @@ class Bench:
 
 
 def execute(command: list[str], environment: dict[str, str], lines: Any, timeout_seconds: float) -> str | None:
-    """Run a command with all that it starts; returns why it did not end well, if so."""
+    """Run a command with all processes that it starts; return why it failed, or None."""
     options: dict[str, Any] = {"stdout": lines, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=environment, start_new_session=True, **options)
     try:
@@ -177,7 +177,7 @@ def last_line(log: Path) -> str:
 
 
 def state() -> str:
-    """A hash of what makes a classifier of ours, to notice results of different code."""
+    """Return a hash of the code and parameters of Veritable, to detect results of different code."""
     digest = hashlib.sha256((ROOT / "params.yaml").read_bytes())
     for room in ("tables", "models", "training"):
         for path in sorted((ROOT / "src" / "veritable" / room).rglob("*.py")):
@@ -186,7 +186,7 @@ def state() -> str:
 
 
 def speak(result: dict[str, Any]) -> str:
-    """A result in a few words."""
+    """Format a result."""
     if "error" in result:
         return f"failed: {result['error']}"
     test = result["test"]
@@ -197,13 +197,13 @@ def speak(result: dict[str, Any]) -> str:
 
 
 def variant(text: str) -> tuple[str, dict[str, Any]]:
-    """NAME=JSON."""
+    """Parse NAME=JSON."""
     name, _, content = text.partition("=")
     if not re.fullmatch(r"[\w.]+", name) or name in CONTESTANTS:
-        raise argparse.ArgumentTypeError(f"a variant must have a name of its own of letters and digits, however it is '{name}'")
+        raise argparse.ArgumentTypeError(f"a variant must have a new name of letters and digits, but is '{name}'")
     overrides = json.loads(content)
     if not isinstance(overrides, dict):
-        raise argparse.ArgumentTypeError(f"a variant must be a JSON object, however it is {content}")
+        raise argparse.ArgumentTypeError(f"a variant must be a JSON object, but is {content}")
     return name, overrides
 
 
@@ -214,14 +214,19 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2 3 4")
     parser.add_argument("--contestants", nargs="+", metavar="NAME", help=f"default: all but {' '.join(sorted(ONLY_BY_NAME))}")
     parser.add_argument(
-        "--variant", type=variant, action="append", default=[], metavar="NAME=JSON", help="ours with other params of train"
+        "--variant",
+        type=variant,
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="Veritable with other parameters of train",
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=300, help="for AutoGluon, which takes as long as it is given")
-    parser.add_argument("--timeout", type=float, default=7_200, metavar="SECONDS", help="a run that takes longer has failed")
-    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="contestants whose results are run anew")
-    parser.add_argument("--retry", action="store_true", help="runs that failed are run anew")
-    parser.add_argument("--report", action="store_true", help="run nothing, print what there is")
+    parser.add_argument("--seconds", type=float, default=300, help="time budget of AutoGluon")
+    parser.add_argument("--timeout", type=float, default=7_200, metavar="SECONDS", help="a longer run fails")
+    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="contestants whose results are computed again")
+    parser.add_argument("--retry", action="store_true", help="repeat failed runs")
+    parser.add_argument("--report", action="store_true", help="run nothing, print the existing results")
     parser.add_argument("--python", type=Path, default=ROOT / ".venv" / "bin" / "python", help="Veritable's interpreter")
     parser.add_argument("--datasets", type=Path, default=ROOT.parent / "shared" / "datasets")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-quality", help="cache")
@@ -230,13 +235,13 @@ def parse() -> argparse.Namespace:
     if not arguments.report:
         for name in [*(arguments.contestants or []), *arguments.again]:
             if name not in known:
-                parser.error(f"a contestant must be one of {', '.join(sorted(known))}, however it is '{name}'")
+                parser.error(f"a contestant must be one of {', '.join(sorted(known))}, but is '{name}'")
     return arguments
 
 
 def main(arguments: argparse.Namespace) -> None:
     variants = OURS | dict(arguments.variant)
-    python = arguments.python.absolute()  # not resolved: a link into another environment would lose this one
+    python = arguments.python.absolute()  # not resolved: a link would lead out of the environment
     folder, datasets = arguments.folder.resolve(), arguments.datasets.resolve()
     bench = Bench(folder, datasets, python, arguments.threads, arguments.seconds, arguments.timeout, variants)
     tables, seeds, contestants = arguments.tables, arguments.seeds, arguments.contestants
@@ -249,9 +254,7 @@ def main(arguments: argparse.Namespace) -> None:
         for name in ("results", "predictions", "logs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         if set(contestants) & set(variants) and not python.is_file():
-            raise SystemExit(
-                f"Veritable's interpreter must be at '{python}', however there is none. Run `make setup`, or name it: --python."
-            )
+            raise SystemExit(f"Veritable's interpreter '{python}' does not exist. Run `make setup`, or set --python.")
         bench.set_up()
         bench.make(tables, seeds)
         runs = list(bench.runs(tables, seeds, contestants))
@@ -267,5 +270,5 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a run's processes end with ours
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of a run end with this one
     main(parse())

@@ -1,6 +1,6 @@
-"""The tables of the bench: where they lie below `shared/datasets`, what they predict and what is left out of them.
+"""The tables of the benchmark: their files in `shared/datasets`, targets, and dropped columns.
 
-Targets and columns that are left out are those of each table's README there. Plain Python: run.py needs no library.
+Targets and dropped columns are those of the README of each table. Only the standard library is used, as in run.py.
 """
 
 from dataclasses import dataclass
@@ -69,4 +69,4 @@ TABLES = {
     "adult": Spec(_ADULT_FILES, 48_842, "income", ADULT),
     "adult_official": Spec(_ADULT_FILES, 48_842, "income", ADULT, official=True),
 }
-OFFICIAL = [name for name, spec in TABLES.items() if spec.official]  # only when asked for, and in no rank: Adult once more
+OFFICIAL = [name for name, spec in TABLES.items() if spec.official]  # only if named, and in no rank: the same table as Adult

@@ -1,4 +1,4 @@
-"""What the process of every contestant does: read or prepare, fit, predict and judge, each with its cost."""
+"""The process of a contestant: read or prepare, fit, predict and evaluate, with the cost of each."""
 
 import argparse
 import contextlib
@@ -16,7 +16,7 @@ import pandas as pd
 from frames import Kinds, Limits, facts_of, read
 from judge import judge
 
-PREDICTIONS = 3  # of which the quickest counts: the first one warms up
+PREDICTIONS = 3  # the fastest counts; the first warms up
 LIBRARIES = (
     "numpy pandas scikit-learn torch catboost lightgbm xgboost-cpu pytabkit autogluon.tabular pytorch-lightning tabm "
     "rtdl_num_embeddings"
@@ -26,7 +26,7 @@ Predict = Callable[[pd.DataFrame], np.ndarray]
 
 
 class Job(NamedTuple):
-    """One run. `result.json` and `predictions.npz` go into `folder`, which is the run's own."""
+    """One run. `result.json` and `predictions.npz` are written to `folder`, which belongs to this run."""
 
     table: Path
     folder: Path
@@ -34,19 +34,19 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Predictions by part, and what is written of the run."""
+    """Predictions by part, and the facts of the run."""
 
     y_prob: dict[str, np.ndarray]
     result: dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that every contestant takes."""
+    """Add the arguments that every contestant takes."""
     parser.add_argument("table", type=Path, help="made by make.py, its JSON beside it")
     parser.add_argument("folder", type=Path, help="result.json and predictions.npz are written here")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=300, help="for contestants that take as long as they are given")
+    parser.add_argument("--seconds", type=float, default=300, help="time budget, for contestants that have one")
 
 
 def job_of(arguments: argparse.Namespace) -> Job:
@@ -91,14 +91,14 @@ def work(
 
 
 class Cost(NamedTuple):
-    """Seconds, those of children that have ended included."""
+    """Return the CPU seconds, with those of finished child processes."""
 
     wall: float
     cpu: float
 
 
 def clock(function: Callable[[], T]) -> tuple[T, Cost]:
-    """What a function returns, and what it cost."""
+    """Return the result of a function and its cost."""
     wall, cpu = time.perf_counter(), _cpu_seconds()
     value = function()
     return value, Cost(time.perf_counter() - wall, _cpu_seconds() - cpu)
@@ -110,7 +110,7 @@ def _cpu_seconds() -> float:
 
 
 def versions() -> dict[str, str]:
-    """Of the libraries that are here."""
+    """Return the versions of the installed libraries."""
     found = {}
     for name in LIBRARIES.split():
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -119,7 +119,7 @@ def versions() -> dict[str, str]:
 
 
 def write(job: Job, outcome: Outcome) -> None:
-    """The result, and the probabilities beside it: blends can be tried without fitting anything again."""
+    """Write the result, and the probabilities, so that blends can be tried without fitting again."""
     np.savez_compressed(job.folder / "predictions.npz", **{k: np.asarray(v, np.float32) for k, v in outcome.y_prob.items()})
     _say(job, outcome.result)
 
@@ -127,12 +127,12 @@ def write(job: Job, outcome: Outcome) -> None:
 def _say(job: Job, result: dict[str, Any]) -> None:
     partial = job.folder / "result.partial"
     partial.write_text(json.dumps(result))
-    partial.rename(job.folder / "result.json")  # last of all: where it is, the run is whole
+    partial.rename(job.folder / "result.json")  # last: if it exists, the run is complete
 
 
 @contextlib.contextmanager
 def recorded(job: Job) -> Iterator[None]:
-    """An exception becomes the result, in one line; the log has the rest."""
+    """Record an exception as the result, in one line; the log has the traceback."""
     try:
         yield
     except Exception as error:

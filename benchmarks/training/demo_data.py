@@ -1,4 +1,4 @@
-"""Make the demo's encoded parts and settings, as the stages generate and preprocess do.
+"""Make the encoded parts and settings of the demo, as the stages generate and preprocess do.
 
 Run by `.venv/bin/python demo_data.py TASK.npz`.
 """

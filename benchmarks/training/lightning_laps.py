@@ -1,11 +1,11 @@
-"""A Lightning callback that stops the epochs' time."""
+"""A Lightning callback that times the epochs."""
 
 import pytorch_lightning as pl
 from task import Laps
 
 
 class LapsCallback(pl.Callback):
-    """From before the first block is asked for to after the last step; validation and checkpoints come later."""
+    """Times from before the first chunk is requested to after the last step, without validation and checkpoints."""
 
     def __init__(self, laps: Laps):
         self.laps = laps

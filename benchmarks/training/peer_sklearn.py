@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier: the same layers without dropout, which it has not; one logistic output for two classes."""
+"""scikit-learn's MLPClassifier: the same layers without dropout; one logistic output for two classes."""
 
 import warnings
 
@@ -19,6 +19,6 @@ def fit(task: Task, laps: Laps) -> Predict:
         random_state=task.seed,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so few epochs are meant
+        warnings.simplefilter("ignore", ConvergenceWarning)  # few epochs are intended
         network.fit(*task.parts["train"])
     return network.predict

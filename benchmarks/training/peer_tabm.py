@@ -1,5 +1,6 @@
-"""TabM as its authors train it: the loop of example.ipynb in https://github.com/yandex-research/tabm, in its words, with the
-sizes of params.yaml.
+"""TabM as its authors train it, with the sizes of params.yaml.
+
+The loop is copied from example.ipynb in https://github.com/yandex-research/tabm.
 """
 
 import numpy as np

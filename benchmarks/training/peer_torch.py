@@ -1,6 +1,4 @@
-"""Plain torch, as quick as it is without tricks: batches are slices of a shuffled tensor, AdamW is fused, losses are summed on
-the device and read once an epoch. The reference of the bench.
-"""
+"""Plain torch, the reference: batches are slices of a shuffled tensor, AdamW is fused, losses are read once per epoch."""
 
 import numpy as np
 import torch
@@ -10,7 +8,7 @@ from torch import nn
 
 
 def make_network(width: int, n_classes: int, task: Task) -> nn.Sequential:
-    """The demo's net in torch's own modules."""
+    """Build the demo's network from torch modules."""
     layers: list[nn.Module] = []
     for hidden in task.settings["hidden_layer_sizes"]:
         layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(task.settings["dropout"])]

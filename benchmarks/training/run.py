@@ -1,4 +1,4 @@
-"""How fast a network is trained: Veritable beside plain torch, Lightning's defaults, TabM's own loop, Keras and scikit-learn.
+"""Training speed: Veritable compared with plain torch, Lightning's defaults, TabM's own loop, Keras and scikit-learn.
 
 Run by `python3 run.py --repeats 5 > result.md`; README.md says what is measured. The result is Markdown.
 """
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.append(str(HERE.parent / "tables"))
 
-from meter import Cost, measure  # noqa: E402 - the neighbouring bench's
+from meter import Cost, measure  # noqa: E402 - of the benchmark next door
 
 NAMES = {
     "peer_torch": "plain torch",
@@ -39,7 +39,7 @@ LIBRARIES = ("torch", "pytorch-lightning", "tabm", "rtdl_num_embeddings", "sciki
 
 @dataclass(frozen=True)
 class Bench:
-    """Where everything lies and how contestants are started."""
+    """Folders and environments of the benchmark."""
 
     folder: Path
     repeats: int
@@ -50,7 +50,7 @@ class Bench:
 
     @property
     def peers(self) -> Path:
-        """The interpreter of the peers' own environment."""
+        """Interpreter of the peers' environment."""
         return self.folder / "peers" / "bin" / "python"
 
     def environment(self, threads: int) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Bench:
         return os.environ | dict.fromkeys(pools, str(threads)) | tensorflow | quiet | here
 
     def set_up_peers(self) -> None:
-        """Make the peers' environment where it is not, or is another one."""
+        """Create the environment of the peers if it does not exist or has changed."""
         wanted, ready = (HERE / "requirements.txt").read_text(), self.folder / "peers" / "ready"
         if not ready.is_file() or ready.read_text() != wanted:
             print("installing the peers", file=sys.stderr)
@@ -71,19 +71,19 @@ class Bench:
             ready.write_text(wanted)
 
     def steps(self, contestants: Sequence[str], *, threads: int, **flags: Any) -> dict[str, list[dict[str, float]]]:
-        """Of each contestant its runs."""
+        """Return the runs of each contestant."""
         command = [str(self.python), str(HERE / "steps.py"), str(self.folder), "--contestants", *contestants]
         for key, value in {"repeats": self.repeats, "threads": threads, **flags}.items():
             command += [f"--{key.replace('_', '-')}", str(value)]
         done = subprocess.run(command, env=self.environment(threads), capture_output=True, text=True)
         if done.returncode:
-            raise SystemExit(f"{done.stderr[-4000:]}\nsteps must end well, however they ended so: {' '.join(command)}")
+            raise SystemExit(f"{done.stderr[-4000:]}\nthe command failed: {' '.join(command)}")
         found: dict[str, list[dict[str, float]]] = json.loads(done.stdout.splitlines()[-1])
         return found
 
 
 def loops(bench: Bench) -> None:
-    """The demo's net at three batch sizes."""
+    """Time the demo's network at three batch sizes."""
     head("A step of the demo's net (28 columns, 64-64, dropout 0.2, 2 classes), one thread", "batch", "plain torch's")
     contestants = ("peer_torch", "ours", "peer_lightning")
     for batch_size, rows in LOOPS.items():
@@ -91,7 +91,7 @@ def loops(bench: Bench) -> None:
 
 
 def tabm(bench: Bench) -> None:
-    """The default network for a person's own table."""
+    """Time the default network for a user's own table."""
     head("A step of TabM (14 columns, 2 classes, sizes and batch of params.yaml)", "threads", "the authors'")
     size = {"network": "tabm", "width": 14, "rows": TABM_ROWS, "epochs": 3}
     for threads in (1, 2):
@@ -106,7 +106,7 @@ def head(title: str, varied: str, reference: str) -> None:
 
 
 def report(varied: str, runs: dict[str, list[dict[str, float]]]) -> None:
-    """The lines of one size. A ratio is the median of the rounds' own: a round's contestants ran under the same load."""
+    """Print the rows of one size. A ratio is the median over the rounds, whose runs have about the same load."""
     reference = next(iter(runs.values()))
     for who, mine in runs.items():
         wall, cpu, ends = (statistics.median(run[key] for run in mine) for key in ("wall", "cpu", "ends"))
@@ -117,7 +117,7 @@ def report(varied: str, runs: dict[str, list[dict[str, float]]]) -> None:
 
 
 def demo(bench: Bench) -> None:
-    """The demo, each contestant a process of its own."""
+    """Time the demo, each contestant in a separate process."""
     bench.set_up_peers()
     table = bench.folder / "demo.npz"
     subprocess.run([bench.python, HERE / "demo_data.py", table], check=True, env=bench.environment(1), stdout=sys.stderr)
@@ -132,7 +132,7 @@ def demo(bench: Bench) -> None:
                 costs[who].append(cost)
                 said[who].append(json.loads(output.splitlines()[-1]))
     first, process = said["ours"][0], ("process, wall s", "CPU s", "peak MiB")
-    print(f"\n## The demo, each a process of its own, one thread: {first['samples']:,.0f} samples in all epochs\n")
+    print(f"\n## The demo, each in a separate process, one thread: {first['samples']:,.0f} samples in all epochs\n")
     row("contestant", "samples/s of the fit", "fit, wall s", "CPU s", *process, f"accuracy, n = {first['n']:.0f}")
     row("---", *["---:"] * 7)
     for who in DEMO:

@@ -1,4 +1,4 @@
-"""Time the steps of some contestants in one process, in turns. Run by run.py; prints JSON.
+"""Time the steps of contestants alternately in one process. Run by run.py; prints JSON.
 
     .venv/bin/python steps.py FOLDER --network mlp --width 28 --rows 16384 --batch-size 32 --contestants peer_torch ours
 
@@ -23,15 +23,15 @@ VALID_ROWS = 256
 
 
 def make_rows(rows: int, width: int, seed: int) -> Rows:
-    """Two classes, of which the first three columns decide, with noise."""
+    """Return two noisy classes that depend on the first three columns."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((rows, width), dtype=np.float32)
     return X, (X[:, 0] - X[:, 1] * X[:, 2] + rng.standard_normal(rows, dtype=np.float32) > 0).astype(np.int64)
 
 
 def measure(contestant: str, task: Task) -> dict[str, float]:
-    """One fit: microseconds a step (wall, CPU) and milliseconds an epoch's end, medians of its epochs."""
-    torch.use_deterministic_algorithms(False)  # ours asks for it: no other contestant is to pay
+    """Fit once: microseconds per step (wall, CPU) and milliseconds between epochs, as medians over the epochs."""
+    torch.use_deterministic_algorithms(False)  # Veritable sets it; the others must not pay for it
     gc.collect()
     laps = Laps()
     importlib.import_module(contestant).fit(task, laps)

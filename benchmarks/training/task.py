@@ -1,4 +1,4 @@
-"""What every contestant is handed: the rows, the network's settings, and a clock for its epochs. Needs numpy alone.
+"""What every contestant gets: the rows, the settings of the network, and a clock for its epochs. Needs only numpy.
 
 A contestant is a module with a function `fit(task, laps)` that trains a network and returns a function from rows to classes.
 """
@@ -43,13 +43,13 @@ class Task(NamedTuple):
 
 
 def save(path: Path, task: Task) -> None:
-    """The rows as .npz, all else as .json beside it."""
+    """Write the rows as .npz, and everything else as a .json file beside it."""
     np.savez(path, **{f"{name}_{key}": rows for name, part in task.parts.items() for key, rows in zip("Xy", part, strict=True)})
     path.with_suffix(".json").write_text(json.dumps(task._replace(parts={}, folder=".")._asdict()))
 
 
 def load(path: Path, folder: Path) -> Task:
-    """What `save` wrote."""
+    """Read what `save` wrote."""
     with np.load(path) as file:
         parts = {name: (file[f"{name}_X"], file[f"{name}_y"]) for name in ("train", "valid", "test")}
     return Task(**json.loads(path.with_suffix(".json").read_text()) | {"parts": parts, "folder": folder})
@@ -63,19 +63,19 @@ class Laps:
         self.stops: list[tuple[float, float]] = []
 
     def start(self) -> None:
-        """Before an epoch's rows are shuffled."""
+        """Record the time before the rows of an epoch are shuffled."""
         self.starts.append((time.perf_counter(), time.process_time()))
 
     def stop(self) -> None:
-        """After an epoch's last step, before validation."""
+        """Record the time after the last step of an epoch, before validation."""
         self.stops.append((time.perf_counter(), time.process_time()))
 
     @property
     def steps(self) -> np.ndarray:
-        """Of each epoch the seconds of its steps. Shape: (epochs, 2), wall and CPU"""
+        """Seconds of the steps of each epoch. Shape: (epochs, 2), wall and CPU"""
         return np.array(self.stops) - np.array(self.starts)
 
     @property
     def ends(self) -> np.ndarray:
-        """From each epoch's last step to the next epoch's start. Shape: (epochs - 1, 2), wall and CPU"""
+        """Seconds from the last step of an epoch to the start of the next. Shape: (epochs - 1, 2), wall and CPU"""
         return np.array(self.starts[1:]) - np.array(self.stops[:-1])
