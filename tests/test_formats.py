@@ -94,53 +94,53 @@ FORMATS: dict[str, tuple[Callable[[Path], None], str | None]] = {
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    """A copy of this repository. `generate.n_samples` is small, because DVC checks the whole graph."""
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """Return a copy of this repository without outputs."""
     made = copy_of_repository(tmp_path_factory.mktemp("formats") / "veritable")
     (made.root / "data/raw").mkdir(parents=True, exist_ok=True)
     return made
 
 
-def prepare(copy: Toy, environment: dict[str, str] | None = None, **params: str) -> dict[str, bytes]:
+def prepare(repository: Toy, environment: dict[str, str] | None = None, **params: str) -> dict[str, bytes]:
     """Run `dvc repro preprocess` and return the files of the parts."""
     for key, value in (DEFAULTS | params).items():
-        change(copy, f"data.{key}", json.dumps(value) if value != "null" else value)
-    done = copy.dvc("repro", "preprocess", **environment or {})
+        change(repository, f"data.{key}", json.dumps(value) if value != "null" else value)
+    done = repository.dvc("repro", "preprocess", **environment or {})
     assert 0 == done.status, done.text
-    facts = json.loads(copy.read("data/prepared/table.json"))
+    facts = json.loads(repository.read("data/prepared/table.json"))
     assert 90 == facts["rows"], done.text
-    folder = copy.root / "data/prepared"
+    folder = repository.root / "data/prepared"
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*/*.parquet"))}
 
 
-def test_every_file_format(copy: Toy) -> None:
+def test_every_file_format(repository: Toy) -> None:
     """The parts of a table are the same, byte for byte, whatever the format of its file."""
     made = {}
     for name, (write, query) in FORMATS.items():
-        write(copy.root / "data/raw" / name)
-        made[name] = prepare(copy, path=f"data/raw/{name}", query=query or "null")
+        write(repository.root / "data/raw" / name)
+        made[name] = prepare(repository, path=f"data/raw/{name}", query=query or "null")
     assert 3 == len(made["t.csv"])
     assert [] == [name for name, parts in made.items() if parts != made["t.csv"]]
 
 
-def test_rows_in_a_write_ahead_log_are_refused(copy: Toy) -> None:
+def test_rows_in_a_write_ahead_log_are_refused(repository: Toy) -> None:
     """An SQLite file whose log still holds rows is refused with the way out."""
-    path = copy.root / "data/raw/open.db"
+    path = repository.root / "data/raw/open.db"
     base = sqlite3.connect(path)
     base.execute("pragma journal_mode = wal")
     frame().to_sql("customers", base, index=False)
     base.commit()
     assert path.with_name("open.db-wal").stat().st_size
     for key, value in (DEFAULTS | {"path": "data/raw/open.db", "query": QUERY}).items():
-        change(copy, f"data.{key}", json.dumps(value) if value != "null" else value)
-    done = copy.dvc("repro", "preprocess")
+        change(repository, f"data.{key}", json.dumps(value) if value != "null" else value)
+    done = repository.dvc("repro", "preprocess")
     base.close()
     assert 0 != done.status
     assert "'PRAGMA wal_checkpoint(TRUNCATE)'" in done.text
 
 
-def test_postgresql(copy: Toy, postgres: str) -> None:  # noqa: F811
+def test_postgresql(repository: Toy, postgres: str) -> None:  # noqa: F811
     """The rows of a query in a .sql file come from a PostgreSQL server."""
     query = "select i * 1.5 as number, 'ü' || i % 7 as plan, case when i % 3 = 0 then 'yes' else 'no' end as target\n"
-    copy.write("data/raw/ask.sql", query + "from generate_series(1, 90) as i order by i;\n")
-    assert 3 == len(prepare(copy, {PASSWORD: SECRET}, path="data/raw/ask.sql", database=postgres))
+    repository.write("data/raw/ask.sql", query + "from generate_series(1, 90) as i order by i;\n")
+    assert 3 == len(prepare(repository, {PASSWORD: SECRET}, path="data/raw/ask.sql", database=postgres))

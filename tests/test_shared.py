@@ -64,7 +64,6 @@ QUICK = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/datasets is absent")
 @pytest.mark.parametrize("table", TABLES)

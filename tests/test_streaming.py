@@ -413,7 +413,6 @@ print(peak() - before)
 """
 
 
-@pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """Training on 400 MB of encoded rows needs at most train.memory_gib (0.1) and 25 MiB.
 

@@ -73,6 +73,12 @@ def paired_difference(
     ------
     ValueError
         The two arrays do not have the same rows, or have none.
+
+    Examples
+    --------
+    >>> difference = paired_difference(np.array([0.2, 0.4]), np.array([0.5, 0.7]), seed=0)
+    >>> round(difference.value, 3), difference.n
+    (0.3, 2)
     """
     if losses.shape != other_losses.shape or losses.ndim != 1 or losses.size == 0:
         raise ValueError(f"both losses must have Shape (n,), n >= 1, but have {losses.shape} and {other_losses.shape}")

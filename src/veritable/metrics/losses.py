@@ -27,6 +27,11 @@ def log_losses(y_true: NDArray[Any], y_prob: NDArray[Any]) -> FloatArray:
     ------
     ValueError
         The shapes do not match, there is no row, a code is out of range or a probability is invalid.
+
+    Examples
+    --------
+    >>> log_losses(np.array([0, 1]), np.array([[0.5, 0.5], [0.0, 1.0]])).round(4).tolist()
+    [0.6931, 0.0]
     """
     y_true, y_prob = check_probabilities(y_true, y_prob)
     return negative_log(y_prob[np.arange(y_true.size), y_true])
@@ -41,6 +46,11 @@ def brier_losses(y_true: NDArray[Any], y_prob: NDArray[Any]) -> FloatArray:
     ------
     ValueError
         The shapes do not match, there is no row, a code is out of range or a probability is invalid.
+
+    Examples
+    --------
+    >>> brier_losses(np.array([1, 0]), np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
+    [0.25, 1.0]
     """
     y_true, y_prob = check_probabilities(y_true, y_prob)
     if y_prob.shape[1] == 2:

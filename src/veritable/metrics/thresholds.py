@@ -72,6 +72,12 @@ def choose_threshold(
         There is no row, the shapes do not match, a probability is outside [0, 1] or the metric is unknown.
     UserError
         A weight is negative or not finite, or all are 0.
+
+    Examples
+    --------
+    >>> positive = np.array([0.1, 0.2, 0.3, 0.9])
+    >>> choose_threshold(np.array([0, 0, 1, 1]), np.column_stack([1 - positive, positive]), "f1")
+    0.25
     """
     y_true, y_prob = np.asarray(y_true), np.asarray(y_prob, dtype=np.float64)
     if y_prob.ndim != 2 or y_true.shape != y_prob.shape[:1] or y_true.size == 0:
