@@ -1,10 +1,10 @@
-"""What the stage contract and its seal cost, against the same script without them. Run by `python benchmarks/seal.py [RUNS]`.
+"""Measure the cost of the stage contract and its seal. Run by `python benchmarks/seal.py [RUNS]`.
 
-Both scripts of a pair run in turn, bare and sealed, in a temporary repository with this repository's own dvc.yaml (its
-length is part of the cost). The table gives median and least, by the clock and of CPU: the least of CPU is what a
-busy machine disturbs least.
-(a) a stage that writes one line: at most 0.5 s more. (b) a stage that imports torch and Lightning and opens 10,000
-declared files: at most 2 % more in the stage's own function and imports.
+The same script runs bare and sealed, in turns, in a temporary repository with the dvc.yaml of this repository, because its
+length is part of the cost. The table has the median and the minimum of wall time and CPU time. The minimum of CPU time is the
+most reliable value on a busy machine. There are two scripts, each with a goal:
+- a stage that writes one line: at most 0.5 s more;
+- a stage that imports torch and Lightning and opens 10,000 declared files: at most 2 % more in its function and imports.
 """
 
 import os
@@ -52,7 +52,8 @@ ENTRY = """stages:
 """
 
 
-def repository(root: Path) -> None:
+def make_repository(root: Path) -> None:
+    """Make a repository with the code of this one and 10,000 files."""
     shutil.copytree(HERE / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "params.yaml", root)
     for folder in ("stages", "code", "files", "none"):
@@ -63,7 +64,8 @@ def repository(root: Path) -> None:
     subprocess.run([sys.executable, "-m", "compileall", "-q", "src"], cwd=root, check=True)
 
 
-def write(root: Path, script: str, files: str) -> None:
+def write_stage(root: Path, script: str, files: str) -> None:
+    """Write a script as a sealed stage and as a bare script."""
     entry = ENTRY.replace("{files}", files)
     (root / "dvc.yaml").write_text((HERE / "dvc.yaml").read_text().replace("stages:\n", entry, 1))
     (root / "stages/x.py").write_text(script.format(head=SEALED))
@@ -78,7 +80,7 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def run(root: Path, script: str, output: str) -> tuple[float, ...]:
-    """Seconds by the clock and of CPU: of the whole command, and of the stage's function with its imports."""
+    """Run a script. Return wall and CPU seconds of the whole command, then those of the function with its imports."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run([sys.executable, script], cwd=root, env=environment(root), capture_output=True, text=True)
     seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -89,22 +91,24 @@ def run(root: Path, script: str, output: str) -> tuple[float, ...]:
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    print(f"{f'seconds, {runs} runs':<66}{'bare':>8}{'sealed':>8}{'more':>8}")
+    print(f"{f'seconds, {runs} runs':<66}{'bare':>8}{'sealed':>8}{'difference':>12}")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "repository"
         root.mkdir()
-        repository(root)
-        for name, script, files in (("trivial", TRIVIAL, "none"), ("torch, Lightning, 10,000 files", HEAVY, "files")):
-            write(root, script, files)
-            for each in (("bare.py", "bare"), ("stages/x.py", "x")):  # fills the caches
+        make_repository(root)
+        for name, script, files in (("one line", TRIVIAL, "none"), ("torch, Lightning, 10,000 files", HEAVY, "files")):
+            write_stage(root, script, files)
+            for each in (("bare.py", "bare"), ("stages/x.py", "x")):  # fill the caches
                 run(root, *each)
             pairs = [(run(root, "bare.py", "bare"), run(root, "stages/x.py", "x")) for _ in range(runs)]
-            for place, what in enumerate(("in all", "in all, CPU", "function and imports", "function and imports, CPU")):
-                for of, name_of in ((statistics.median, "median"), (min, "least")):
-                    bare, sealed = (of(pair[side][place] for pair in pairs) for side in (0, 1))
+            for place, what in enumerate(
+                ("whole process", "whole process, CPU", "function and imports", "function and imports, CPU")
+            ):
+                for statistic, label in ((statistics.median, "median"), (min, "minimum")):
+                    bare, sealed = (statistic(pair[side][place] for pair in pairs) for side in (0, 1))
                     if bare:
-                        line = f"{name}: {what}, {name_of}"
-                        print(f"{line:<66}{bare:>8.2f}{sealed:>8.2f}{sealed - bare:>8.2f}  {sealed / bare - 1:+.1%}")
+                        line = f"{name}: {what}, {label}"
+                        print(f"{line:<66}{bare:>8.2f}{sealed:>8.2f}{sealed - bare:>12.2f}  {sealed / bare - 1:+.1%}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Where the time of a run goes: each stage of the demo by hand, and what of it is starting Python and importing.
+"""Measure the time of each stage of the demo, and the part of it that is the start of Python and the imports.
 
-Run by `python benchmarks/stages.py [RUNS]` in a repository whose pipeline has run. Medians, in seconds of wall time and of CPU.
+Run by `python benchmarks/stages.py [RUNS]` in a repository whose pipeline has run. The stages run without DVC. The table has
+medians of wall and CPU seconds.
 """
 
 import resource
@@ -11,12 +12,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("generate", "preprocess", "baselines", "train", "tune", "evaluate", "explain", "report")
+STAGES = ("generate", "preprocess", "baselines", "plan", "train", "tune", "evaluate", "explain", "report")
 IMPORTS = "import runpy, sys; sys.path.insert(0, 'src'); runpy.run_path('stages/{stage}.py', run_name='imports')"
 
 
 def measure(command: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a command and its children."""
+    """Run a command. Return the wall and CPU seconds of it and its children."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""What dvc.yaml declares for the running stage is looked up by DVC itself, and handed over by name."""
+"""DVC resolves what dvc.yaml declares for the running stage; the stage gets it by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from veritable.stage.declaration import Declaration, name_of, resolve
 
 @pytest.fixture
 def look_up(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Declaration]:
-    """Resolve stages/x.py with the given entries of dvc.yaml."""
+    """Return a function that resolves stages/x.py with a given dvc.yaml."""
     monkeypatch.delenv("DVC_STAGE", raising=False)
     monkeypatch.chdir(toy.root)
     toy.write("stages/x.py", "")
@@ -35,12 +35,12 @@ def look_up(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Declar
     ],
 )
 def test_a_name_is_the_last_part_of_a_path(declared: str, name: str) -> None:
-    """As it stands in dvc.yaml, before DVC fills in its templates: the name does not change with a param."""
+    """The name comes from the path in dvc.yaml before DVC fills in its templates, so it does not change with a param."""
     assert name == name_of(declared)
 
 
 def test_everything_declared_is_found(toy: Toy, look_up: Callable[[str], Declaration]) -> None:
-    """Deps, outs, metrics and plots by name, params nested as in the file, templates and vars filled in by DVC."""
+    """Deps, outs, metrics and plots are found by name, params nested as in the file; DVC fills in templates and vars."""
     toy.write("params.yaml", "p: {a: 1, flag: no, deep: {b: [1, 2]}}\nwhere: data/in.csv\n")
     toy.write("more.yaml", "q: 3\n")
     found = look_up(
@@ -57,13 +57,13 @@ def test_everything_declared_is_found(toy: Toy, look_up: Callable[[str], Declara
 
 
 def test_yaml_is_read_as_dvc_reads_it(look_up: Callable[[str], Declaration]) -> None:
-    """YAML 1.2: `no` is a word. (Stated above with `flag: no`; here a param that is missing is one sentence.)"""
+    """A missing param is one sentence. (That `no` is a text in YAML 1.2 is tested above.)"""
     with pytest.raises(UserError, match=r"x\.py: Parameters 'p\.gone' are missing from 'params\.yaml'"):
         look_up("stages:\n  x: {cmd: python stages/x.py, params: [p.gone], outs: [out]}\n")
 
 
 def test_unkeyed_params_are_handed_over_beside_the_others(toy: Toy, look_up: Callable[[str], Declaration]) -> None:
-    """`meta: {unkeyed: [...]}` lists params that change no result: they are read as others are, and compared with nothing."""
+    """Params in `meta: {unkeyed: [...]}` are read, but do not count when two declarations are compared."""
     toy.write("params.yaml", "p: {a: 1, b: 2}\nmachine: {threads: 4}\n")
     entry = "stages:\n  x: {cmd: python stages/x.py, meta: {unkeyed: [machine, p.b]}, params: [p.a], outs: [out]}\n"
     found = look_up(entry)
@@ -77,13 +77,13 @@ FAULTS = {
     "no stage": ("stages:\n  y: {cmd: echo, outs: [out]}\n", "no stage in dvc.yaml runs stages/x.py"),
     "several stages": (
         "stages:\n  a: {cmd: python stages/x.py, outs: [a]}\n  b: {cmd: python stages/x.py 2, outs: [b]}\n",
-        "several stages run stages/x.py: a, b. Say which: DVC_STAGE=a python stages/x.py",
+        "several stages run stages/x.py: a, b. Select one: DVC_STAGE=a python stages/x.py",
     ),
     "one name twice": (
         "stages:\n  x: {cmd: python stages/x.py, outs: [a/out, b/out]}\n",
-        "stage 'x': 'a/out' and 'b/out' have the same name, 'out'. Rename one.",
+        "stage 'x' must declare paths with different names, but 'a/out' and 'b/out' are both 'out'. Rename one.",
     ),
-    "unkeyed params that are no list": (
+    "unkeyed params that are not a list": (
         "stages:\n  x: {cmd: python stages/x.py, meta: {unkeyed: p.a}, outs: [out]}\n",
         "stages.x.meta.unkeyed in dvc.yaml must be a list of keys of params.yaml, but is 'p.a'.",
     ),
@@ -91,19 +91,19 @@ FAULTS = {
         "stages:\n  x: {cmd: python stages/x.py, meta: {unkeyed: [p.gone]}, outs: [out]}\n",
         "x.py: Parameters 'p.gone' are missing from 'params.yaml'",
     ),
-    "no YAML": ("stages: [", "x.py: "),
+    "invalid YAML": ("stages: [", "x.py: "),
 }
 
 
 @pytest.mark.parametrize(("dvc_yaml", "words"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_fault_in_dvc_yaml_is_told(look_up: Callable[[str], Declaration], dvc_yaml: str, words: str) -> None:
-    """One sentence, and what to do."""
+def test_a_fault_in_dvc_yaml_is_one_sentence(look_up: Callable[[str], Declaration], dvc_yaml: str, words: str) -> None:
+    """The sentence says what to do."""
     with pytest.raises(UserError) as raised:
         look_up(dvc_yaml)
     assert words in str(raised.value)
 
 
 def test_outside_a_repository_nothing_runs(tmp_path: Path) -> None:
-    """A script that lies in no DVC repository has no declaration."""
+    """A script outside a DVC repository has no declaration."""
     with pytest.raises(UserError, match="must lie in a DVC repository"):
         resolve(tmp_path / "x.py")

@@ -1,4 +1,4 @@
-"""Landlock refuses what no rule grants, to the process and to all it starts."""
+"""Landlock refuses what no rule allows, to the process and its children."""
 
 import os
 import subprocess
@@ -35,8 +35,8 @@ print(
 
 
 @needs_landlock
-def test_only_what_a_rule_grants_is_allowed(tmp_path: Path) -> None:
-    """Files and folders to read, folders to write and rename in; what does not exist is passed over; the rest is denied."""
+def test_only_what_a_rule_allows_is_possible(tmp_path: Path) -> None:
+    """Rules for files and folders to read and for folders to write work, missing paths are skipped, the rest is refused."""
     for folder in ("read", "write"):
         (tmp_path / folder).mkdir()
     for name in ("read/a", "file", "secret"):
@@ -45,7 +45,7 @@ def test_only_what_a_rule_grants_is_allowed(tmp_path: Path) -> None:
     assert "False False False False True True True True\n" == done.stdout, done.stderr
 
 
-@pytest.mark.skipif("CI" not in os.environ, reason="only CI must have the kernel's half of the seal")
+@pytest.mark.skipif("CI" not in os.environ, reason="only CI must have Landlock")
 def test_ci_has_landlock() -> None:
-    """CI runs on a kernel with Landlock, or half of the seal would go untested without a word."""
+    """CI runs on a kernel with Landlock; otherwise that part of the seal would not be tested."""
     assert landlock.abi() > 0

@@ -1,8 +1,11 @@
 """The lint reports files of the pipeline that disagree, with the line to add or remove."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Toy
+from veritable.errors import UserError
 from veritable.stage.lint import find_faults
 
 TRAIN = "      - code/train.txt\n      - data/prepared/contract.json\n"
@@ -36,3 +39,12 @@ def test_a_section_that_no_stage_declares_is_named(demo: Toy) -> None:
     """A section of params.yaml that no stage declares is reported, because it has no effect."""
     demo.write("params.yaml", demo.read("params.yaml") + "\nspare:\n  a: 1\n")
     assert any("'spare'" in finding for finding in find_faults(demo.root))
+
+
+def test_no_repository_is_one_sentence(toy: Toy, tmp_path: Path) -> None:
+    """A folder that is not a DVC repository, or one with an invalid dvc.yaml, is one sentence."""
+    with pytest.raises(UserError, match=r"must be a valid DVC repository in git, but is not: "):
+        find_faults(tmp_path)
+    toy.write("dvc.yaml", "stages: {x: {cmd: 1, oust: []}}")
+    with pytest.raises(UserError, match=r"must be a valid DVC repository in git, but is not: .*dvc\.yaml"):
+        find_faults(toy.root)

@@ -1,4 +1,4 @@
-"""The pipeline as a person meets it: run, change and compare, share, bring a table, make a mistake."""
+"""The pipeline as a user sees it: run, change and compare, share, bring a table, make a mistake."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.pipeline import REPRO, change, ran
 
 
 def test_the_run_ends_with_the_headline(finished: Path) -> None:
-    """The first run runs every stage, and ends with metrics and intervals, what ran and where the report is."""
+    """The first run runs every stage, and prints metrics with intervals, the stages and the path of the report."""
     *_, metrics, stages, report = (finished / "first-run.txt").read_text().strip().splitlines()
     assert re.match(r"Test part, 60 rows: ROC AUC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]; log loss .*accuracy .*F1 ", metrics)
     assert "Stages      ran: code, generate, preprocess, baselines, plan, train, tune, evaluate, explain, report" == stages
@@ -25,7 +25,7 @@ def test_the_run_ends_with_the_headline(finished: Path) -> None:
 
 
 def test_the_second_run_runs_nothing(demo: Toy) -> None:
-    """Run again, only the listing of the code runs, and the headline is that of the first run."""
+    """A second run runs only the stage `code`, and prints the headline of the first run."""
     again = demo.run(*REPRO)
     assert [] == ran(again.text)
     headline = next(line for line in demo.read("first-run.txt").splitlines() if line.startswith("Test part"))
@@ -68,7 +68,7 @@ def test_a_stage_that_is_not_sealed_is_refused(demo: Toy) -> None:
 
 
 def test_make_repro_is_that_run(demo: Toy) -> None:
-    """`make repro` calls it once the environment stands."""
+    """`make repro` is `python -m veritable repro` in the environment."""
     (demo.root / ".venv").symlink_to(sys.prefix)
     made = demo.run("make", "--old-file=.venv/ready", "repro")
     assert 0 == made.status, made.text
@@ -76,12 +76,12 @@ def test_make_repro_is_that_run(demo: Toy) -> None:
 
 
 def test_the_lint_finds_nothing(demo: Toy) -> None:
-    """dvc.yaml, dvc.lock, code/ and params.yaml agree as they are committed."""
+    """dvc.yaml, dvc.lock, code/ and params.yaml of the repository agree."""
     assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
 
 
 def test_the_outputs_name_no_machine(finished: Path) -> None:
-    """No output holds an absolute path."""
+    """No output contains an absolute path."""
     for folder in ("code", "data", "models", "reports"):
         for file in (each for each in (finished / folder).rglob("*") if each.is_file()):
             content = file.read_bytes()
@@ -90,7 +90,7 @@ def test_the_outputs_name_no_machine(finished: Path) -> None:
 
 
 def test_change_and_compare(demo: Toy) -> None:
-    """Two commits can be told apart by metrics, params and plots, and the old one comes back without running."""
+    """Metrics, params and plots of two commits can be compared, and the earlier one comes back without a run."""
     old = (demo.root / "reports/report.html").read_bytes()
     change(demo, "train.mlp.max_epochs", "6")
     assert ["train", "tune", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
@@ -112,7 +112,7 @@ def test_change_and_compare(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
-    """One pushes all; the other clones, pulls and runs nothing; and what the first tried, the second need not run again."""
+    """After a push and a pull, the clone runs nothing, and takes earlier experiments from the run cache."""
     demo.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     demo.commit("a remote")
     demo.git("checkout", "-q", "-b", "a-try")
@@ -138,7 +138,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
-    """`dvc exp run --temp -S` leaves the workspace alone, and `dvc exp show` shows what it made."""
+    """`dvc exp run --temp -S` does not change the workspace, and `dvc exp show` shows its metrics."""
     params = demo.read("params.yaml")
     done = demo.dvc("exp", "run", "--temp", "-S", "train.mlp.max_epochs=2", timeout=200)
     assert 0 == done.status, done.text
@@ -150,7 +150,7 @@ def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_killed_training_resumes(demo: Toy) -> None:
-    """Killed together with its DVC, training goes on from its last epoch and ends with the bytes of an undisturbed run."""
+    """After a kill of training and DVC, a second run resumes at the last epoch and makes the same bytes as one run."""
     change(demo, "train.mlp.max_epochs", "30")
     script = demo.read("params.yaml")
     undisturbed = demo.by_hand("train")
@@ -177,8 +177,8 @@ def test_killed_training_resumes(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_tuning_from_search_to_headline(demo: Toy) -> None:
-    """Searched, killed in the middle of it and gone on with, applied and trained: the same as undisturbed, params.yaml changed
-    in its values alone, and the loss that was promised."""
+    """A search that is killed and resumed ends like an undisturbed one; applying its result changes only values of params.yaml,
+    and training with them has the loss of the search."""
     change(demo, "tune.n_trials", "9")
     change(demo, "train.mlp.max_epochs", "10")
     demo.commit("a search")
@@ -215,7 +215,7 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
 
 
 def test_a_table_of_ones_own(demo: Toy) -> None:
-    """A CSV under data/ and two lines of params.yaml: the breast cancer table, end to end, with classes named by text."""
+    """A CSV in data/ and two lines of params.yaml are enough: the breast cancer table, with classes as texts."""
     frame = load_breast_cancer(as_frame=True).frame
     frame["target"] = frame["target"].map({0: "malignant", 1: "benign"})
     frame.rename(columns={"target": "diagnosis"}).to_csv(demo.root / "data/cancer.csv", index=False)
@@ -233,7 +233,7 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
     done = demo.run(*REPRO, timeout=200)
     assert 0 == done.status, done.text
     metrics = json.loads(demo.read("reports/metrics.json"))
-    assert abs(metrics["rows"] - 569 / 5) <= 2 * 2  # two rows a class
+    assert abs(metrics["rows"] - 569 / 5) <= 2 * 2  # two rows per class
     assert metrics["classifier"]["roc_auc"]["value"] > 0.97
     assert "malignant" in demo.read("reports/report.md")
     assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
@@ -241,7 +241,7 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_more_than_two_classes(demo: Toy) -> None:
-    """Three classes go through every stage."""
+    """Every stage handles three classes."""
     for key, value in {"generate.n_classes": "3", "generate.n_informative": "4"}.items():
         change(demo, key, value)
     done = demo.run(*REPRO, timeout=200)
@@ -273,7 +273,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("what", MISTAKES)
 def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
-    """A mistake gives a sentence without a traceback, exit code 1, and leaves the report as it was."""
+    """A mistake is one sentence without a traceback, with exit code 1, and the report stays as it was."""
     key, value, sentence = MISTAKES[what]
     change(demo, key, value)
     report = (demo.root / "reports/report.html").read_bytes()
@@ -308,7 +308,7 @@ def test_a_bad_table_is_one_sentence(demo: Toy, rows: list[str], sentence: str) 
 
 
 def test_yaml_is_read_as_dvc_reads_it(demo: Toy) -> None:
-    """YAML 1.2: 1e-3 is a number, and a key that stands twice is refused."""
+    """Files are YAML 1.2: 1e-3 is a number, and a duplicate key is refused."""
     change(demo, "train.mlp.learning_rate", "1e-3")
     assert [] == ran(demo.run(*REPRO).text)
     demo.write("params.yaml", demo.read("params.yaml") + "\nevaluate: {}\n")
@@ -351,7 +351,7 @@ def test_the_documentation_does_what_it_says(demo: Toy, page: str) -> None:
 
 
 def test_a_table_beside_the_demo_is_safe(demo: Toy) -> None:
-    """A person's file in data/raw is nobody's output: neither a run nor `make clean` takes it away."""
+    """Neither a run nor `make clean` deletes a user's file in data/raw."""
     demo.write("data/raw/mine.csv", "a,y\n1,2\n")
     change(demo, "generate.seed", "1")
     assert ["generate"] == ran(demo.dvc("repro", "generate").text)
@@ -362,13 +362,13 @@ def test_a_table_beside_the_demo_is_safe(demo: Toy) -> None:
 
 
 def test_mistakes_in_the_files_themselves(demo: Toy) -> None:
-    """A params.yaml that is absent, no mapping or no text, and a run from a subfolder: one sentence each."""
+    """A missing or invalid params.yaml, and a run in a subfolder, are one sentence each."""
     (demo.root / "sub").mkdir()
-    said = [demo.run(*REPRO, cwd="sub")]
+    runs = [demo.run(*REPRO, cwd="sub")]
     for content in (b"[1, 2]\n", b"\xff\xfe\x00", b"train: 5\n"):
         (demo.root / "params.yaml").write_bytes(content)
-        said.append(demo.run(*REPRO))
+        runs.append(demo.run(*REPRO))
     (demo.root / "params.yaml").unlink()
-    said.append(demo.run(*REPRO))
-    assert [1] * 5 == [each.status for each in said]
-    assert [] == [each.text for each in said if "Traceback" in each.text]
+    runs.append(demo.run(*REPRO))
+    assert [1] * 5 == [each.status for each in runs]
+    assert [] == [each.text for each in runs if "Traceback" in each.text]

@@ -45,9 +45,9 @@ OTHER = {
 
 def would_run(copy: Toy, *targets: str) -> list[str]:
     """Return the stages that DVC would run now, each judged only by what it depends on."""
-    said = copy.dvc("repro", "--dry", "--single-item", *targets)
-    assert said.status == 0, said.text
-    return ran(said.text)
+    done = copy.dvc("repro", "--dry", "--single-item", *targets)
+    assert done.status == 0, done.text
+    return ran(done.text)
 
 
 def mutate(path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_changed_dep_runs_its_stages_again(demo: Toy, dep: str) -> None:
         name for name, entry in STAGES.items() for each in entry["deps"] if dep == each or path.startswith(f"{each}/")
     } - {"code"}
     found = would_run(demo, *STAGES)
-    makers = {name for name, entry in STAGES.items() if _makes(entry, path)}  # DVC also mends an output that was touched
+    makers = {name for name, entry in STAGES.items() if _makes(entry, path)}  # DVC also restores a changed output
     assert concerned == set(found) - makers
 
 
@@ -165,8 +165,8 @@ def test_no_needless_run(demo: Toy) -> None:
 def test_cross_validation(demo: Toy) -> None:
     """With folds, the classifier combines the models of all folds, and the report and the metrics show each fold."""
     change(demo, "train.n_splits", "3")
-    said = demo.run(*REPRO)
-    assert said.status == 0, said.text
+    done = demo.run(*REPRO)
+    assert done.status == 0, done.text
     assert 3 == len(list((demo.root / "models/classifier").glob("network-*.safetensors")))
     folds = json.loads(demo.read("reports/metrics.json"))["folds"]
     values = json.loads(demo.read("reports/evaluation/metrics.json"))["folds"]["roc_auc"]["values"]
@@ -184,8 +184,8 @@ def test_warm_start(demo: Toy) -> None:
     shutil.copytree(demo.root / "models/classifier", demo.root / "models/v1")
     change(demo, "train.init", "models/v1")
     change(demo, "train.mlp.max_epochs", "1")
-    said = demo.run(*REPRO)
-    assert "Copied 6 parameters of the network from the earlier classifier." in said
+    done = demo.run(*REPRO)
+    assert "Copied 6 parameters of the network from the earlier classifier." in done
     mutate(demo.root / "models/v1/classifier.json")
     assert ["train"] == would_run(demo, "train")
     change(demo, "train.init", "models/v2")
@@ -235,7 +235,7 @@ def _made(copy: Toy, stage: str) -> dict[str, bytes] | str:
 
 EDITS = {
     "a comment": ("src/veritable/training/fit.py", "\n# a comment\n", []),
-    "a formula of the metrics": ("src/veritable/metrics/metrics.py", "\n_NEW = 1\n", ["evaluate"]),
+    "a formula of the metrics": ("src/veritable/metrics/metrics.py", "\n_NEW = 1\n", ["evaluate", "report"]),
     "the training": (
         "src/veritable/training/fit.py",
         "\n_NEW = 1\n",

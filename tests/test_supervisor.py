@@ -69,9 +69,9 @@ def test_a_change_while_the_stage_ran(toy: Toy, signals: Path, path: str, old: s
     until((signals / "started").exists)
     toy.write(path, toy.read(path).replace(old, new) if old else new)
     (signals / "go").touch()
-    said, _ = running.communicate(timeout=60)
-    assert (1 if words else 0) == running.returncode, said
-    assert words in said
+    output, _ = running.communicate(timeout=60)
+    assert (1 if words else 0) == running.returncode, output
+    assert words in output
     assert (not words) == (toy.root / "out").exists()
 
 
@@ -205,8 +205,8 @@ def test_an_error_says_where_its_params_are_set(toy: Toy) -> None:
 def test_a_missing_input_is_one_sentence(toy: Toy) -> None:
     """A missing input is named with the remedy if the stage is run by hand, without DVC's own check."""
     toy.stage(COPY, "deps: [data/gone.csv]\nouts: [out]")
-    said = "stage 'x' needs data/gone.csv, which does not exist. Run `dvc pull` or `dvc repro`.\n"
-    assert Ran(1, said) == toy.by_hand()
+    message = "stage 'x' needs data/gone.csv, which does not exist. Run `dvc pull` or `dvc repro`.\n"
+    assert Ran(1, message) == toy.by_hand()
 
 
 def test_a_script_must_define_one_function(toy: Toy) -> None:

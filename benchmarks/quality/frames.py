@@ -1,4 +1,4 @@
-"""A table of the benchmark as frames, and preprocessing that several peers share."""
+"""Read a table of the benchmark into frames, and cast categories for several peers. Needs only numpy and pandas."""
 
 import json
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ PART = "part"
 
 
 class Part(NamedTuple):
-    """The rows of one part, in the order of the file.
+    """Rows of one part, in the order of the file.
 
-    Shape: X numbers as float64 and categories as text, NaN where missing; y (n,) int64, places in the table's classes
+    Shape: X (n, columns), numbers as float64 and categories as text, missing values as NaN; y (n,) int64, class codes
     """
 
     X: pd.DataFrame
@@ -22,15 +22,15 @@ class Part(NamedTuple):
 
 
 class Kinds(NamedTuple):
-    """Column names by type, and the number of classes."""
+    """Column names by kind, and the number of classes."""
 
     numbers: list[str]
     categories: list[str]
-    classes: int
+    n_classes: int
 
 
 class Limits(NamedTuple):
-    """Limits of a contestant; `seconds` is for those with a time budget."""
+    """Limits for a contestant. `seconds` is for those that use all the time they get."""
 
     seed: int
     threads: int
@@ -38,13 +38,13 @@ class Limits(NamedTuple):
 
 
 def facts_of(table: Path) -> dict[str, Any]:
-    """Return the facts that make.py wrote: target, classes, numbers, categories."""
+    """Read the facts that make.py wrote about a table: target, classes, numbers, categories."""
     facts: dict[str, Any] = json.loads(table.with_suffix(".json").read_text())
     return facts
 
 
 def read(table: Path) -> dict[str, Part]:
-    """Return the parts of the table by name."""
+    """Read the parts of a table, by name."""
     facts = facts_of(table)
     texts = [*facts["categories"], facts["target"], PART]
     frame = pd.read_csv(
@@ -63,7 +63,7 @@ def read(table: Path) -> dict[str, Part]:
 
 @dataclass(frozen=True)
 class Categories:
-    """Return the categories of the train part for libraries that use pandas' dtype; other levels are missing."""
+    """Categories of the train part, for libraries that use pandas' dtype. A level that is not in train becomes missing."""
 
     dtypes: dict[str, pd.CategoricalDtype]
 

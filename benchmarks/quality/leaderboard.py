@@ -1,4 +1,4 @@
-"""Format the results as Markdown: one table per table, then the ranks over all of them. Run by `run.py --report`."""
+"""Print results as Markdown: a section per table, then the ranks over all tables. Run by `run.py --report`."""
 
 import datetime
 import json
@@ -12,16 +12,20 @@ from typing import Any
 
 from specs import OFFICIAL, TABLES
 
-REFERENCE = "realmlp"  # the contestant whose CPU seconds are the reference
-METRICS = {"roc_auc": ("ROC AUC", 1), "log_loss": ("log loss", -1), "accuracy": ("accuracy", 1)}  # 1: higher is better
-DIGITS = 5  # means that are equal to so many digits share a rank
+REFERENCE = "realmlp"  # contestant whose CPU seconds the others are compared with
+METRICS = {
+    "roc_auc": ("ROC AUC", 1),
+    "log_loss": ("log loss", -1),
+    "accuracy": ("accuracy", 1),
+}  # title, and 1 if higher is better, -1 if lower is
+DIGITS = 5  # means that are equal after rounding share a rank
 Result = dict[str, Any]
 
 
 def load(
     folder: Path, tables: Sequence[str] | None, seeds: Sequence[int] | None, contestants: Sequence[str] | None
 ) -> list[Result]:
-    """Return the existing results of the named tables, seeds and contestants; None: of all."""
+    """Read the results of the given tables, seeds and contestants; None stands for all."""
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     wanted = {"table": tables, "seed": seeds, "contestant": contestants}
     return [each for each in results if all(chosen is None or each[key] in chosen for key, chosen in wanted.items())]
@@ -47,7 +51,7 @@ def report(results: list[Result], order: Sequence[str]) -> None:
 
 
 def print_head(results: list[Result]) -> None:
-    """Print dates, machine and versions, and warn if results are not comparable."""
+    """Print the date, the machine and the versions, and warn if runs are not comparable."""
     today = datetime.datetime.now(tz=datetime.UTC).date()
     threads = ", ".join(map(str, sorted({each["settings"]["threads"] for each in results})))
     print(f"{today}, {threads} threads of {os.cpu_count()} cores, Python {platform.python_version()}.")
@@ -60,22 +64,22 @@ def print_head(results: list[Result]) -> None:
         if "state" in each:
             states[each["contestant"]][each["state"]] += 1
     for name, counted in states.items():
-        told = ", ".join(f"{state} ({runs} runs)" for state, runs in counted.most_common())
-        print(f"{name}: code and params {told}.{' Not the same for all runs!' if len(counted) > 1 else ''}")
+        listed = ", ".join(f"{state} ({runs} runs)" for state, runs in counted.most_common())
+        print(f"{name}: code and params {listed}.{' They differ between runs!' if len(counted) > 1 else ''}")
     if "," in threads:
-        print("Not the same number of threads for all runs!")
+        print("The number of threads differs between runs!")
     digests = defaultdict(set)
     for each in results:
         digests[each["table"], each["seed"]].add(each["settings"]["digest"])
     for (table, seed), found in digests.items():
         if len(found) > 1:
-            print(f"Not the same file for all runs of {table}, seed {seed}!")
+            print(f"The file of {table}, seed {seed}, differs between runs!")
 
 
 def print_table(
     table: str, done: dict[str, dict[int, Result]], contestants: Sequence[str], results: list[Result], seeds: int
 ) -> None:
-    """Print the means of one table over the seeds that each contestant has finished, and the failures."""
+    """Print the means of one table over the seeds that each contestant has finished, and the failed runs."""
     print(f"\n### {table}\n")
     titles = [*(title for title, _ in METRICS.values()), "fit CPU s", "fit wall s", "prepare CPU s", "predict rows/s", "seeds"]
     print(f"| contestant | {' | '.join(titles)} |\n| --- |{' ---: |' * len(titles)}")
@@ -110,12 +114,12 @@ def print_ranks(done: dict[str, dict[str, dict[int, Result]]], contestants: Sequ
             common[table] = sorted(shared)
     pairs = sum(map(len, common.values()))
     print(
-        f"\n### All tables\n\nOver the {pairs} of {tried} pairs of table and seed that all of these contestants have "
-        f"finished, {len(common)} tables: {', '.join(name for name in TABLES if name in common) or 'none'}."
+        f"\n### All tables\n\nAll of these contestants have finished {pairs} of {tried} pairs of table and seed, on "
+        f"{len(common)} tables: {', '.join(name for name in TABLES if name in common) or 'none'}."
     )
     if not common:
         return
-    means = {  # by table, metric and contestant; greater is better
+    means = {  # by table, metric and contestant; higher is better
         table: {
             key: {name: round(sign * mean((done[table][name][s] for s in seeds), key), DIGITS) for name in contestants}
             for key, (_, sign) in METRICS.items()
@@ -133,7 +137,7 @@ def print_ranks(done: dict[str, dict[str, dict[int, Result]]], contestants: Sequ
     }
     titles = [title for title, _ in METRICS.values()]
     head = [*(f"mean rank, {each}" for each in titles), *(f"wins, {each}" for each in titles)]
-    head += ["greatest AUC gap to the best", "fit CPU s", f"/ {REFERENCE}'s"]
+    head += ["largest AUC gap to the best", "fit CPU s", f"/ {REFERENCE}'s"]
     print(f"\n| contestant | {' | '.join(head)} |\n| --- |{' ---: |' * len(head)}")
     for name in contestants:
         cells = [*(f"{ranks[key][name]:.2f}" for key in METRICS), *(str(wins[key][name]) for key in METRICS)]
@@ -148,11 +152,11 @@ def mean(results: Iterable[Result], key: str) -> float:
 
 
 def spread(results: Sequence[Result], key: str) -> str:
-    """Format the standard deviation over the seeds."""
+    """Return the standard deviation over seeds, as text."""
     return f" ± {statistics.stdev(each['test'][key] for each in results):.4f}" if len(results) > 1 else ""
 
 
 def rank(scores: dict[str, float]) -> dict[str, float]:
-    """Rank values from 1 for the largest; equal values share the mean of their ranks."""
+    """Return ranks, 1 for the highest score. Equal scores share the mean of their ranks."""
     ordered = sorted(scores.values(), reverse=True)
     return {name: ordered.index(score) + (ordered.count(score) + 1) / 2 for name, score in scores.items()}

@@ -1,7 +1,7 @@
-"""Make each table's file for each seed: clean columns, and a column "part" that says train, valid or test.
+"""Write a file per table and seed, with clean columns and a column "part" with the values train, valid and test.
 
-Run by `python make.py FOLDER --datasets FOLDER --tables titanic --seeds 0 1`; existing files are kept.
-A JSON file beside each CSV file holds its target, classes, column types, and the hash of the CSV file.
+Run by `python make.py FOLDER --datasets FOLDER --tables titanic --seeds 0 1`. Files that exist are kept. Beside each CSV file
+is a JSON file with the target, the classes, the kinds of the columns and the hash of the CSV file.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from specs import TABLES, Spec
 
 HERE = Path(__file__).resolve().parent
 PART, PARTS = "part", ("train", "valid", "test")
-SHARE = 0.2  # of all rows for test, of the rest for valid
+SHARE = 0.2  # share of all rows for test, and of the rest for valid
 
 
 def read(spec: Spec, datasets: Path) -> list[pd.DataFrame]:
-    """Read each file, with numbers as numbers, everything else as text without quotes, and missing values as NaN."""
+    """Read each file with numbers as numbers, other values as text without quotes, and missing values as NaN."""
     names = spec.columns.split() if spec.columns else None
     frames = [
         pd.read_csv(
@@ -35,12 +35,14 @@ def read(spec: Spec, datasets: Path) -> list[pd.DataFrame]:
     ]
     found = sum(map(len, frames))
     if found != spec.rows:
-        raise SystemExit(f"{', '.join(spec.files)} must have {spec.rows:,} rows, but has {found:,}.")
+        raise SystemExit(
+            f"{', '.join(spec.files)} must have {spec.rows:,} rows, but have {found:,}. Use the datasets of the README."
+        )
     return [clean(frame.drop(columns=list(spec.drop)), spec.target) for frame in frames]
 
 
 def clean(frame: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Return texts without quotes, and labels without a trailing full stop and never as 1.0."""
+    """Remove quotes from texts and the final period from labels, and write integer labels without \".0\"."""
     texts = list(frame.select_dtypes(exclude="number"))
     frame[texts] = frame[texts].apply(lambda column: column.str.strip("'"))
     y = frame[target]
@@ -51,22 +53,22 @@ def clean(frame: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def reduce(frame: pd.DataFrame, spec: Spec) -> pd.DataFrame:
-    """Return a sample of a large table, in the order of the table."""
-    if spec.most_rows is not None:
+    """Draw a sample of a large table, in the order of the table, and drop rare classes."""
+    if spec.max_rows is not None:
         frame = frame.drop_duplicates()
-        kept = np.random.default_rng(0).permutation(len(frame))[: spec.most_rows]
+        kept = np.random.default_rng(0).permutation(len(frame))[: spec.max_rows]
         frame = frame.iloc[np.sort(kept)]
     sizes = frame[spec.target].value_counts()
-    return frame[frame[spec.target].map(sizes) >= spec.fewest_rows].reset_index(drop=True)
+    return frame[frame[spec.target].map(sizes) >= spec.min_class_rows].reset_index(drop=True)
 
 
 def deal(y: pd.Series, seed: int, test: np.ndarray | None = None) -> np.ndarray:
-    """Split the rows by class; a class with one or two rows is in train. Shape: (n,) object
+    """Return the part of each row. Each class is split by itself; one with one or two rows is in train. Shape: (n,) object
 
     Parameters
     ----------
     test
-        Rows that are the test part whatever the seed; None: drawn too.
+        Rows that are the test part for every seed; None: draw the test part too.
     """
     rng = np.random.default_rng(seed)
     train, valid, held_out = PARTS
@@ -87,7 +89,7 @@ def digest(path: Path) -> str:
 
 
 def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
-    """Write the files of a table for seeds whose files do not exist or were made by different code."""
+    """Write the files of a table that do not exist or were made by other code."""
     spec = TABLES[name]
     made_by = digest(Path(__file__)) + digest(HERE / "specs.py")
     missing = []
@@ -119,7 +121,7 @@ def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
         }
         partial = table.with_suffix(".partial")
         partial.write_text(json.dumps(facts, indent=1) + "\n")
-        partial.rename(table.with_suffix(".json"))  # last: a table without its JSON file is made again
+        partial.rename(table.with_suffix(".json"))  # last: a table without this file is written again
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Run one peer on one table. Run by `python peer.py TABLE.csv FOLDER --peer peer_catboost:fit --seed 0 --threads 2`.
 
-A peer is a function `fit(train, valid, kinds, limits)`, in a module of its library, that returns `predict_proba(X)`. What it
-does to its input is part of fitting and of predicting, its imports are not.
+A peer is a function `fit(train, valid, kinds, limits)` that returns `predict_proba(X)`. The measured times include its encoding
+of the input, but not its imports.
 """
 
 import argparse

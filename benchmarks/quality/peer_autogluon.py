@@ -1,8 +1,8 @@
-"""AutoGluon: two presets within the time limit, evaluated by the log loss."""
+"""AutoGluon: two presets with a time limit, evaluated by log loss."""
 
 import tempfile
 
-import autogluon.tabular.models.fastainn.imports_helper  # noqa: F401  (these five it would import while it fits)
+import autogluon.tabular.models.fastainn.imports_helper  # noqa: F401  (otherwise AutoGluon imports these five during the fit)
 import catboost  # noqa: F401
 import lightgbm  # noqa: F401
 import pandas as pd
@@ -16,12 +16,12 @@ CLASS = "(class)"
 
 
 def medium(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Fit boosted trees, forests and two networks once; the weights of their blend are chosen on valid."""
+    """Fit boosted trees, forests and two networks once, and choose the weights of their blend on valid."""
     return _fit(kinds, limits, train_data=_frame(train), tuning_data=_frame(valid), presets="medium_quality")
 
 
 def good(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Fit the same with bagging in eight folds and stacking, then once more, on folds of train and valid."""
+    """Fit the same models bagged over eight folds of train and valid together, stack them and refit them."""
     together = pd.concat([_frame(train), _frame(valid)], ignore_index=True)
     return _fit(kinds, limits, train_data=together, presets="good_quality")
 
@@ -33,11 +33,11 @@ def _frame(part: Part) -> pd.DataFrame:
 def _fit(kinds: Kinds, limits: Limits, **settings: object) -> Predict:
     predictor = TabularPredictor(
         CLASS,
-        problem_type="binary" if kinds.classes == 2 else "multiclass",
+        problem_type="binary" if kinds.n_classes == 2 else "multiclass",
         eval_metric="log_loss",
-        path=tempfile.mkdtemp(),  # in the folder of the run, with which it is deleted
+        path=tempfile.mkdtemp(),  # inside the folder of the run, which is deleted at the end
         verbosity=0,
         learner_kwargs={"random_state": limits.seed},
     )
     predictor.fit(time_limit=limits.seconds, num_cpus=limits.threads, num_gpus=0, **settings)
-    return lambda X: predictor.predict_proba(X).reindex(columns=range(kinds.classes), fill_value=0.0).to_numpy()
+    return lambda X: predictor.predict_proba(X).reindex(columns=range(kinds.n_classes), fill_value=0.0).to_numpy()

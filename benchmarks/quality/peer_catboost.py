@@ -1,4 +1,4 @@
-"""CatBoost: defaults, at most 2,000 rounds, the best by log loss on valid; raw categories."""
+"""CatBoost with its defaults, its own categories and at most 2,000 rounds, of which the best on valid by log loss is kept."""
 
 import pandas as pd
 from catboost import CatBoostClassifier
@@ -9,7 +9,7 @@ ROUNDS, PATIENCE = 2_000, 50
 
 
 def fit(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    def take(X: pd.DataFrame) -> pd.DataFrame:  # CatBoost refuses NaN in a category
+    def take(X: pd.DataFrame) -> pd.DataFrame:  # CatBoost rejects NaN in a category
         return X.assign(**{name: X[name].fillna("(missing)") for name in kinds.categories})
 
     model = CatBoostClassifier(

@@ -1,4 +1,4 @@
-"""LightGBM: defaults, at most 2,000 rounds, the best by log loss on valid; pandas categories."""
+"""LightGBM with its defaults, pandas categories and at most 2,000 rounds, of which the best on valid by log loss is kept."""
 
 from frames import Categories, Kinds, Limits, Part
 from lightgbm import LGBMClassifier, early_stopping

@@ -1,9 +1,9 @@
-"""pytabkit: RealMLP-TD and TabM-D with their defaults, and both tuned for the log loss."""
+"""pytabkit: RealMLP-TD and TabM-D with their defaults, and with settings for the log loss."""
 
 from typing import Any
 
 import pandas as pd
-import pytorch_lightning  # noqa: F401  (RealMLP-TD would import it while it fits)
+import pytorch_lightning  # noqa: F401  (otherwise RealMLP-TD imports it during the fit)
 import torch
 from frames import Kinds, Limits, Part
 from pytabkit import RealMLP_TD_Classifier, TabM_D_Classifier
@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from worker import Predict
 
 _METRICS = tabm_interface.Metrics
-BY_LOG_LOSS = {"val_metric_name": "cross_entropy"}  # the default selects the epoch with the fewest errors
+BY_LOG_LOSS = {"val_metric_name": "cross_entropy"}  # the default selects the epoch with the highest accuracy
 
 
 def realmlp(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
@@ -21,7 +21,7 @@ def realmlp(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
 
 
 def realmlp_ce(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Fit RealMLP-TD as its authors advise for log loss and AUC: no label smoothing, the best epoch by log loss."""
+    """Fit RealMLP-TD as its authors recommend for log loss and AUC: no label smoothing, the best epoch by log loss."""
     return _fit(RealMLP_TD_Classifier, {"use_ls": False} | BY_LOG_LOSS, train, valid, kinds, limits)
 
 
@@ -31,13 +31,13 @@ def tabm(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
 
 
 def tabm_ce(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Fit TabM-D with the best epoch by the log loss of its probabilities, which pytabkit 1.7.3 treats as logits."""
+    """Fit TabM-D and select the epoch by log loss. This corrects pytabkit 1.7.3, which takes its probabilities for logits."""
     tabm_interface.Metrics = _MetricsOfProbabilities
     return _fit(TabM_D_Classifier, BY_LOG_LOSS, train, valid, kinds, limits)
 
 
 class _MetricsOfProbabilities(tabm_interface.Metrics):
-    """Compute validation metrics from log-probabilities, which are valid logits."""
+    """Metrics that get the logarithms of probabilities, which are valid logits."""
 
     @staticmethod
     def apply(y_pred: torch.Tensor, y: torch.Tensor, metric_name: str) -> torch.Tensor:
@@ -49,7 +49,7 @@ def _fit(kind: Any, settings: dict[str, Any], train: Part, valid: Part, kinds: K
     if kinds.numbers:
         imputer.set_output(transform="pandas").fit(train.X[kinds.numbers])
 
-    def take(X: pd.DataFrame) -> pd.DataFrame:  # missing numbers get an indicator
+    def take(X: pd.DataFrame) -> pd.DataFrame:  # numbers must not be missing: they are imputed, with an indicator column
         numbers = [imputer.transform(X[kinds.numbers])] if kinds.numbers else []
         return pd.concat([*numbers, X[kinds.categories]], axis=1)
 

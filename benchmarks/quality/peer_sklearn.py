@@ -1,4 +1,4 @@
-"""scikit-learn: histogram gradient boosting, and logistic regression."""
+"""scikit-learn: histogram gradient boosting and logistic regression."""
 
 from frames import Categories, Kinds, Limits, Part
 from sklearn.compose import make_column_transformer
@@ -13,7 +13,7 @@ ROUNDS = 2_000
 
 
 def boosting(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Fit with defaults, at most 2,000 rounds, until ten rounds have not improved the log loss on valid; those are kept."""
+    """Fit with the defaults and at most 2,000 rounds, until ten have not lowered the log loss on valid. These ten are kept."""
     take = Categories.of(train.X, kinds).cast
     model = HistGradientBoostingClassifier(max_iter=ROUNDS, early_stopping=True, random_state=limits.seed)
     model.fit(take(train.X), train.y, X_val=take(valid.X), y_val=valid.y)
@@ -21,7 +21,7 @@ def boosting(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
 
 
 def logistic(train: Part, valid: Part, kinds: Kinds, limits: Limits) -> Predict:
-    """Fit with defaults on standardized numbers (missing: median and indicator) and one-hot categories, without valid."""
+    """Fit with the defaults, without valid, on one-hot categories and on imputed, standardized numbers."""
     encoder = make_column_transformer(
         (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), kinds.numbers),
         (OneHotEncoder(handle_unknown="ignore"), kinds.categories),

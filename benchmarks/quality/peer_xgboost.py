@@ -1,4 +1,4 @@
-"""XGBoost: defaults, at most 2,000 rounds, the best by log loss on valid; pandas categories."""
+"""XGBoost with its defaults, pandas categories and at most 2,000 rounds, of which the best on valid by log loss is kept."""
 
 from frames import Categories, Kinds, Limits, Part
 from worker import Predict

@@ -1,7 +1,7 @@
-"""Quality and cost of classifiers: Veritable compared with boosted trees, tabular networks and AutoGluon.
+"""Compare quality and cost of Veritable's classifiers with boosted trees, tabular networks and AutoGluon.
 
-Run by `python3 run.py --seeds 0 1 2 3 4 > result.md`; README.md says what is measured. A result that is there is not run again,
-so the command goes on where it was stopped; `--report` alone prints what there is. The result is Markdown.
+Run by `python3 run.py --seeds 0 1 2 3 4 > result.md`; README.md describes what is measured. The output is Markdown. Finished
+runs are not repeated, so the command can be stopped and started again. `--report` prints the finished results only.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from specs import OFFICIAL, TABLES
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-OURS: dict[str, dict[str, Any]] = {  # what differs from the section train of params.yaml
+OURS: dict[str, dict[str, Any]] = {  # changes to the section train of params.yaml
     "ours": {},
     "mlp": {"network": "mlp", "trees": {"n_models": 0}},
 }
@@ -42,8 +42,8 @@ PEERS = {
     "autogluon": "peer_autogluon:medium",
     "autogluon_good": "peer_autogluon:good",
 }
-ONLY_BY_NAME = {"tabm_ce", "autogluon_good"}  # as slow as all others together
-TIMED = {"autogluon", "autogluon_good"}  # use their whole time budget
+ONLY_BY_NAME = {"tabm_ce", "autogluon_good"}  # take twice as long as the slowest of the others
+TIMED = {"autogluon", "autogluon_good"}  # use all the time they get
 CONTESTANTS = [*OURS, *PEERS]
 
 
@@ -63,7 +63,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Bench:
-    """Folders and environments of the benchmark."""
+    """Paths and settings of the benchmark."""
 
     folder: Path
     datasets: Path
@@ -75,7 +75,7 @@ class Bench:
 
     @property
     def peers(self) -> Path:
-        """Interpreter of the peers' environment."""
+        """Interpreter of the environment of the peers."""
         return self.folder / "peers" / "bin" / "python"
 
     def table(self, name: str, seed: int) -> Path:
@@ -90,25 +90,25 @@ class Bench:
         return os.environ | dict.fromkeys(pools, str(self.threads)) | here
 
     def set_up(self) -> None:
-        """Create the environment of the peers if it does not exist or has changed."""
+        """Create the environment of the peers if it does not exist or has other requirements."""
         wanted, ready = (HERE / "requirements.txt").read_text(), self.folder / "peers" / "ready"
         if not ready.is_file() or ready.read_text() != wanted:
             print("installing the peers", file=sys.stderr)
             subprocess.run([sys.executable, "-m", "venv", "--clear", self.folder / "peers"], check=True)
             install = [str(self.peers), "-m", "pip", "install", "--quiet", "--requirement", str(HERE / "requirements.txt")]
             subprocess.run(install, check=True, stdout=sys.stderr)
-            # fastai installs it for images only; with torch's CPU build, importing its wheel fails
+            # fastai requires torchvision but needs it for images only; with the CPU build of torch its import fails
             remove = [str(self.peers), "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision"]
             subprocess.run(remove, check=True, stdout=sys.stderr)
             ready.write_text(wanted)
 
     def make(self, tables: Sequence[str], seeds: Sequence[int]) -> None:
-        """Make the files of the tables that do not exist."""
+        """Write the files of the tables that do not exist."""
         flags = ["--datasets", self.datasets, "--tables", *tables, "--seeds", *map(str, seeds)]
         subprocess.run([self.peers, HERE / "make.py", self.folder / "tables", *flags], check=True, stdout=sys.stderr)
 
     def runs(self, tables: Sequence[str], seeds: Sequence[int], contestants: Sequence[str]) -> Iterator[Run]:
-        """Run everything, one seed on all tables before the next, so that an interrupted benchmark covers all tables."""
+        """Yield all runs, all tables of a seed first, so that an interrupted benchmark has results for each table."""
         for seed in seeds:
             for table in tables:
                 digest = json.loads(self.table(table, seed).with_suffix(".json").read_text())["digest"]
@@ -121,7 +121,7 @@ class Bench:
                     yield Run(table, seed, who, settings)
 
     def is_done(self, run: Run, *, failed: bool) -> bool:
-        """Return whether the result exists; with `failed`, failures count as results."""
+        """Return whether a run has a result; with `failed`, a failure counts as a result."""
         if not self.result(run).is_file():
             return False
         result = json.loads(self.result(run).read_text())
@@ -135,7 +135,7 @@ class Bench:
         return [str(self.peers), str(HERE / "peer.py"), *own, "--peer", PEERS[run.contestant]]
 
     def run(self, run: Run) -> dict[str, Any]:
-        """Run a contestant; keep its result, and the log if it failed."""
+        """Run one contestant and write its result. The log is kept if the run fails."""
         log = self.folder / "logs" / f"{run.name}.log"
         keys: dict[str, Any] = {"table": run.table, "seed": run.seed, "contestant": run.contestant, "settings": run.settings}
         if run.contestant in self.variants:
@@ -144,8 +144,8 @@ class Bench:
             folder = Path(name)
             with log.open("wb") as lines:
                 error = execute(self.command(run, folder), self.environment(folder), lines, self.timeout_seconds)
-            said = folder / "result.json"
-            result = json.loads(said.read_text()) if said.is_file() else {"error": error or last_line(log)}
+            written = folder / "result.json"
+            result = json.loads(written.read_text()) if written.is_file() else {"error": error or last_line(log)}
             if "error" not in result:
                 (folder / "predictions.npz").replace(self.folder / "predictions" / f"{run.name}.npz")
                 log.unlink()
@@ -157,7 +157,7 @@ class Bench:
 
 
 def execute(command: list[str], environment: dict[str, str], lines: Any, timeout_seconds: float) -> str | None:
-    """Run a command with all processes that it starts; return why it failed, or None."""
+    """Run a command. Return the reason of a failure, or None. All processes that it started end with it."""
     options: dict[str, Any] = {"stdout": lines, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=environment, start_new_session=True, **options)
     try:
@@ -166,27 +166,27 @@ def execute(command: list[str], environment: dict[str, str], lines: Any, timeout
         return f"took longer than {timeout_seconds:,.0f} s"
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its own session: also what it left behind, also when we are stopped
+            os.killpg(process.pid, signal.SIGKILL)  # the whole session: also remaining children, also if this script is stopped
         process.wait()
-    return f"ended by signal {-status}, for want of memory?" if status < 0 else None
+    return f"ended by signal {-status}, maybe because memory ran out" if status < 0 else None
 
 
 def last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "ended without a word"
+    return lines[-1][:300] if lines else "ended without output"
 
 
 def state() -> str:
-    """Return a hash of the code and parameters of Veritable, to detect results of different code."""
+    """Return a hash of the code and the params of our classifiers, to detect results of different code."""
     digest = hashlib.sha256((ROOT / "params.yaml").read_bytes())
-    for room in ("tables", "models", "training"):
+    for room in ("tables", "metrics", "models", "training"):
         for path in sorted((ROOT / "src" / "veritable" / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
 
-def speak(result: dict[str, Any]) -> str:
-    """Format a result."""
+def format_result(result: dict[str, Any]) -> str:
+    """Format a result as one line."""
     if "error" in result:
         return f"failed: {result['error']}"
     test = result["test"]
@@ -197,10 +197,10 @@ def speak(result: dict[str, Any]) -> str:
 
 
 def variant(text: str) -> tuple[str, dict[str, Any]]:
-    """Parse NAME=JSON."""
+    """Parse an argument NAME=JSON."""
     name, _, content = text.partition("=")
     if not re.fullmatch(r"[\w.]+", name) or name in CONTESTANTS:
-        raise argparse.ArgumentTypeError(f"a variant must have a new name of letters and digits, but is '{name}'")
+        raise argparse.ArgumentTypeError(f"a variant must have a new name of letters and digits, but has '{name}'")
     overrides = json.loads(content)
     if not isinstance(overrides, dict):
         raise argparse.ArgumentTypeError(f"a variant must be a JSON object, but is {content}")
@@ -214,22 +214,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2 3 4")
     parser.add_argument("--contestants", nargs="+", metavar="NAME", help=f"default: all but {' '.join(sorted(ONLY_BY_NAME))}")
     parser.add_argument(
-        "--variant",
-        type=variant,
-        action="append",
-        default=[],
-        metavar="NAME=JSON",
-        help="Veritable with other parameters of train",
+        "--variant", type=variant, action="append", default=[], metavar="NAME=JSON", help="Veritable with other params of train"
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=300, help="time budget of AutoGluon")
-    parser.add_argument("--timeout", type=float, default=7_200, metavar="SECONDS", help="a longer run fails")
-    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="contestants whose results are computed again")
-    parser.add_argument("--retry", action="store_true", help="repeat failed runs")
-    parser.add_argument("--report", action="store_true", help="run nothing, print the existing results")
+    parser.add_argument("--seconds", type=float, default=300, help="time limit for AutoGluon, which uses all of it")
+    parser.add_argument("--timeout", type=float, default=7_200, metavar="SECONDS", help="a run that takes longer fails")
+    parser.add_argument("--again", nargs="+", default=[], metavar="NAME", help="contestants to run again")
+    parser.add_argument("--retry", action="store_true", help="run failed runs again")
+    parser.add_argument("--report", action="store_true", help="run nothing, print the finished results")
     parser.add_argument("--python", type=Path, default=ROOT / ".venv" / "bin" / "python", help="Veritable's interpreter")
     parser.add_argument("--datasets", type=Path, default=ROOT.parent / "shared" / "datasets")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-quality", help="cache")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-quality", help="cache folder")
     arguments = parser.parse_args()
     known = {*CONTESTANTS, *dict(arguments.variant)}
     if not arguments.report:
@@ -241,7 +236,7 @@ def parse() -> argparse.Namespace:
 
 def main(arguments: argparse.Namespace) -> None:
     variants = OURS | dict(arguments.variant)
-    python = arguments.python.absolute()  # not resolved: a link would lead out of the environment
+    python = arguments.python.absolute()  # not resolved, because the link determines the environment
     folder, datasets = arguments.folder.resolve(), arguments.datasets.resolve()
     bench = Bench(folder, datasets, python, arguments.threads, arguments.seconds, arguments.timeout, variants)
     tables, seeds, contestants = arguments.tables, arguments.seeds, arguments.contestants
@@ -249,12 +244,14 @@ def main(arguments: argparse.Namespace) -> None:
         tables = tables or [name for name in TABLES if name not in OFFICIAL]
         seeds = seeds if seeds is not None else list(range(5))
         given = dict(arguments.variant)
-        everyone = [] if given else [name for name in CONTESTANTS if name not in ONLY_BY_NAME]
-        contestants = list(dict.fromkeys([*(contestants or everyone), *given]))
+        default = [] if given else [name for name in CONTESTANTS if name not in ONLY_BY_NAME]
+        contestants = list(dict.fromkeys([*(contestants or default), *given]))
         for name in ("results", "predictions", "logs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         if set(contestants) & set(variants) and not python.is_file():
-            raise SystemExit(f"Veritable's interpreter '{python}' does not exist. Run `make setup`, or set --python.")
+            raise SystemExit(
+                f"Veritable's interpreter '{python}' does not exist. Run `make setup`, or name another one with --python."
+            )
         bench.set_up()
         bench.make(tables, seeds)
         runs = list(bench.runs(tables, seeds, contestants))
@@ -262,13 +259,13 @@ def main(arguments: argparse.Namespace) -> None:
         for number, run in enumerate(runs, 1):
             if run.contestant not in arguments.again and bench.is_done(run, failed=not arguments.retry):
                 continue
-            said = speak(bench.run(run))
+            line = format_result(bench.run(run))
             minutes = (time.monotonic() - begun) / 60
-            print(f"{minutes:6.1f} min [{number}/{len(runs)}] {run.table} {run.seed} {run.contestant}: {said}", file=sys.stderr)
+            print(f"{minutes:6.1f} min [{number}/{len(runs)}] {run.table} {run.seed} {run.contestant}: {line}", file=sys.stderr)
     results = load(folder / "results", tables, seeds, contestants)
     report(results, [*CONTESTANTS, *variants] if contestants is None else contestants)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of a run end with this one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of a run end too
     main(parse())

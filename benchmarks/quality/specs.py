@@ -1,6 +1,6 @@
-"""The tables of the benchmark: their files in `shared/datasets`, targets, and dropped columns.
+"""The tables of the benchmark: their files below `shared/datasets`, their targets, and columns and rows to drop.
 
-Targets and dropped columns are those of the README of each table. Only the standard library is used, as in run.py.
+Targets and dropped columns follow the README of each dataset. The module needs no library, so that run.py needs none.
 """
 
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ class Spec:
     Attributes
     ----------
     files
-        Read one below the other.
+        Paths of the files, which are concatenated.
     rows
-        Of them together, to notice another version.
+        Number of rows of all files, to detect another version.
     columns
-        Their names where the files have no header line.
+        Column names, if the files have no header line.
     drop
-        Columns that no contestant sees: identifiers and free text.
+        Columns to drop: identifiers and free text.
     official
-        The last file is the test part of every seed.
-    most_rows
-        Equal rows are dropped and so many of the others drawn, the same for every seed; None: all, equal ones too.
-    fewest_rows
-        A class with fewer is left out with its rows.
+        Whether the last file is the test part for every seed.
+    max_rows
+        Number of rows to draw after duplicate rows are dropped, the same for every seed; None: keep all rows.
+    min_class_rows
+        Minimum number of rows of a class; rows of smaller classes are dropped.
     """
 
     files: tuple[str, ...]
@@ -47,8 +47,8 @@ class Spec:
     columns: str | None = None
     drop: tuple[str, ...] = ()
     official: bool = False
-    most_rows: int | None = None
-    fewest_rows: int = 0
+    max_rows: int | None = None
+    min_class_rows: int = 0
 
 
 _ADULT_FILES = ("adult/adult.data", "adult/adult.test")
@@ -63,10 +63,12 @@ TABLES = {
     "nursery": Spec(("nursery/nursery.csv",), 12_960),
     "letter": Spec(("letter/letter.csv",), 20_000),
     "kddcup99_10pct": Spec(
-        ("kddcup99_10pct/kddcup.data_10_percent.gz",), 494_021, "label", KDD, most_rows=20_000, fewest_rows=10
+        ("kddcup99_10pct/kddcup.data_10_percent.gz",), 494_021, "label", KDD, max_rows=20_000, min_class_rows=10
     ),
     "electricity": Spec(("electricity/electricity.csv",), 45_312),
     "adult": Spec(_ADULT_FILES, 48_842, "income", ADULT),
     "adult_official": Spec(_ADULT_FILES, 48_842, "income", ADULT, official=True),
 }
-OFFICIAL = [name for name, spec in TABLES.items() if spec.official]  # only if named, and in no rank: the same table as Adult
+OFFICIAL = [
+    name for name, spec in TABLES.items() if spec.official
+]  # only if named, and without ranks, because they repeat Adult

@@ -1,4 +1,4 @@
-"""The process of a contestant: read or prepare, fit, predict and evaluate, with the cost of each."""
+"""Steps of every contestant's process: read or prepare, fit, predict and judge, each with its cost."""
 
 import argparse
 import contextlib
@@ -16,7 +16,7 @@ import pandas as pd
 from frames import Kinds, Limits, facts_of, read
 from judge import judge
 
-PREDICTIONS = 3  # the fastest counts; the first warms up
+PREDICTIONS = 3  # number of predictions; the fastest counts, because the first one warms up
 LIBRARIES = (
     "numpy pandas scikit-learn torch catboost lightgbm xgboost-cpu pytabkit autogluon.tabular pytorch-lightning tabm "
     "rtdl_num_embeddings"
@@ -26,7 +26,7 @@ Predict = Callable[[pd.DataFrame], np.ndarray]
 
 
 class Job(NamedTuple):
-    """One run. `result.json` and `predictions.npz` are written to `folder`, which belongs to this run."""
+    """One run. It writes `result.json` and `predictions.npz` into `folder`, which no other run uses."""
 
     table: Path
     folder: Path
@@ -34,19 +34,19 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Predictions by part, and the facts of the run."""
+    """Predictions by part, and the content of `result.json`."""
 
     y_prob: dict[str, np.ndarray]
     result: dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every contestant takes."""
-    parser.add_argument("table", type=Path, help="made by make.py, its JSON beside it")
-    parser.add_argument("folder", type=Path, help="result.json and predictions.npz are written here")
+    """Add the arguments that all contestants have."""
+    parser.add_argument("table", type=Path, help="CSV file made by make.py, beside its JSON file")
+    parser.add_argument("folder", type=Path, help="folder for result.json and predictions.npz")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=300, help="time budget, for contestants that have one")
+    parser.add_argument("--seconds", type=float, default=300, help="time limit, for contestants that use all the time they get")
 
 
 def job_of(arguments: argparse.Namespace) -> Job:
@@ -58,14 +58,14 @@ def work(
     fit: Callable[[Any, Kinds, Limits], Predict],
     prepare: Callable[[Job], Any] | None = None,
 ) -> Outcome:
-    """Fit and judge.
+    """Prepare, fit, predict and judge.
 
     Parameters
     ----------
     fit
-        Takes what was prepared and returns a function from raw rows to probabilities, in the order of the table's classes.
+        Function of the prepared table that returns a function from raw rows to probabilities, in the order of the classes.
     prepare
-        Makes of the file what `fit` takes; None: it takes the parts as frames, and reading them is the preparation.
+        Function that prepares the file for `fit`; None: `fit` gets the parts as frames, and preparing is reading them.
     """
     facts = facts_of(job.table)
     kinds = Kinds(facts["numbers"], facts["categories"], len(facts["classes"]))
@@ -91,14 +91,14 @@ def work(
 
 
 class Cost(NamedTuple):
-    """Return the CPU seconds, with those of finished child processes."""
+    """Wall and CPU seconds, including those of child processes that have ended."""
 
     wall: float
     cpu: float
 
 
 def clock(function: Callable[[], T]) -> tuple[T, Cost]:
-    """Return the result of a function and its cost."""
+    """Call a function. Return its result and its cost."""
     wall, cpu = time.perf_counter(), _cpu_seconds()
     value = function()
     return value, Cost(time.perf_counter() - wall, _cpu_seconds() - cpu)
@@ -119,23 +119,23 @@ def versions() -> dict[str, str]:
 
 
 def write(job: Job, outcome: Outcome) -> None:
-    """Write the result, and the probabilities, so that blends can be tried without fitting again."""
+    """Write the result, and the probabilities, with which blends can be tried without another fit."""
     np.savez_compressed(job.folder / "predictions.npz", **{k: np.asarray(v, np.float32) for k, v in outcome.y_prob.items()})
-    _say(job, outcome.result)
+    _write_result(job, outcome.result)
 
 
-def _say(job: Job, result: dict[str, Any]) -> None:
+def _write_result(job: Job, result: dict[str, Any]) -> None:
     partial = job.folder / "result.partial"
     partial.write_text(json.dumps(result))
-    partial.rename(job.folder / "result.json")  # last: if it exists, the run is complete
+    partial.rename(job.folder / "result.json")  # last: if the file exists, the run is complete
 
 
 @contextlib.contextmanager
 def recorded(job: Job) -> Iterator[None]:
-    """Record an exception as the result, in one line; the log has the traceback."""
+    """Write an exception as the result, in one line. The log has the traceback."""
     try:
         yield
     except Exception as error:
         traceback.print_exc()
         first = (str(error).strip().splitlines() or [""])[0]
-        _say(job, {"error": f"{type(error).__name__}: {first}"[:300]})
+        _write_result(job, {"error": f"{type(error).__name__}: {first}"[:300]})

@@ -1,4 +1,4 @@
-"""Fit the demo's network with one contestant. Run by `python demo.py CONTESTANT TASK.npz FOLDER`; prints JSON."""
+"""Fit the network of the demo with one contestant. Run by `python demo.py CONTESTANT TASK.npz FOLDER`; prints JSON."""
 
 import importlib
 import json
@@ -11,7 +11,7 @@ from task import Laps, load
 
 def main(contestant: str, path: Path, folder: Path) -> None:
     task = load(path, folder)
-    fit = importlib.import_module(contestant).fit  # imports count for the process, not for the fit
+    fit = importlib.import_module(contestant).fit  # imports are not part of the time of the fit
     wall, cpu = time.perf_counter(), time.process_time()
     predict = fit(task, Laps())
     seconds = {"fit_wall": time.perf_counter() - wall, "fit_cpu": time.process_time() - cpu}

@@ -1,11 +1,11 @@
-"""A Lightning callback that times the epochs."""
+"""Lightning callback that measures the time of the steps of each epoch."""
 
 import pytorch_lightning as pl
 from task import Laps
 
 
 class LapsCallback(pl.Callback):
-    """Times from before the first chunk is requested to after the last step, without validation and checkpoints."""
+    """Callback that records an epoch from before its first batch to after its last step, without validation and checkpoints."""
 
     def __init__(self, laps: Laps):
         self.laps = laps

@@ -1,4 +1,4 @@
-"""Keras on TensorFlow, as in its guide: Sequential, compile, fit. Runs in the separate environment of the peers."""
+"""Keras on TensorFlow as in its guide: Sequential, compile, fit. Runs in the environment of the peers."""
 
 import keras
 import numpy as np

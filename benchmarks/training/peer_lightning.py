@@ -1,4 +1,4 @@
-"""Lightning, as in its guide: `Trainer()` with all defaults, a DataLoader, `self.log` of the losses."""
+"""Lightning as in its guide: `Trainer()` with its defaults, a DataLoader, `self.log` of the losses."""
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class Module(pl.LightningModule):
-    """A network with cross-entropy and AdamW."""
+    """Module with cross-entropy and AdamW."""
 
     def __init__(self, network: nn.Module, task: Task):
         super().__init__()

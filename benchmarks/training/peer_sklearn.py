@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier: the same layers without dropout; one logistic output for two classes."""
+"""scikit-learn's MLPClassifier: the same layers with one logistic output for two classes. It does not support dropout."""
 
 import warnings
 
@@ -15,7 +15,7 @@ def fit(task: Task, laps: Laps) -> Predict:
         batch_size=settings["batch_size"],
         learning_rate_init=settings["learning_rate"],
         max_iter=settings["max_epochs"],
-        n_iter_no_change=settings["max_epochs"],  # trains all epochs
+        n_iter_no_change=settings["max_epochs"],  # train all epochs
         random_state=task.seed,
     )
     with warnings.catch_warnings():

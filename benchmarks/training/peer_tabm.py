@@ -1,13 +1,13 @@
 """TabM as its authors train it, with the sizes of params.yaml.
 
-The loop is copied from example.ipynb in https://github.com/yandex-research/tabm.
+The loop and its names are those of example.ipynb in https://github.com/yandex-research/tabm.
 """
 
 import numpy as np
 import rtdl_num_embeddings
 import tabm
 import torch
-import torch._dynamo  # torch.optim would import it later, within the time that is measured
+import torch._dynamo  # otherwise torch.optim imports it during the measured time
 from task import Laps, Predict, Task
 from torch import Tensor, nn
 

@@ -1,6 +1,6 @@
-"""Training speed: Veritable compared with plain torch, Lightning's defaults, TabM's own loop, Keras and scikit-learn.
+"""Compare the training speed of Veritable with plain torch, Lightning's defaults, TabM's own loop, Keras and scikit-learn.
 
-Run by `python3 run.py --repeats 5 > result.md`; README.md says what is measured. The result is Markdown.
+Run by `python3 run.py --repeats 5 > result.md`; README.md describes what is measured. The output is Markdown.
 """
 
 import argparse
@@ -39,7 +39,7 @@ LIBRARIES = ("torch", "pytorch-lightning", "tabm", "rtdl_num_embeddings", "sciki
 
 @dataclass(frozen=True)
 class Bench:
-    """Folders and environments of the benchmark."""
+    """Paths and settings of the benchmark."""
 
     folder: Path
     repeats: int
@@ -50,7 +50,7 @@ class Bench:
 
     @property
     def peers(self) -> Path:
-        """Interpreter of the peers' environment."""
+        """Interpreter of the environment of the peers."""
         return self.folder / "peers" / "bin" / "python"
 
     def environment(self, threads: int) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Bench:
         return os.environ | dict.fromkeys(pools, str(threads)) | tensorflow | quiet | here
 
     def set_up_peers(self) -> None:
-        """Create the environment of the peers if it does not exist or has changed."""
+        """Create the environment of the peers if it does not exist or has other requirements."""
         wanted, ready = (HERE / "requirements.txt").read_text(), self.folder / "peers" / "ready"
         if not ready.is_file() or ready.read_text() != wanted:
             print("installing the peers", file=sys.stderr)
@@ -71,28 +71,28 @@ class Bench:
             ready.write_text(wanted)
 
     def steps(self, contestants: Sequence[str], *, threads: int, **flags: Any) -> dict[str, list[dict[str, float]]]:
-        """Return the runs of each contestant."""
+        """Run steps.py. Return the runs of each contestant."""
         command = [str(self.python), str(HERE / "steps.py"), str(self.folder), "--contestants", *contestants]
         for key, value in {"repeats": self.repeats, "threads": threads, **flags}.items():
             command += [f"--{key.replace('_', '-')}", str(value)]
         done = subprocess.run(command, env=self.environment(threads), capture_output=True, text=True)
         if done.returncode:
-            raise SystemExit(f"{done.stderr[-4000:]}\nthe command failed: {' '.join(command)}")
+            raise SystemExit(f"{done.stderr[-4000:]}\nThe command failed with exit code {done.returncode}: {' '.join(command)}")
         found: dict[str, list[dict[str, float]]] = json.loads(done.stdout.splitlines()[-1])
         return found
 
 
 def loops(bench: Bench) -> None:
-    """Time the demo's network at three batch sizes."""
-    head("A step of the demo's net (28 columns, 64-64, dropout 0.2, 2 classes), one thread", "batch", "plain torch's")
+    """Measure the network of the demo at three batch sizes."""
+    head("A step of the network of the demo (28 columns, 64-64, dropout 0.2, 2 classes), one thread", "batch", "plain torch's")
     contestants = ("peer_torch", "ours", "peer_lightning")
     for batch_size, rows in LOOPS.items():
         report(f"{batch_size:,}", bench.steps(contestants, threads=1, batch_size=batch_size, rows=rows))
 
 
 def tabm(bench: Bench) -> None:
-    """Time the default network for a user's own table."""
-    head("A step of TabM (14 columns, 2 classes, sizes and batch of params.yaml)", "threads", "the authors'")
+    """Measure the default network for a table of the user."""
+    head("A step of TabM (14 columns, 2 classes, sizes and batch size of params.yaml)", "threads", "the authors'")
     size = {"network": "tabm", "width": 14, "rows": TABM_ROWS, "epochs": 3}
     for threads in (1, 2):
         report(str(threads), bench.steps(("peer_tabm", "ours"), threads=threads, **size))
@@ -101,12 +101,12 @@ def tabm(bench: Bench) -> None:
 def head(title: str, varied: str, reference: str) -> None:
     ratios = (f"wall / {reference}", f"CPU / {reference}", "from, to")
     print(f"\n## {title}\n")
-    row(varied, "contestant", "wall us a step", "CPU us a step", *ratios, "ms between epochs")
+    row(varied, "contestant", "wall us per step", "CPU us per step", *ratios, "ms between epochs")
     row("---:", "---", *["---:"] * 4, "---", "---:")
 
 
 def report(varied: str, runs: dict[str, list[dict[str, float]]]) -> None:
-    """Print the rows of one size. A ratio is the median over the rounds, whose runs have about the same load."""
+    """Print the lines of one size. A ratio is the median over rounds, because the fits of a round ran under the same load."""
     reference = next(iter(runs.values()))
     for who, mine in runs.items():
         wall, cpu, ends = (statistics.median(run[key] for run in mine) for key in ("wall", "cpu", "ends"))
@@ -117,12 +117,12 @@ def report(varied: str, runs: dict[str, list[dict[str, float]]]) -> None:
 
 
 def demo(bench: Bench) -> None:
-    """Time the demo, each contestant in a separate process."""
+    """Measure the demo, with a process per contestant."""
     bench.set_up_peers()
     table = bench.folder / "demo.npz"
     subprocess.run([bench.python, HERE / "demo_data.py", table], check=True, env=bench.environment(1), stdout=sys.stderr)
     costs: dict[str, list[Cost]] = {who: [] for who in DEMO}
-    said: dict[str, list[dict[str, float]]] = {who: [] for who in DEMO}
+    results: dict[str, list[dict[str, float]]] = {who: [] for who in DEMO}
     for turn in range(bench.repeats + 1):
         for who in DEMO:
             python = bench.peers if who == "peer_keras" else bench.python
@@ -130,13 +130,15 @@ def demo(bench: Bench) -> None:
                 cost, output = measure([str(python), str(HERE / "demo.py"), who, str(table), out], bench.environment(1))
             if turn:  # the first round fills the page cache and compiles
                 costs[who].append(cost)
-                said[who].append(json.loads(output.splitlines()[-1]))
-    first, process = said["ours"][0], ("process, wall s", "CPU s", "peak MiB")
-    print(f"\n## The demo, each in a separate process, one thread: {first['samples']:,.0f} samples in all epochs\n")
+                results[who].append(json.loads(output.splitlines()[-1]))
+    first, process = results["ours"][0], ("process, wall s", "CPU s", "peak MiB")
+    print(f"\n## The demo, a process per contestant, one thread: {first['samples']:,.0f} samples in all epochs\n")
     row("contestant", "samples/s of the fit", "fit, wall s", "CPU s", *process, f"accuracy, n = {first['n']:.0f}")
     row("---", *["---:"] * 7)
     for who in DEMO:
-        fit, cpu, accuracy = (statistics.median(run[key] for run in said[who]) for key in ("fit_wall", "fit_cpu", "accuracy"))
+        fit, cpu, accuracy = (
+            statistics.median(run[key] for run in results[who]) for key in ("fit_wall", "fit_cpu", "accuracy")
+        )
         cost = Cost(*(statistics.median(column) for column in zip(*costs[who], strict=True)))
         process = (f"{cost.wall_seconds:.1f}", f"{cost.cpu_seconds:.1f}", f"{cost.peak_bytes / 2**20:,.0f}")
         row(NAMES[who], f"{first['samples'] / fit:,.0f}", f"{fit:.2f}", f"{cpu:.2f}", *process, f"{accuracy:.3f}")
@@ -166,7 +168,7 @@ def main(arguments: argparse.Namespace) -> None:
     if "demo" in arguments.only:
         bench.set_up_peers()
     print(f"{datetime.datetime.now(tz=datetime.UTC).date()}, {machine()}, Python {platform.python_version()}.")
-    print(f"Medians of {bench.repeats} runs each, in turns. {versions(bench.python, LIBRARIES)}", end="")
+    print(f"Medians of {bench.repeats} alternated runs. {versions(bench.python, LIBRARIES)}", end="")
     print(f"; {versions(bench.peers, ('tensorflow-cpu', 'keras'))}." if "demo" in arguments.only else ".")
     for part in arguments.only:
         PARTS[part](bench)
@@ -176,5 +178,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-training", help="cache")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-training", help="cache folder")
     main(parser.parse_args())

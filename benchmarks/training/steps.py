@@ -1,8 +1,8 @@
-"""Time the steps of contestants alternately in one process. Run by run.py; prints JSON.
+"""Measure the time per step of several contestants, which alternate in one process. Run by run.py; prints JSON.
 
     .venv/bin/python steps.py FOLDER --network mlp --width 28 --rows 16384 --batch-size 32 --contestants peer_torch ours
 
-A round that does not count comes first, and of each fit the first epoch does not count: caches and lazy imports are theirs.
+The first round and the first epoch of each fit are dropped, because they fill caches and import lazily.
 """
 
 import argparse
@@ -23,15 +23,15 @@ VALID_ROWS = 256
 
 
 def make_rows(rows: int, width: int, seed: int) -> Rows:
-    """Return two noisy classes that depend on the first three columns."""
+    """Make random rows of two classes that depend on the first three columns, with noise."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((rows, width), dtype=np.float32)
     return X, (X[:, 0] - X[:, 1] * X[:, 2] + rng.standard_normal(rows, dtype=np.float32) > 0).astype(np.int64)
 
 
 def measure(contestant: str, task: Task) -> dict[str, float]:
-    """Fit once: microseconds per step (wall, CPU) and milliseconds between epochs, as medians over the epochs."""
-    torch.use_deterministic_algorithms(False)  # Veritable sets it; the others must not pay for it
+    """Fit once. Return wall and CPU microseconds per step and milliseconds between epochs, as medians over epochs."""
+    torch.use_deterministic_algorithms(False)  # ours sets it, and it must not slow down other contestants
     gc.collect()
     laps = Laps()
     importlib.import_module(contestant).fit(task, laps)
@@ -64,8 +64,8 @@ if __name__ == "__main__":
     parser.add_argument("--network", choices=("mlp", "tabm"), default="mlp")
     parser.add_argument("--width", type=int, default=28)
     parser.add_argument("--rows", type=int, default=16_384)
-    parser.add_argument("--batch-size", type=int, help="by default that of params.yaml")
-    parser.add_argument("--epochs", type=int, default=4, help="three or more")
+    parser.add_argument("--batch-size", type=int, help="default: that of params.yaml")
+    parser.add_argument("--epochs", type=int, default=4, help="3 or more")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--contestants", nargs="+", default=["peer_torch", "ours", "peer_lightning"])

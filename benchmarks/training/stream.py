@@ -154,9 +154,9 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--memory-gib", type=float, default=0.25)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-training", help="cache")
-    parser.add_argument("--make", type=Path, metavar="TABLE", help="used by itself")
-    parser.add_argument("--fit", nargs=4, metavar=("TABLE", "BATCH", "EPOCHS", "GIB"), help="used by itself")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "veritable-training", help="cache folder")
+    parser.add_argument("--make", type=Path, metavar="TABLE", help="for internal use")
+    parser.add_argument("--fit", nargs=4, metavar=("TABLE", "BATCH", "EPOCHS", "GIB"), help="for internal use")
     found = parser.parse_args()
     if found.make:
         make(found.make, found.rows)

@@ -1,4 +1,4 @@
-"""What every contestant gets: the rows, the settings of the network, and a clock for its epochs. Needs only numpy.
+"""The input of every contestant: rows, settings of the network, and a clock for its epochs. Needs only numpy.
 
 A contestant is a module with a function `fit(task, laps)` that trains a network and returns a function from rows to classes.
 """
@@ -21,13 +21,13 @@ class Task(NamedTuple):
     Attributes
     ----------
     parts
-        X, y of train, valid and, where there is one, test. Shape: X (rows, width) float32, y (rows,) int64
+        X and y of train, valid and optionally test. Shape: X (rows, width) float32, y (rows,) int64
     network
-        mlp or tabm.
+        "mlp" or "tabm".
     settings
-        The network's section below `train` in params.yaml.
+        Section of the network in `train` of params.yaml.
     folder
-        For what is written on the way.
+        Folder for temporary files.
     """
 
     parts: dict[str, Rows]
@@ -43,7 +43,7 @@ class Task(NamedTuple):
 
 
 def save(path: Path, task: Task) -> None:
-    """Write the rows as .npz, and everything else as a .json file beside it."""
+    """Write the rows as .npz, and everything else as .json beside it."""
     np.savez(path, **{f"{name}_{key}": rows for name, part in task.parts.items() for key, rows in zip("Xy", part, strict=True)})
     path.with_suffix(".json").write_text(json.dumps(task._replace(parts={}, folder=".")._asdict()))
 
@@ -56,18 +56,18 @@ def load(path: Path, folder: Path) -> Task:
 
 
 class Laps:
-    """Wall and CPU seconds at the start of each epoch, and at the end of its last step."""
+    """Clock that records wall and CPU seconds at the start of each epoch and at the end of its last step."""
 
     def __init__(self) -> None:
         self.starts: list[tuple[float, float]] = []
         self.stops: list[tuple[float, float]] = []
 
     def start(self) -> None:
-        """Record the time before the rows of an epoch are shuffled."""
+        """Record the start of an epoch, before its rows are shuffled."""
         self.starts.append((time.perf_counter(), time.process_time()))
 
     def stop(self) -> None:
-        """Record the time after the last step of an epoch, before validation."""
+        """Record the end of the last step of an epoch, before validation."""
         self.stops.append((time.perf_counter(), time.process_time()))
 
     @property
@@ -77,5 +77,5 @@ class Laps:
 
     @property
     def ends(self) -> np.ndarray:
-        """Seconds from the last step of an epoch to the start of the next. Shape: (epochs - 1, 2), wall and CPU"""
+        """Seconds from the last step of each epoch to the start of the next one. Shape: (epochs - 1, 2), wall and CPU"""
         return np.array(self.starts[1:]) - np.array(self.stops[:-1])

@@ -71,12 +71,16 @@ def check_sealed(root: Path) -> None:
     UserError
         One is not, and its `meta` does not say why.
     """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo:
-        for stage in repo.index.stages:
-            if hasattr(stage, "name") and (fault := seal_fault(stage)):
-                raise UserError(fault)
+    try:
+        with Repo(str(root)) as repo:
+            stages = [stage for stage in repo.index.stages if hasattr(stage, "name")]
+    except DvcException:  # `dvc repro` reports it
+        return
+    if fault := next(filter(None, map(seal_fault, stages)), None):
+        raise UserError(fault)
 
 
 def _shorten(command: Any) -> str:

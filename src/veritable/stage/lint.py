@@ -4,16 +4,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from veritable.errors import UserError
 from veritable.stage.commands import seal_fault, sealed_script
 from veritable.stage.declaration import unkeyed_of
 from veritable.stage.seal import within
 
 
 def find_faults(root: Path) -> list[str]:
-    """Return a sentence for each fault, with the line to add or remove."""
+    """Return a sentence for each fault, with the line to add or remove.
+
+    Raises
+    ------
+    UserError
+        The folder is not a DVC repository in git, or its dvc.yaml or params.yaml is invalid.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        return _find_faults(root)
+    except DvcException as error:
+        raise UserError(f"{root.name}/ must be a valid DVC repository in git, but is not: {error}.") from error
+
+
+def _find_faults(root: Path) -> list[str]:
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
+        if not hasattr(repo.scm, "gitpython"):
+            raise UserError(f"{root.name}/ must be a git repository, but is not. Run `git init`.")
         stages = [stage for stage in repo.index.stages if hasattr(stage, "name")]
         made = [out.fs_path for out in repo.index.outs]
         in_git = {str(root / each) for each in repo.scm.gitpython.repo.git.ls_files("--cached", "--", ".").splitlines()}
