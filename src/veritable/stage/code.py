@@ -98,7 +98,7 @@ def _parse(path: Path) -> ast.Module:
 
 
 def syntax_hash(path: Path) -> str:
-    """Return a hash of a module that comments and layout do not change."""
+    """Return a hash of the code of a module, without its comments and layout."""
     return hashlib.sha256(ast.dump(_parse(path)).encode()).hexdigest()[:16]
 
 

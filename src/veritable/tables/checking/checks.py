@@ -347,7 +347,7 @@ def _texts_among_numbers(survey: ColumnSurvey) -> str:
 
 
 def _find_sentinel(present: np.ndarray) -> float | None:
-    """Return a usual code for missing values that is far from the other values of the column, and not rare."""
+    """Return a customary code for missing values that is far from the other values of the column, and not rare."""
     if len(present) < 50:
         return None
     low, high = float(present.min()), float(present.max())

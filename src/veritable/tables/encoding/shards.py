@@ -67,7 +67,7 @@ class PartsWriter:
         list(self._pool.map(lambda writer, own: writer.write(rows.take(own)), self._writers, chosen))
 
     def _draw_shards(self, row: np.ndarray, parts: np.ndarray) -> np.ndarray:
-        """Draw a shard of its part for each row by a hash of the row number, -1 for a row that is left out. Shape: (n,)"""
+        """Draw a shard of its part for each row by a hash of the row number, -1 for an excluded row. Shape: (n,)"""
         part = np.where(parts == EXCLUDED, 0, parts)
         drawn = hashing.mix(row.astype(np.uint64) ^ np.uint64(self._seed))
         drawn %= np.diff(self._first_shard).astype(np.uint64)[part]
