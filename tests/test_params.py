@@ -13,6 +13,7 @@ from tests.rooms import ROOT, section
 from veritable.cli.sections import SECTIONS, check_params
 from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
+from veritable.metrics.params import ThresholdParams
 from veritable.params import ParamsError, Section
 from veritable.training.params import TrainParams
 
@@ -423,3 +424,9 @@ def test_key_with_the_name_of_a_type() -> None:
     """An unknown key with the name of a type, as pydantic names a branch of a union, is rejected like any other."""
     expected = "params.yaml has no key 'train.int'. Did you mean 'train.init'?"
     assert expected == refusal("train", section("train") | {"int": 1})
+
+
+def test_an_integer_that_python_cannot_write() -> None:
+    """An integer of 5,000 digits, as YAML reads a long hexadecimal number, is refused in one sentence."""
+    with pytest.raises(ParamsError, match=r"'threshold.metric' in params.yaml must be .*, but is an integer of more than"):
+        ThresholdParams.parse("threshold", {"metric": 16**5000})

@@ -22,7 +22,17 @@ _RULES = {  # pydantic's messages repeat the value
 }
 
 _MAX_LENGTH = 300
-_REPR = reprlib.Repr()  # shortens nested and long values
+
+
+class _Repr(reprlib.Repr):
+    """Shorten nested and long values."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Represent an integer; Python refuses to write one with more than 4,300 digits."""
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else "an integer of more than 3,000 digits"
+
+
+_REPR = _Repr()
 _REPR.maxlevel, _REPR.maxstring, _REPR.maxlong, _REPR.maxother = 3, 120, 40, 120
 
 

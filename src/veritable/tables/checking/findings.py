@@ -1,4 +1,4 @@
-"""Findings: the results of the checks of a table, as sentences for the terminal, for reports/findings.json and for the report.
+"""Findings: the results of the checks of a table, as sentences for the terminal and the report.
 
 docs/tables.md lists the codes; a test compares it with this module.
 """
