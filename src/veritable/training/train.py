@@ -125,8 +125,6 @@ def train_classifier(inputs: TrainingInputs, callback: EpochCallback | None = No
     ----------
     callback
         Called after each epoch of the first network: see `fit`.
-    threads
-        Number of CPU threads; None: `choose_threads` for a network, one per core for trees.
 
     Raises
     ------
