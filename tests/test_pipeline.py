@@ -93,7 +93,7 @@ def test_change_and_compare(demo: Toy) -> None:
     """Metrics, params and plots of two commits can be compared, and the earlier one comes back without a run."""
     old = (demo.root / "reports/report.html").read_bytes()
     change(demo, "train.mlp.max_epochs", "6")
-    assert ["train", "tune", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
+    assert ["plan", "train", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
     assert 0 != metrics["classifier.log_loss.value"]["diff"]
@@ -153,8 +153,9 @@ def test_killed_training_resumes(demo: Toy) -> None:
     """After a kill of training and DVC, a second run resumes at the last epoch and makes the same bytes as one run."""
     change(demo, "train.mlp.max_epochs", "30")
     script = demo.read("params.yaml")
-    undisturbed = demo.by_hand("train")
-    assert 0 == undisturbed.status, undisturbed.text
+    for stage in ("plan", "train"):
+        undisturbed = demo.by_hand(stage)
+        assert 0 == undisturbed.status, undisturbed.text
     expected = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
     process = demo.start(sys.executable, "-m", "dvc", "repro", "train")
     checkpoint = demo.root / ".dvc/tmp/stages/train/scratch/network-1/resume.ckpt"
@@ -183,8 +184,9 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
     change(demo, "train.mlp.max_epochs", "10")
     demo.commit("a search")
     before = demo.read("params.yaml")
-    undisturbed = demo.by_hand("tune")
-    assert 0 == undisturbed.status, undisturbed.text
+    for stage in ("plan", "tune"):
+        undisturbed = demo.by_hand(stage)
+        assert 0 == undisturbed.status, undisturbed.text
     expected = {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
     process = demo.start(sys.executable, "-m", "dvc", "repro", "tune")
     checkpoint = demo.root / ".dvc/tmp/stages/tune/scratch/trial-7/network-1/resume.ckpt"

@@ -50,7 +50,7 @@ def shares(parts: np.ndarray) -> list[float]:
 
 @given(problems())
 def test_stratified(problem: Problem) -> None:
-    """Every part has each class; valid and test have their share of it to within three rows, and mostly two."""
+    """Every part has each class; valid and test have their share of it to within two rows, or four with unusual shares."""
     y, valid, test, seed = problem
     parts = dealt(y, valid, test, seed)
     assert {TRAIN, VALID, TEST} == set(parts.tolist())
@@ -58,7 +58,7 @@ def test_stratified(problem: Problem) -> None:
         own = parts[y == code]
         counts = np.bincount(own, minlength=3)
         assert 1 <= counts.min()
-        tolerance = 2 if valid <= 0.3 and test <= 0.3 else 3
+        tolerance = 2 if valid <= 0.3 and test <= 0.3 else 4  # however small a share is, a class gives the part a row
         assert tolerance >= abs(counts[VALID] - valid * len(own))
         assert tolerance >= abs(counts[TEST] - test * len(own))
 

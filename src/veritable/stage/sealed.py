@@ -62,7 +62,7 @@ def _with_file_of_params(message: str, files: Sequence[str], params: dict[str, o
     """Say in which file the params are set that a message names; the rooms do not know the file."""
     names = [os.path.relpath(file) for file in files]
     named = re.search(rf"\b({'|'.join(map(re.escape, params))})\.\w", message) if params else None
-    if named is None or any(name in message for name in names):
+    if named is None or any(name in message for name in (*names, "dvc.yaml")):
         return message
     return f"{message} Params are set in {' and '.join(names)}."
 
