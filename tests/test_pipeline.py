@@ -199,14 +199,14 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
     resumed = demo.dvc("repro", "tune", timeout=200)
     assert 0 == resumed.status, resumed.text
     assert expected == {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
-    assert "Tried 9 sets of params" in resumed.text
+    assert "Tried 9 parameter sets" in resumed.text
 
     applied = demo.run(sys.executable, "-m", "veritable", "apply")
     assert 0 == applied.status, applied.text
     best = json.loads(expected["best.json"])
     lines = dict(re.findall(r"^(\S+) .* -> (.*)$", applied.text, re.MULTILINE))
-    knobs = {f"train.{key}": value for key, value in best["best"]["knobs"].items()}
-    assert knobs | {"tune.n_trials": 0} == {key: json.loads(value) for key, value in lines.items()}
+    params = {f"train.{key}": value for key, value in best["best"]["params"].items()}
+    assert params | {"tune.n_trials": 0} == {key: json.loads(value) for key, value in lines.items()}
     after = demo.read("params.yaml").splitlines()
     changed = [number for number, line in enumerate(before.splitlines()) if line != after[number]]
     assert len(lines) == len(changed)

@@ -296,7 +296,7 @@ def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
 
 
 def test_sensitive_columns_do_not_train_again(demo: Toy) -> None:
-    """Naming sensitive columns runs only the stages that evaluate and report them; the plan that `train` uses stays the same."""
+    """Naming sensitive columns runs only the stages that evaluate and report them, and the plan, which stays the same."""
     change(demo, "data.sensitive", "[feature_0]")
     assert ["preprocess", "plan", "evaluate", "report"] == ran(demo.dvc("repro", timeout=200).text)
     assert (demo.root / "reports/evaluation/groups.json").is_file()
