@@ -1,4 +1,4 @@
-"""Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning nor shap.
+"""Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning, shap nor Vega.
 
 Nothing is marked by hand. A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a
 process or makes a large table. A file whose imports reach a library that takes seconds to import is not even collected by
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_LIBRARIES = {"pytorch_lightning", "shap", "veritable.explanation.library"}  # the last one imports shap
+SLOW_LIBRARIES = {"pytorch_lightning", "shap", "vl_convert", "veritable.explanation.library"}  # the last one imports shap
 SLOW_FIXTURES = {"template", "finished", "repository", "postgres", "browser"}
 SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
@@ -28,13 +28,13 @@ _running: list[str] = []  # the quick test that runs
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--quick", action="store_true", help="Run only tests that start no process and need neither Lightning nor shap."
+        "--quick", action="store_true", help="Run only tests that start no process and need neither Lightning, shap nor Vega."
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("all", deadline=None)  # a busy machine may be slow
-    settings.register_profile("quick", deadline=None, max_examples=20)
+    settings.register_profile("quick", deadline=None, max_examples=8)
     settings.load_profile("quick" if config.getoption("quick") else "all")
     if config.getoption("quick"):
         sys.addaudithook(_refuse_processes)
@@ -82,6 +82,11 @@ def _refuse_processes(event: str, arguments: tuple[Any, ...]) -> None:
     counts_cores = event == "subprocess.Popen" and arguments[1] == ["cat", "/proc/cpuinfo"]  # joblib, below scikit-learn
     if event in PROCESS_EVENTS and _running and not counts_cores:
         raise RuntimeError(f"{_running[-1]} must not start a process: {event} {arguments[:2]}. Add what it uses to {__name__}.")
+
+
+def examples(count: int) -> int:
+    """Return the number of examples for a hypothesis test that needs `count` in the whole suite; a quick run draws fewer."""
+    return max(1, count * settings.default.max_examples // 100)
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.quick import examples
 from tests.rooms import InMemory, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
 from veritable.tables.splitting.assign import Assignment, assign
@@ -87,7 +88,7 @@ def long_tables(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
     return frame, first
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(long_tables(), st.sampled_from([{}, {"id": "key"}, {"group": "who"}, {"group": "who", "id": "key"}]), st.integers(1, 50))
 def test_rows_added_at_the_end_move_no_earlier_row(case: tuple[pd.DataFrame, int], roles: dict[str, str], rows: int) -> None:
     """The parts of the first rows do not depend on the rows behind them, or on the size of the batches."""

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.memory import growth_bytes
+from tests.quick import examples
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, texts, write
 from veritable.tables.reading import delimited, stream
@@ -36,7 +37,7 @@ FIELD = st.text(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(FIELD, min_size=n, max_size=n), min_size=1, max_size=8)),
     delimiter=st.sampled_from(",;\t|"),

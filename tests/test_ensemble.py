@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.quick import examples
 from tests.rooms import prepared
 from tests.training import NETWORKS, spec_of, train_plan, trees_of
 from veritable.models.classifier import NETWORK_CLASSES as KNOWN
@@ -193,7 +194,7 @@ def any_members(draw: st.DrawFn) -> tuple[Ensemble, list[int], int]:
     return one, cardinalities, seed
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(any_members(), st.integers(1, 700), st.integers(1, 300), st.booleans())
 def test_any_company(made: tuple[Ensemble, list[int], int], n: int, size: int, by_column: bool) -> None:
     """The probabilities of a row have the same bits in any order, batch, memory layout and set of rows."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.quick import examples
 from tests.rooms import HOSTILE
 from tests.sources import refused, rows, write
 from veritable.tables.reading import stream
@@ -20,7 +21,7 @@ def as_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=st.lists(st.fixed_dictionaries({"x": VALUE}, optional={"y": VALUE}), min_size=1, max_size=6), ascii_only=st.booleans()
 )

@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from tests.memory import growth_bytes
+from tests.quick import examples
 from veritable.errors import UserError
 from veritable.metrics.intervals import paired_difference, percentile_interval, resample_weights
 from veritable.metrics.losses import brier_losses, log_losses
@@ -67,7 +68,7 @@ def by_scikit_learn(y_true, y_prob, y_pred, weights):
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(weighted_predictions())
 def test_every_metric_under_any_weights_is_that_of_scikit_learn(rows):
     """Every metric for any weights, with ties and absent classes, equals that of scikit-learn with sample_weight."""
@@ -79,7 +80,7 @@ def test_every_metric_under_any_weights_is_that_of_scikit_learn(rows):
         np.testing.assert_allclose(measured[name], expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(weighted_predictions())
 def test_weighted_metrics_are_those_of_scikit_learn(rows):
     """With row weights, the value of every metric equals that of scikit-learn with sample_weight; n is the number of rows."""

@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.making import native_tables, text_tables
+from tests.quick import examples
 from tests.rooms import InMemory, batched, data_params, prepare_file
 from veritable.errors import TableError
 from veritable.tables.encoding.encoder import columns_of
 from veritable.tables.prepare import prepare
 from veritable.tables.reading.open import open_table
 
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def params_of(names: list[str]) -> dict[str, Any]:

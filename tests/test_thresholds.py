@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from tests.quick import examples
 from veritable.metrics.thresholds import choose_threshold, predict_classes
 
 BY_SCIKIT_LEARN = {
@@ -22,7 +23,7 @@ def binary(y_score):
     return np.stack([1 - score, score], axis=1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.45, 0.5, 0.62, 0.9, 1.0])), min_size=2, max_size=25
@@ -45,7 +46,7 @@ def test_no_threshold_is_better(rows, metric):
         assert np.abs(best - 0.5).min() == pytest.approx(abs(chosen - 0.5))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.62, 1.0]), st.sampled_from([0.0, 0.5, 1.0, 3.7])),
