@@ -221,9 +221,8 @@ def _start(declaration: Declaration, work: Path, lock: int) -> int:
             pass_fds=[lock],
         )
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # the terminal sends it to both: the child ends, and this process cleans up
+        # The terminal sends SIGINT to both processes: the child ends, and this one cleans up.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=_end_if_refused, args=(child, work / "temporary" / "refused"), daemon=True).start()
         status = child.wait()
     finally:
