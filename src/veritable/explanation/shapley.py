@@ -29,7 +29,7 @@ def attribute(
 ) -> shap.Explanation:
     """Estimate how much each column changes the class probabilities of a row, compared with their mean on the background.
 
-    The values of a row sum to its prediction minus the base value, up to rounding, and do not depend on the other explained rows.
+    The values of a row sum to its prediction minus the base value, up to rounding. They do not depend on the other rows.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def attribute(
 
     Returns
     -------
-    shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the standard
-    error of the values as estimates of those against all rows that the background is drawn from: it includes the choice of the
-    background rows and that of the orders. It has m - 1 degrees of freedom.
+    shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the
+    standard error of the values as estimates of those against all rows that the background is drawn from: it includes the
+    choice of the background rows and that of the orders. It has m - 1 degrees of freedom.
     """
     predicted, base = predict(rows), predict(background)
     shape = len(background), len(blocks), base.shape[1]
@@ -81,8 +81,8 @@ def _walk(
 ) -> np.ndarray:
     """Return how much the prediction changes when each column is switched, for several walks.
 
-    The switch of a column whose value is equal at both ends changes nothing, and after the last of the other columns the walk is
-    at its end. Neither needs a prediction.
+    The switch of a column whose value is equal at both ends changes nothing, and after the last of the other columns the walk
+    is at its end. Neither needs a prediction.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> fl
 
 
 def worst_relative_error(explanation: shap.Explanation) -> float:
-    """Return the largest standard error of a row divided by its largest absolute attribution, for the row with the worst ratio."""
+    """Return the largest standard error of a row over its largest absolute attribution, for the row where this is worst."""
     errors, values = (np.abs(each).max(axis=(1, 2)) for each in (explanation.error_std, explanation.values))
     return float(np.divide(errors, values, out=np.zeros_like(errors), where=values > 0).max())
 
