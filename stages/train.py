@@ -33,7 +33,7 @@ def train(stage: Stage) -> None:
     folder = stage.outputs["classifier"]
     classifier.save(folder)
     trained.history.to_csv(folder / "history.csv", index=False)
-    for fold in range(plan.n_splits):
+    for fold in range(trained.held_out.n_folds):
         rows = np.flatnonzero(trained.held_out.fold == fold)
         predictions = PartPredictions.from_part(part.take(rows), classifier.decide(y_prob[rows]), y_prob[rows])
         predictions.write(folder / f"fold-{fold + 1}.parquet", classifier.classes)

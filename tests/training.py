@@ -24,16 +24,17 @@ RECIPE = {
 }  # fmt: skip
 BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
 SMALL: dict[str, Any] = {  # a section `train` that trains quickly
-    "network": "mlp", "n_networks": 1, "n_splits": 0, "init": "models/v1", "freeze": [], "calibrate": False,
+    "network": "mlp", "blend": [], "n_networks": 1, "n_splits": 0, "refit": False, "init": "models/v1", "freeze": [],
     "class_weight": "none", "accelerator": "cpu", "precision": "32-true",
     "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_layer_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
     "tabm": {"k": 3, **BLOCKS, **RECIPE},
     "trees": {
-        "n_models": 0, "n_estimators": 20, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 4,
+        "n_models": 1, "n_estimators": 20, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 4,
         "min_data_in_leaf": 5, "bagging_fraction": 0.8, "feature_fraction": 0.8, "max_bin": 255, "lambda_l2": 0.0,
     },
+    "forest": {"n_estimators": 5, "min_samples_leaf": 1},
 }  # fmt: skip
 NETWORKS = ("mlp", "resnet", "tabm")
 FACTS = TableFacts(n_classes=2, n_rows={"train": 200, "valid": 60}, width=8, weighted=False)

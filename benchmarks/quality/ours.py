@@ -59,7 +59,7 @@ class Ours:
         """Run the stage train."""
         params = TrainParams.parse("train", merge(self.knobs["train"], {"seed": limits.seed} | self.overrides))
         facts = TableFacts.from_json(prepared.contract.to_json(), prepared.facts | {"width": len(prepared.encoder.names)})
-        plan = plan_training(params, facts, demo=False, has_init=False)
+        plan = plan_training(params, facts, has_init=False)
         scratch = self.job.folder / "scratch"
         scratch.mkdir()
         train, valid = self.parts["train"], self.parts["valid"]
