@@ -42,9 +42,8 @@ def choose_weights(scores: Sequence[np.ndarray], part: Part, seed: int) -> list[
     kept = np.arange(len(scores))
     prior = prior_weights(len(scores))
     while True:
-        found = _minimize(
-            [each[rows] for i, each in enumerate(scores) if i in kept], part.y[rows], weight, prior[kept] / prior[kept].sum()
-        )
+        used = [each[rows] for i, each in enumerate(scores) if i in kept]
+        found = _minimize(used, part.y[rows], weight, prior[kept] / prior[kept].sum())
         heavy = found >= MIN_SHARE * found.sum()
         if heavy.all():
             break
