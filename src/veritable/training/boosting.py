@@ -1,6 +1,7 @@
 """Boosted trees on encoded rows: LightGBM models of different kinds, on different samples of rows and columns."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import lightgbm as lgb
@@ -8,7 +9,7 @@ import numpy as np
 
 from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part
-from veritable.training.class_weights import complete_classes, row_weights
+from veritable.training.class_weights import row_weights, weigh
 from veritable.training.learner import Fitted
 from veritable.training.plan import TrainPlan
 
@@ -49,8 +50,9 @@ class BoostingLearner:
         self.threads = threads or 0
 
     def fit(self, train: Part, valid: Part, number: int) -> Fitted:
-        train_set = self._dataset(complete_classes(train, self.n_classes))
-        valid_set = self._dataset(valid, reference=train_set)
+        train_set = self._dataset(weigh(train, self.plan.class_weight, self.n_classes))
+        weighed = replace(valid, weight=row_weights(valid, self.plan.class_weight, self.n_classes))
+        valid_set = self._dataset(weighed, reference=train_set)
         stop = lgb.early_stopping(self.params.early_stopping_rounds, verbose=False)
         settings = self._settings(len(train), number)
         booster = lgb.train(settings, train_set, self.params.n_estimators, valid_sets=[valid_set], callbacks=[stop])
@@ -58,7 +60,7 @@ class BoostingLearner:
 
     def refit(self, pool: Part, fits: Sequence[Fitted]) -> Trees:
         rounds = max(1, round(float(np.mean([each.setting for each in fits]))))
-        train_set = self._dataset(complete_classes(pool, self.n_classes))
+        train_set = self._dataset(weigh(pool, self.plan.class_weight, self.n_classes))
         return Trees.from_booster(lgb.train(self._settings(len(pool), len(fits)), train_set, rounds))
 
     def _settings(self, n_rows: int, fold: int) -> dict[str, Any]:
@@ -108,6 +110,5 @@ class BoostingLearner:
         return variations[self.number % len(variations)]
 
     def _dataset(self, part: Part, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        weight = row_weights(part, self.plan.class_weight, self.n_classes)
         settings = {"max_bin": self.params.max_bin, "verbose": -1}
-        return lgb.Dataset(part.X, part.y, reference, weight, categorical_feature=self.categories, params=settings)
+        return lgb.Dataset(part.X, part.y, reference, part.weight, categorical_feature=self.categories, params=settings)

@@ -39,18 +39,21 @@ def row_weights(part: Part, class_weight: str, n_classes: int) -> np.ndarray | N
     return np.asarray(of_class[part.y] * (1 if part.weight is None else part.weight))
 
 
-def complete_classes(part: Part, n_classes: int) -> Part:
-    """Add an average row for each class that a part lacks, so that the class is improbable but not impossible."""
+def weigh(part: Part, class_weight: str, n_classes: int) -> Part:
+    """Return a part with the weights of `row_weights`, and an average row for each class that it lacks.
+
+    With that row a class is improbable but not impossible. It has the mean weight, also if the classes are balanced.
+    """
+    part = replace(part, weight=row_weights(part, class_weight, n_classes))
     absent = np.setdiff1d(np.arange(n_classes), part.y)
     if not len(absent):
         return part
-    mean_weight = None if part.weight is None else np.full(len(absent), part.weight.mean())
     added = replace(
         part,
         row=np.full(len(absent), -1),
         y=absent.astype(part.y.dtype),
         X=np.zeros((len(absent), part.X.shape[1]), dtype=part.X.dtype),  # the mean of a number, code 0 of a category
-        weight=mean_weight,
+        weight=None if part.weight is None else np.full(len(absent), part.weight.mean()),
         unit=None if part.unit is None else np.zeros(len(absent), dtype=part.unit.dtype),
     )
     return Part.together([part, added])

@@ -8,7 +8,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from veritable.models.forest import Forest
 from veritable.tables.encoding.parts import Part
-from veritable.training.class_weights import complete_classes, row_weights
+from veritable.training.class_weights import weigh
 from veritable.training.learner import Fitted
 from veritable.training.plan import TrainPlan
 
@@ -35,7 +35,7 @@ class ForestLearner:
         return self._grow(pool, len(fits))
 
     def _grow(self, part: Part, number: int) -> Forest:
-        part = complete_classes(part, self.n_classes)
+        part = weigh(part, self.plan.class_weight, self.n_classes)
         fitting = max(_MIN_TREES, _MAX_LEAF_CELLS // (len(part) * self.n_classes))
         model = ExtraTreesClassifier(
             min(self.params.n_estimators, fitting),
@@ -43,5 +43,5 @@ class ForestLearner:
             n_jobs=1,  # the trees do not depend on it, but threads of joblib wait for each other on a busy machine
             random_state=self.plan.with_seed(number).seed,
         )
-        model.fit(np.ascontiguousarray(part.X), part.y, row_weights(part, self.plan.class_weight, self.n_classes))
+        model.fit(np.ascontiguousarray(part.X), part.y, part.weight)
         return Forest.from_trees([each.tree_ for each in model.estimators_])

@@ -14,7 +14,7 @@ from veritable.metrics.losses import log_losses
 from veritable.models.ensemble import blend_scores
 from veritable.models.linear import MAX_DEVIATIONS, Linear
 from veritable.tables.encoding.parts import Part
-from veritable.training.class_weights import complete_classes, row_weights
+from veritable.training.class_weights import weigh
 from veritable.training.learner import Fitted
 from veritable.training.plan import TrainPlan
 
@@ -48,11 +48,10 @@ class LinearLearner:
         return LogisticRegression(C=strength, max_iter=_MAX_ITERATIONS, tol=1e-3, warm_start=True)
 
     def _fit(self, model: LogisticRegression, part: Part) -> Linear:
-        part = complete_classes(part, self.n_classes)
-        weight = row_weights(part, self.plan.class_weight, self.n_classes)
+        part = weigh(part, self.plan.class_weight, self.n_classes)
         with warnings.catch_warnings(), threadpool_limits(1):  # more threads add in another order
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(self._inputs(part.X), part.y, None if weight is None else weight / weight.mean())
+            model.fit(self._inputs(part.X), part.y, None if part.weight is None else part.weight / part.weight.mean())
         coefficients, intercept = model.coef_.T.astype(np.float64), model.intercept_.astype(np.float64)
         if self.n_classes == 2:  # scikit-learn keeps the log-odds of the second class
             coefficients, intercept = coefficients * [-0.5, 0.5], intercept * [-0.5, 0.5]
