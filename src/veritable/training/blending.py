@@ -11,7 +11,7 @@ from veritable.tables.encoding.parts import Part
 MIN_SHARE = 0.01  # a member with a smaller share of the weights is left out
 _PRIOR_ROWS = 5  # weight of the prior, in rows: with few rows, the weights stay near it
 _MAX_CELLS = 2**22  # scores of one member that are used: with more rows, a sample
-_DIGITS = 4
+_DIGITS = 4  # significant digits of a weight
 
 
 def prior_weights(n_members: int) -> np.ndarray:
@@ -49,8 +49,8 @@ def choose_weights(scores: Sequence[np.ndarray], part: Part, seed: int) -> list[
             break
         kept = kept[heavy]
     weights = np.zeros(len(scores))
-    weights[kept] = found.round(_DIGITS)
-    return [float(each) for each in weights]
+    weights[kept] = found
+    return [float(f"{each:.{_DIGITS}g}") for each in weights]
 
 
 def _minimize(scores: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, prior: np.ndarray) -> np.ndarray:
