@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 OURS: dict[str, dict[str, Any]] = {  # changes to the section train of params.yaml
     "ours": {},
-    "mlp": {"network": "mlp", "trees": {"n_models": 0}},
+    "mlp": {"network": "mlp", "blend": []},
 }
 PEERS = {
     "catboost": "peer_catboost:fit",

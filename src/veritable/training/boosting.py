@@ -13,13 +13,13 @@ from veritable.training.class_weights import row_weights, weigh
 from veritable.training.learner import Fitted
 from veritable.training.plan import TrainPlan
 
-_MAX_MODELS = 4  # with `auto`
+_MAX_MODELS = 3  # with `auto`
 _MAX_WORK = 400_000  # with `auto`: maximum rows times trees per round of all models
 _MAX_ONE_HOT_LEVELS = 1_000_000  # one level against the rest: sets of levels were worse, see docs/decisions/0006-networks.md
 
 
 def count_models(plan: TrainPlan, n_rows: int, n_classes: int) -> int:
-    """Return the number of boosted models; with `auto` 4, or fewer for large tables."""
+    """Return the number of boosted models; with `auto` 3, or fewer for large tables."""
     if plan.trees is None:
         return 0
     if plan.trees.n_models != "auto":
@@ -86,21 +86,18 @@ class BoostingLearner:
         return settings | self._variation()
 
     def _variation(self) -> dict[str, Any]:
-        """Return the settings in which a model differs, one of four in turn; the blend is better than each of them.
+        """Return the settings in which a model differs, one of three in turn; the blend is better than each of them.
 
-        The four are: no difference; deep trees of many leaves, which learn more slowly; all columns for each tree; and small
-        trees with fewer columns.
+        The three are: no difference; large trees with small leaves and most columns; and small trees with fewer columns.
         """
         params = self.params
         variations: tuple[dict[str, Any], ...] = (
             {},
             {
-                "num_leaves": 4 * params.num_leaves,
+                "num_leaves": 2 * params.num_leaves,
                 "min_data_in_leaf": max(1, params.min_data_in_leaf // 6),
                 "feature_fraction": max(params.feature_fraction, 0.9),
-                "learning_rate": params.learning_rate * 0.6,
             },
-            {"feature_fraction": 1.0},
             {
                 "num_leaves": max(2, params.num_leaves // 4),
                 "feature_fraction": params.feature_fraction * 2 / 3,
