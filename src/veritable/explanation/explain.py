@@ -13,7 +13,7 @@ import pandas as pd
 from veritable.explanation import figures
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
-from veritable.explanation.shapley import additivity_error, attribute, combine_rows, importance, pool_indices
+from veritable.explanation.shapley import additivity_error, attribute, importance, worst_relative_error
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import Part
 
@@ -28,7 +28,8 @@ class Explained:
         Attributions for one class: the positive one of two, else the class predicted most often.
         Shape: values (n, columns), base_values (n,), data (n, columns)
     attributions
-        Attributions for all classes, with the columns row, column, class and attribution. Shape: (n * columns * n_classes, 4)
+        Attributions for all classes, with the columns row, column, class, attribution and standard_error; see `attribute` for what
+        the error is of. Shape: (n * columns * n_classes, 5)
     importance
         Mean absolute attribution per column, in descending order, with the columns column and importance.
     shown
@@ -57,14 +58,16 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
         np.random.default_rng(params.seed).permutation(len(part.y))[:count]
         for part, count in ((test, params.rows), (train, params.background_rows))
     )
-    pool = np.concatenate([test.X[rows], train.X[background]])
-
-    def predict(source_rows: np.ndarray) -> np.ndarray:
-        return classifier.predict_proba(combine_rows(source_rows, pool, encoder.blocks.values()))
-
-    explained, reference = pool_indices(len(rows), len(background), len(encoder.columns))
-    explanation = attribute(predict, explained, reference, n_permutations=params.n_permutations, seed=params.seed)
-    predicted = predict(explained)
+    explanation = attribute(
+        classifier.predict_proba,
+        test.X[rows],
+        train.X[background],
+        list(encoder.blocks.values()),
+        numbers=test.row[rows],
+        n_permutations=params.n_permutations,
+        seed=params.seed,
+    )
+    predicted = classifier.predict_proba(test.X[rows])
     names = [column.name for column in encoder.columns]
     code = 1 if len(classes) == 2 else int(np.bincount(predicted.argmax(axis=1)).argmax())
     mean_absolute = importance(explanation)
@@ -79,7 +82,7 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
             display_data=shown_values.where(shown_values.notna(), "missing").to_numpy(dtype=object),
             feature_names=names,
         ),
-        attributions=_to_long_frame(explanation.values, test.row[rows], classes, names),
+        attributions=_to_long_frame(explanation, test.row[rows], classes, names),
         importance=pd.DataFrame({"column": np.array(names)[order], "importance": mean_absolute[order]}),
         shown=shown,
         facts={
@@ -88,6 +91,7 @@ def explain_rows(classifier: Classifier, train: Part, test: Part, params: Explai
             "background_rows": len(background),
             "class": classes[code],
             "additivity_error": additivity_error(explanation, predicted),
+            "worst_relative_error": worst_relative_error(explanation),
             "shown_row": int(test.row[rows][shown]),
             "shown_actual": classes[test.y[rows][shown]],
             "shown_probability": float(predicted[shown, code]),
@@ -100,7 +104,8 @@ def _worst_prediction(predicted: np.ndarray, y_true: np.ndarray) -> int:
     return int(predicted[np.arange(len(y_true)), y_true].argmin())
 
 
-def _to_long_frame(values: np.ndarray, row: np.ndarray, classes: list[str], names: list[str]) -> pd.DataFrame:
-    """Return one line per row, column and class. Shape of `values`: (n, columns, n_classes)"""
+def _to_long_frame(explanation: shap.Explanation, row: np.ndarray, classes: list[str], names: list[str]) -> pd.DataFrame:
+    """Return one line per row, column and class."""
     index = pd.MultiIndex.from_product([row, names, classes], names=["row", "column", "class"])
-    return pd.Series(values.reshape(-1), index, name="attribution").reset_index()
+    numbers = {"attribution": explanation.values.reshape(-1), "standard_error": explanation.error_std.reshape(-1)}
+    return pd.DataFrame(numbers, index).reset_index()

@@ -12,6 +12,6 @@ class ExplainParams(Section):
     """Section `explain`."""
 
     rows: Annotated[int, Field(ge=1, le=1_000_000)]
-    background_rows: Annotated[int, Field(ge=1, le=1_000_000)]
+    background_rows: Annotated[int, Field(ge=2, le=1_000_000)]  # the standard error needs two
     n_permutations: Annotated[int, Field(ge=1, le=100_000)]
     seed: Seed

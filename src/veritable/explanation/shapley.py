@@ -1,132 +1,127 @@
-"""Compute Shapley values of predictions, one per raw column of the table, by walking random permutations of the columns.
+"""Estimate Shapley values of predictions, one per raw column of the table, by walks from background rows to the explained row.
 
-The estimator is that of Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with feature
-contributions", with antithetic permutations (Mitchell et al. 2022). Every background row has permutations of its own, so that
-one permutation and its reverse per background row suffice. The values sum to the prediction by construction.
+A walk switches one column after the other from its value in the background row to its value in the explained row; each switch
+changes the prediction, and this change is the contribution of the column. A Shapley value is the mean contribution over background
+rows and orders of the columns (Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with feature
+contributions"). Each order is walked together with its reverse, because their errors partly cancel (Mitchell et al. 2022, "Sampling
+permutations for Shapley value estimation").
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from veritable.errors import UserError
 from veritable.explanation.library import shap
-from veritable.progress import progress
 
-TOLERANCE = 1e-4  # of probabilities; the network computes in float32
-_BATCH_CELLS = 2**21  # columns times mixed rows that are predicted at once
-
-
-class ExplanationError(UserError):
-    """The attributions are wrong."""
+BATCH_VALUES = 2**20  # encoded values, and contributions, that are held at once
+Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def attribute(
-    predict: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, background: np.ndarray, *, n_permutations: int, seed: int
+    predict: Predict,
+    rows: np.ndarray,
+    background: np.ndarray,
+    blocks: Sequence[slice],
+    *,
+    numbers: np.ndarray,
+    n_permutations: int,
+    seed: int,
 ) -> shap.Explanation:
-    """Compute how much each column changes the class probabilities of a row, compared with their mean on the background.
+    """Estimate how much each column changes the class probabilities of a row, compared with their mean on the background.
+
+    The values of a row sum to its prediction minus the base value, up to rounding. They do not depend on the other explained rows.
 
     Parameters
     ----------
     predict
-        Function that predicts probabilities from one number per column. Shape: (n, columns) -> (n, n_classes)
+        Function that predicts probabilities from encoded rows, the same whatever the other rows.
+        Shape: (n, width) -> (n, n_classes)
     rows, background
-        Rows to explain, and rows that replace their columns. Shape: (n, columns), (m, columns)
+        Encoded rows to explain, and rows that the walks start from. Shape: (n, width), (m, width), m of 2 or more
+    blocks
+        Slice of the encoded columns for each column of the table; they are switched together.
+    numbers
+        Number of each explained row; seeds its orders together with `seed`. Shape: (n,), 0 or more
     n_permutations
-        Number of random column orders per background row, each walked together with its reverse. The error falls with its
-        square root.
+        Number of random column orders per explained row and background row, each walked in both directions.
 
     Returns
     -------
-    shap.Explanation with values (n, columns, n_classes), base_values (n, n_classes) and data (n, columns).
-
-    Raises
-    ------
-    ExplanationError
-        The values do not sum to the predictions.
+    shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the standard
+    error of the values as estimates of those against all rows that the background is a random sample of: it includes both
+    the choice of the background rows and that of the orders.
     """
-    of_rows, of_background = predict(rows), predict(background)
-    values = np.empty((*rows.shape, of_rows.shape[1]))
-    with progress() as bar:
-        for i in bar.track(range(len(rows)), description="explaining rows"):
-            generator = np.random.default_rng((seed, i))
-            walks = [_walk(predict, rows[i], of_rows[i], background, of_background, generator) for _ in range(n_permutations)]
-            values[i] = np.mean(walks, axis=0)
-    explanation = shap.Explanation(values, np.tile(of_background.mean(axis=0), (len(rows), 1)), data=rows)
-    if (error := additivity_error(explanation, of_rows)) > TOLERANCE:
-        raise ExplanationError(
-            f"attributions must sum to the prediction within {TOLERANCE}, but those of one row differ by {error:.2g}. "
-            "This is a bug in veritable.explanation. Report it."
-        )
-    return explanation
+    predicted, base = predict(rows), predict(background)
+    shape = len(background), len(blocks), base.shape[1]
+    columns = np.tile(np.arange(len(blocks)), (len(background), 1))
+    values, errors = np.empty((2, len(rows), *shape[1:]))
+    at_once = max(1, BATCH_VALUES // (len(background) * max(rows.shape[1], shape[1] * shape[2])))
+    for first in range(0, len(rows), at_once):
+        batch = slice(first, first + at_once)
+        generators = [np.random.default_rng((seed, number)) for number in numbers[batch].tolist()]
+        start, target = np.tile(background, (len(generators), 1)), np.repeat(rows[batch], len(background), axis=0)
+        before, after = np.tile(base, (len(generators), 1)), np.repeat(predicted[batch], len(background), axis=0)
+        total = np.zeros((len(start), *shape[1:]))
+        for _ in range(n_permutations):
+            orders = np.concatenate([generator.permuted(columns, axis=1) for generator in generators])
+            for each in (orders, orders[:, ::-1]):
+                total += _walk(predict, (start, target), (before, after), each, blocks)
+        contributions = total.reshape(-1, *shape) / (2 * n_permutations)
+        values[batch] = contributions.mean(axis=1)
+        errors[batch] = contributions.std(axis=1, ddof=1) / np.sqrt(len(background))
+    return shap.Explanation(values, np.repeat(base.mean(axis=0)[None], len(rows), axis=0), error_std=errors)
 
 
 def _walk(
-    predict: Callable[[np.ndarray], np.ndarray],
-    row: np.ndarray,
-    of_row: np.ndarray,
-    background: np.ndarray,
-    of_background: np.ndarray,
-    generator: np.random.Generator,
+    predict: Predict,
+    ends: tuple[np.ndarray, np.ndarray],
+    predictions: tuple[np.ndarray, np.ndarray],
+    orders: np.ndarray,
+    blocks: Sequence[slice],
 ) -> np.ndarray:
-    """Walk from each background row to the row, replacing one column after the other, in a random order and in its reverse.
+    """Return how much the prediction changes when each column is switched, for several walks.
 
-    Returns
-    -------
-    Mean change of the prediction when a column is replaced. Shape: (columns, n_classes)
-    """
-    m, d = background.shape
-    drawn = generator.permuted(np.tile(np.arange(d), (m, 1)), axis=1)
-    place = np.stack([drawn, d - 1 - drawn], axis=1)  # of each column in the order; the second is the reverse
-    steps = np.empty((m, 2, d + 1, len(of_row)))
-    steps[:, :, 0], steps[:, :, d] = of_background[:, None], of_row
-    together = max(1, _BATCH_CELLS // (2 * d * d))
-    for start in range(0, m if d > 1 else 0, together):
-        batch = slice(start, start + together)
-        replaced = place[batch, :, None, :] < np.arange(1, d)[:, None]  # (m, 2, d - 1, d)
-        mixed = np.where(replaced, row, background[batch, None, None, :])
-        steps[batch, :, 1:d] = predict(mixed.reshape(-1, d)).reshape(-1, 2, d - 1, len(of_row))
-    changes = np.take_along_axis(np.diff(steps, axis=2), place[..., None], axis=2)
-    return np.asarray(changes.mean(axis=(0, 1)))
-
-
-def pool_indices(rows: int, background_rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Represent rows and background by their indices in a pool that holds both; each column has the same index.
-
-    Background rows are counted from the end of the pool with negative indices.
-
-    Shape: (rows, columns), (background_rows, columns)
-    """
-    indices = np.arange(rows, dtype=np.float64), -1.0 - np.arange(background_rows)
-    explained, reference = (np.repeat(each[:, None], columns, axis=1) for each in indices)
-    return explained, reference
-
-
-def combine_rows(source_rows: np.ndarray, pool: np.ndarray, blocks: Iterable[slice]) -> np.ndarray:
-    """Build rows whose columns come from different rows of a pool; the encoded columns of one column stay together.
+    A switch of a column whose value is equal at both ends changes nothing, and the last one that changes something arrives at the
+    end; neither needs a prediction.
 
     Parameters
     ----------
-    source_rows
-        Index of the pool row that each column is taken from. Shape: (n, columns)
-    pool
-        Encoded rows. Shape: (m, width)
-    blocks
-        Slice of the encoded columns for each column.
+    ends, predictions
+        Encoded rows at the start and at the end of each walk, and the predictions for them. Shape: (n, width), (n, n_classes)
+    orders
+        Columns in the order in which they are switched. Shape: (n, columns)
 
     Returns
     -------
-    Shape: (n, width)
+    Shape: (n, columns, n_classes)
     """
-    combined = np.empty((len(source_rows), pool.shape[1]), dtype=pool.dtype)
-    for index, block in zip(source_rows.T.astype(np.int64), blocks, strict=True):
-        combined[:, block] = pool[index, block]
-    return combined
+    (start, target), (current, after) = ends, predictions
+    differs = np.stack([(start[:, block] != target[:, block]).any(axis=1) for block in blocks], axis=1)
+    owner = np.repeat(np.arange(len(blocks)), [block.stop - block.start for block in blocks])
+    walks, remaining = np.arange(len(start)), differs.sum(axis=1)
+    state, contributions = start, np.zeros((*orders.shape, current.shape[1]))
+    for columns in orders.T:
+        state = np.where(owner == columns[:, None], target, state)
+        switched = differs[walks, columns]
+        remaining -= switched
+        between = switched & (remaining > 0)
+        reached = np.where((remaining > 0)[:, None], current, after)
+        if between.any():
+            reached[between] = predict(state[between])
+        contributions[walks, columns] = reached - current
+        current = reached
+    return contributions
 
 
 def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> float:
     """Return the largest gap between a prediction and its base value plus attributions. Shape of `predicted`: (n, n_classes)"""
     return float(np.abs(explanation.base_values + explanation.values.sum(axis=1) - predicted).max())
+
+
+def worst_relative_error(explanation: shap.Explanation) -> float:
+    """Return the largest standard error of a row, divided by its largest absolute attribution, for the row where it is worst."""
+    errors, values = (np.abs(each).max(axis=(1, 2)) for each in (explanation.error_std, explanation.values))
+    return float(np.divide(errors, values, out=np.zeros_like(errors), where=values > 0).max())
 
 
 def importance(explanation: shap.Explanation) -> np.ndarray:
