@@ -203,9 +203,9 @@ def test_auto_is_the_same_for_every_table(demo: Toy) -> None:
         change(demo, f"train.{key}", value)
     done = demo.run(*REPRO, timeout=300)
     assert done.status == 0, done.text
-    assert "Planned a tabm network, blended with boosted trees, a forest, a linear model, on 5 folds, for 2 classes." in done
+    assert "Planned a tabm network, blended with boosted trees, a forest, a linear model, on 4 folds, for 2 classes." in done
     made = {path.name for path in (demo.root / "models/classifier").iterdir()}
-    assert made >= {"classifier.json", "history.csv", *(f"fold-{fold}.parquet" for fold in range(1, 6))}
+    assert made >= {"classifier.json", "history.csv", *(f"fold-{fold}.parquet" for fold in range(1, 5))}
     assert "A blend, by share of the weights: " in demo.read("reports/report.md")
 
 

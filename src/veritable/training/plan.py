@@ -28,7 +28,7 @@ from veritable.training.params import (
 
 _MANY_CLASSES = 10  # from which on `auto` chooses the faster network
 _MAX_CLASSES = 100  # with `auto`, the network is blended with nothing above it: the others grow with the number of classes
-_FEW_ROWS, _SPLITS, _MIN_SPLITS = 10_000, 5, 3  # folds with `auto`, below and from the number of rows: docs/decisions/0015
+_FEW_ROWS, _SPLITS, _MIN_SPLITS = 10_000, 4, 3  # folds with `auto`, below and from the number of rows: docs/decisions/0015
 _TRAIN_SHARE, _VALID_SHARE = 0.75, 0.25  # of the memory if the two parts do not fit together
 _CLASS_BYTES = 88  # per row and class: scores of up to eight members, and what is computed from their sum
 
