@@ -248,6 +248,13 @@ class TestWeights:
         np.testing.assert_allclose(mean_of(one, VALID.X), mean_of(two, VALID.X), rtol=1e-6)
         assert not np.allclose(mean_of(fitted(), VALID.X), mean_of(one, VALID.X))
 
+    @pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
+    def test_only_ratios_matter(self, factor: float) -> None:
+        """The scale of the weights has no effect, also if all of them sum to less than 1."""
+        weight = np.random.default_rng(0).exponential(size=len(TRAIN))
+        one, two = (fitted(train=replace(TRAIN, weight=by * weight), lambda_l2=1.0) for by in (1.0, factor))
+        assert texts(one) == texts(two)
+
     def test_heavier_rows_pull_more(self) -> None:
         """The probabilities of a class increase with the weights of its rows."""
         heavy = replace(TRAIN, weight=np.where(TRAIN.y == 1, 5.0, 1.0))

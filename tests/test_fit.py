@@ -24,7 +24,7 @@ from tests.training import NETWORKS, SMALL, spec_of, train_plan
 from veritable.errors import UserError
 from veritable.models.classifier import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import build_network
-from veritable.models.ensemble import Ensemble
+from veritable.models.network import Network
 from veritable.tables.encoding.parts import Part
 from veritable.training import fit as room
 from veritable.training.fit import TrainingError, fit
@@ -173,7 +173,7 @@ class TestBest:
         """The network is far better than the class shares, and about as good as the true probabilities allow."""
         network, _ = fitted(tmp_path / "a", knobs(name, max_epochs=15))
         assert loss_by_hand(network, VALID) < 0.47
-        right = Ensemble((network,)).predict_proba(VALID.X).argmax(1) == VALID.y
+        right = Network(network).scores(VALID.X).argmax(1) == VALID.y
         assert right.mean() > 0.75
 
     @pytest.mark.parametrize("name", NETWORKS)

@@ -40,11 +40,13 @@ def row_weights(part: Part, class_weight: str, n_classes: int) -> np.ndarray | N
 
 
 def weigh(part: Part, class_weight: str, n_classes: int) -> Part:
-    """Return a part with the weights of `row_weights`, and an average row for each class that it lacks.
+    """Return a part with the weights of `row_weights`, divided by their mean, and an average row for each class that it lacks.
 
-    With that row a class is improbable but not impossible. It has the mean weight, also if the classes are balanced.
+    With that row of weight 1, a class is improbable but not impossible, also if the classes are balanced. The mean is 1 because
+    LightGBM compares sums of weights with absolute limits: it would not split rows whose weights sum to 1.
     """
-    part = replace(part, weight=row_weights(part, class_weight, n_classes))
+    weight = row_weights(part, class_weight, n_classes)
+    part = replace(part, weight=None if weight is None else weight / weight.mean())
     absent = np.setdiff1d(np.arange(n_classes), part.y)
     if not len(absent):
         return part
@@ -53,7 +55,7 @@ def weigh(part: Part, class_weight: str, n_classes: int) -> Part:
         row=np.full(len(absent), -1),
         y=absent.astype(part.y.dtype),
         X=np.zeros((len(absent), part.X.shape[1]), dtype=part.X.dtype),  # the mean of a number, code 0 of a category
-        weight=None if part.weight is None else np.full(len(absent), part.weight.mean()),
+        weight=None if weight is None else np.ones(len(absent)),
         unit=None if part.unit is None else np.zeros(len(absent), dtype=part.unit.dtype),
     )
     return Part.together([part, added])

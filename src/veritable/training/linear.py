@@ -51,7 +51,7 @@ class LinearLearner:
         part = weigh(part, self.plan.class_weight, self.n_classes)
         with warnings.catch_warnings(), threadpool_limits(1):  # more threads add in another order
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(self._inputs(part.X), part.y, None if part.weight is None else part.weight / part.weight.mean())
+            model.fit(self._inputs(part.X), part.y, part.weight)
         coefficients, intercept = model.coef_.T.astype(np.float64), model.intercept_.astype(np.float64)
         if self.n_classes == 2:  # scikit-learn keeps the log-odds of the second class
             coefficients, intercept = coefficients * [-0.5, 0.5], intercept * [-0.5, 0.5]

@@ -136,11 +136,17 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool) -> 
     blend = params.blend
     if blend == "auto":
         blend = ["trees", "forest", "linear"] if facts.n_classes <= _MAX_CLASSES else []
+    is_auto, n_splits = params.n_splits == "auto", 0
+    if params.n_splits != "auto":
+        n_splits = params.n_splits
+    elif not facts.timed:
+        n_splits = _SPLITS if facts.n_rows["train"] + facts.n_rows["valid"] < _FEW_ROWS else _MIN_SPLITS
     common = params.model_dump(include=set(CommonParams.model_fields))
     plan = TrainPlan(
         **common | ({} if has_init else {"freeze": []}) | ({} if blend else {"refit": False}),
         network=network,
-        n_splits=0 if params.n_splits == "auto" else params.n_splits,
+        n_splits=n_splits,
+        fewer_splits=is_auto and n_splits > 0,
         init=params.init if has_init else None,
         trees=params.trees if "trees" in blend else None,
         forest=params.forest if "forest" in blend else None,
@@ -149,10 +155,8 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool) -> 
     )
     planned = plan.model_copy(update={"memory_gib": params.memory_gib})
     if streamed := _streamed(planned, facts):
-        return planned.model_copy(update={"streamed": streamed, "refit": False})
-    if params.n_splits == "auto" and not facts.timed:
-        few = facts.n_rows["train"] + facts.n_rows["valid"] < _FEW_ROWS
-        return plan.model_copy(update={"n_splits": _SPLITS if few else _MIN_SPLITS, "fewer_splits": True})
+        no_folds: dict[str, Any] = {"n_splits": 0, "fewer_splits": False} if is_auto else {}
+        return planned.model_copy(update={"streamed": streamed, "refit": False} | no_folds)
     return plan
 
 
@@ -236,7 +240,7 @@ def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: s
         **tune.model_dump(include={"n_trials", "pruning", "seed"}),
         space=space,
         unsearched=[key for key in tune.space if key not in space],
-        base={"data.path": path} | _effective(params, train),
+        base={"data.path": path, "train.blend": params.blend} | _effective(params, train),
         train=single,
     )
 
