@@ -64,9 +64,9 @@ class TestAuto:
             assert {name: name in blend for name in found} == found
             assert bool(blend) == plan.refit
 
-    @pytest.mark.parametrize(("rows", "expected"), [(9_999, 5), (10_000, 3), (1_000_000, 3)])
+    @pytest.mark.parametrize(("rows", "expected"), [(9_999, 4), (10_000, 3), (1_000_000, 3)])
     def test_folds(self, rows: int, expected: int) -> None:
-        """`auto` is 5 folds, or 3 from 10,000 rows on; there may be fewer."""
+        """`auto` is 4 folds, or 3 from 10,000 rows on; there may be fewer."""
         n_rows = {"train": rows - 60, "valid": 60}
         plan = planned(train_params(n_splits="auto"), n_rows=n_rows)
         assert (expected, True) == (plan.n_splits, plan.fewer_splits)
@@ -94,7 +94,7 @@ class TestAuto:
             for gib in range(80_000, 400_000, 10_000):
                 given, auto = (
                     planned(train_params(n_splits=n, blend=blend, refit=refit, memory_gib=gib * GIB_PER_BYTE), **facts)
-                    for n in (5, "auto")
+                    for n in (4, "auto")
                 )
                 assert given.streamed == auto.streamed
 
