@@ -14,7 +14,7 @@ from veritable.metrics.losses import log_losses
 from veritable.models.ensemble import blend_scores
 from veritable.models.linear import MAX_DEVIATIONS, Linear
 from veritable.tables.encoding.parts import Part
-from veritable.training.class_weights import weigh
+from veritable.training.class_weights import row_weights, weigh
 from veritable.training.learner import Fitted
 from veritable.training.plan import TrainPlan
 
@@ -32,10 +32,11 @@ class LinearLearner:
 
     def fit(self, train: Part, valid: Part, number: int) -> Fitted:
         best, least = Fitted(()), np.inf
+        weight = row_weights(valid, self.plan.class_weight, self.n_classes)
         model = self._model(_STRENGTHS[0])
         for strength in _STRENGTHS:
             member = self._fit(model.set_params(C=strength), train)
-            loss = float(np.average(log_losses(valid.y, blend_scores([member.scores(valid.X)], [1.0])), weights=valid.weight))
+            loss = float(np.average(log_losses(valid.y, blend_scores([member.scores(valid.X)], [1.0])), weights=weight))
             if loss >= least:
                 break
             best, least = Fitted((member,), float(np.log(strength))), loss

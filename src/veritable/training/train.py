@@ -1,7 +1,7 @@
 """Train a classifier on encoded parts: networks, boosted trees, a forest and a linear model, blended and calibrated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -15,6 +15,7 @@ from veritable.progress import progress
 from veritable.tables.encoding.parts import Part
 from veritable.training.blending import choose_weights
 from veritable.training.boosting import BoostingLearner, count_models
+from veritable.training.class_weights import row_weights
 from veritable.training.fit import EpochCallback
 from veritable.training.folds import Fold, split_folds
 from veritable.training.forest import ForestLearner
@@ -165,17 +166,22 @@ def fit_folds(inputs: TrainingInputs, callback: EpochCallback | None = None) -> 
         held_out.append(in_memory(fold.valid, plan, inputs.n_classes))
         candidates = _fit_fold(candidates, fold, held_out[-1], number, inputs)
         if number == 0 and plan.n_splits:
-            weights = choose_weights([each.scores[0] for each in candidates], held_out[0], plan.seed)
+            weights = choose_weights([each.scores[0] for each in candidates], _weighed(held_out[0], inputs), plan.seed)
             if not weights[0]:
                 dropped_history = [fit.history for fit in candidates[0].fits if fit.history is not None]
             candidates = [each for each, weight in zip(candidates, weights, strict=True) if weight]
     part = Part.together(held_out)
     scores = [np.concatenate(each.scores) for each in candidates]
-    weights = choose_weights(scores, part, plan.seed)
+    weights = choose_weights(scores, _weighed(part, inputs), plan.seed)
     histories = [fit.history for each in candidates for fit in each.fits if fit.history is not None] or dropped_history
     fold_of_row = np.repeat(np.arange(len(held_out)), [len(each) for each in held_out])
     predicted = HeldOut(part, blend_scores(scores, weights), fold_of_row, len(held_out) if len(held_out) > 1 else 0)
     return FoldFits(network, candidates, weights, pd.concat(histories, ignore_index=True), predicted)
+
+
+def _weighed(part: Part, inputs: TrainingInputs) -> Part:
+    """Return a part with the class weights: without them, the blend prefers the members on which they have the least effect."""
+    return replace(part, weight=row_weights(part, inputs.plan.class_weight, inputs.n_classes))
 
 
 def _blended(inputs: TrainingInputs) -> list[Learner]:
