@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import scipy.special
 import torch
+from sklearn.utils.class_weight import compute_sample_weight
 from torch import nn
 
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
@@ -23,7 +24,7 @@ from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part
 from veritable.training import network as network_room
 from veritable.training import train as room
-from veritable.training.blending import prior_weights
+from veritable.training.blending import choose_weights, prior_weights
 from veritable.training.boosting import BoostingLearner
 from veritable.training.forest import ForestLearner
 from veritable.training.learner import Fitted
@@ -550,6 +551,28 @@ class TestBlend:
         assert found[0] != pytest.approx(found[2], rel=1e-3)
         plain = trained(tmp_path / "plain", plan).classifier.ensemble.weights
         assert found[2] == pytest.approx(plain, rel=1e-3)
+
+    @pytest.mark.parametrize("n_splits", [0, 3])
+    def test_balanced(self, tmp_path: Path, n_splits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With balanced classes, members are weighed on balanced rows; otherwise those that ignore class weights would win."""
+        parts: list[Part] = []
+
+        def watched(scores: list[np.ndarray], part: Part, seed: int) -> list[float]:
+            parts.append(part)
+            return choose_weights(scores, part, seed)
+
+        monkeypatch.setattr(room, "choose_weights", watched)
+        frame = mixed_table(300, 10)
+        done = prepare_frame(frame.assign(target=np.where(frame["target"] == "class 9", "rare", "frequent")))
+        found = []
+        for class_weight in ("none", "balanced"):
+            plan = train_plan(max_epochs=8, n_splits=n_splits, class_weight=class_weight, **ALL)
+            found.append(trained(tmp_path / class_weight, plan, done=done).held_out.y_prob[:, 1].mean())
+        plain, balanced = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+        assert all(part.weight is None for part in plain)
+        for part in balanced:
+            np.testing.assert_allclose(compute_sample_weight("balanced", part.y), part.weight, rtol=1e-6)
+        assert found[1] > 1.5 * found[0]
 
     @pytest.mark.parametrize(("n_models", "expected"), [("auto", 1), (3, 3)])
     def test_enough_trees(self, tmp_path: Path, n_models: Any, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
