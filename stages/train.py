@@ -23,7 +23,7 @@ def train(stage: Stage) -> None:
     plan = TrainPlan.parse("train", read_json(stage.inputs["train.json"]))
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
     machine = MachineParams.parse("machine", stage.params["machine"])
-    stage.inputs.values()  # declare train.init as used, even if it names no classifier
+    stage.inputs.values()  # declare train.init and train.member as used, even if there is none
     inputs = TrainingInputs.load(plan, stage.inputs, stage.scratch, machine.threads)
     print(inputs, end="", flush=True)
     seed_everything(plan.seed, verbose=False)

@@ -91,5 +91,5 @@ if __name__ == "__main__":
     with recorded(job):
         ours = Ours(job, arguments.train)
         outcome = work(job, ours.fit, ours.prepare)
-        ours.check(outcome.y_prob["test"])
+        ours.check(outcome.y_prob)
         write(job, outcome)

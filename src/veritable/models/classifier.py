@@ -22,6 +22,7 @@ from veritable.models.forest import Forest
 from veritable.models.linear import Linear
 from veritable.models.mlp import MLP
 from veritable.models.network import Network
+from veritable.models.pretrained import Pretrained
 from veritable.models.resnet import ResNet
 from veritable.models.tabm import TabM
 from veritable.models.trees import Trees
@@ -33,6 +34,7 @@ _LOADED: dict[str, tuple[str, Callable[[Path], Member]]] = {  # suffix of the fi
     Trees.kind: (".txt", Trees.load),
     Forest.kind: (".safetensors", Forest.load),
     Linear.kind: (".safetensors", Linear.load),
+    Pretrained.kind: (".safetensors", Pretrained.load),
 }
 
 
@@ -76,13 +78,18 @@ class Classifier:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Composition: name of the `network`, the `blend` (kind, number of models and share of each), `temperature`."""
+        """Composition: name of the `network`, the `blend` (kind, number of models and share of each), `temperature`.
+
+        With a pretrained model, also its name and the licence of its weights as `pretrained`.
+        """
         counts, total = Counter(member.kind for member in self.ensemble.members), sum(self.ensemble.weights)
         weights = dict.fromkeys(counts, 0.0)
         for member, weight in zip(self.ensemble.members, self.ensemble.weights, strict=True):
             weights[member.kind] += weight
         blend = [{"kind": kind, "models": n, "share": weights[kind] / total} for kind, n in counts.items()]
-        return {"network": self.spec["name"], "blend": blend, "temperature": 1 / total}
+        found = {"network": self.spec["name"], "blend": blend, "temperature": 1 / total}
+        pretrained = [member.facts for member in self.ensemble.members if isinstance(member, Pretrained)]
+        return found | ({"pretrained": {"model": pretrained[0].model, "license": pretrained[0].license}} if pretrained else {})
 
     def predict_proba(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Predict probabilities, the same bits whatever the other rows. Shape: (n, classes), float64

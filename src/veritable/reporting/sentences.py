@@ -144,6 +144,7 @@ def _classifier(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str
         "trees": ("boosted-tree model", "boosted-tree models"),
         "forest": ("forest of random trees", "forests of random trees"),
         "linear": ("linear model", "linear models"),
+        "pretrained": ("pretrained model", "pretrained models"),
     }
     parts = [
         f"{each['models']} {of_kind[each['kind']][each['models'] > 1]} with {each['share']:.0%}".replace("%", " %")

@@ -116,6 +116,7 @@ class TrainParams(CommonParams):
     blend: list[Blended] | Literal["auto"]
     n_splits: Splits | Literal["auto"]
     init: Annotated[str, Field(min_length=1)]
+    member: Annotated[str, Field(min_length=1)]
     memory_gib: Positive
     mlp: MLPParams
     resnet: ResNetParams

@@ -81,8 +81,8 @@ class TrainPlan(CommonParams):
         Sections of the members of the blend; None if the blend lacks them.
     linear
         Whether the blend has a linear model.
-    init
-        Folder of the earlier classifier; None if there is none.
+    init, member
+        Folders of the earlier classifier and of the pretrained model; None if there is none.
     streamed
         Parts that do not fit in memory.
     memory_gib
@@ -93,6 +93,7 @@ class TrainPlan(CommonParams):
     n_splits: Splits
     fewer_splits: bool = False
     init: str | None = None
+    member: str | None = None
     mlp: MLPParams | None = None
     resnet: ResNetParams | None = None
     tabm: TabMParams | None = None
@@ -123,13 +124,15 @@ class TrainPlan(CommonParams):
         return {key: value for key, value in self.model_dump().items() if value is not None}
 
 
-def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool) -> TrainPlan:
+def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has_member: bool = False) -> TrainPlan:
     """Resolve `auto` and drop the parameters without effect.
 
     Parameters
     ----------
     has_init
         Whether `init` is an earlier classifier.
+    has_member
+        Whether `member` is a pretrained model.
     """
     auto: Network = "tabm" if facts.n_classes < _MANY_CLASSES else "resnet"
     network = auto if params.network == "auto" else params.network
@@ -143,11 +146,12 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool) -> 
         n_splits = _SPLITS if facts.n_rows["train"] + facts.n_rows["valid"] < _FEW_ROWS else _MIN_SPLITS
     common = params.model_dump(include=set(CommonParams.model_fields))
     plan = TrainPlan(
-        **common | ({} if has_init else {"freeze": []}) | ({} if blend else {"refit": False}),
+        **common | ({} if has_init else {"freeze": []}) | ({} if blend or has_member else {"refit": False}),
         network=network,
         n_splits=n_splits,
         fewer_splits=is_auto and n_splits > 0,
         init=params.init if has_init else None,
+        member=params.member if has_member else None,
         trees=params.trees if "trees" in blend else None,
         forest=params.forest if "forest" in blend else None,
         linear="linear" in blend,

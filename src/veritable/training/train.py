@@ -23,6 +23,7 @@ from veritable.training.inputs import TrainingInputs
 from veritable.training.learner import Fitted, Learner
 from veritable.training.linear import LinearLearner
 from veritable.training.network import NetworkLearner
+from veritable.training.pretrained import PretrainedLearner
 from veritable.training.streaming import in_memory
 
 _MAX_TREES = (
@@ -193,6 +194,8 @@ def _blended(inputs: TrainingInputs) -> list[Learner]:
         learners.append(ForestLearner(plan, n_classes))
     if plan.linear:
         learners.append(LinearLearner(plan, cardinalities, n_classes))
+    if inputs.member is not None:
+        learners.append(PretrainedLearner(inputs.member, cardinalities, n_classes))
     return learners
 
 
