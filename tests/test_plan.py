@@ -133,6 +133,13 @@ class TestEffect:
         on, off = (planned(train_params(blend=blend, refit=refit)) for refit in (True, False))
         assert bool(blend) == (on != off)
 
+    def test_member(self) -> None:
+        """`member` changes the plan only if it is a pretrained model; that is then fitted again on all rows with `refit`."""
+        one, two = (train_params(member=folder, refit=True) for folder in ("models/a", "models/b"))
+        for has_member in (True, False):
+            plans = [plan_training(each, FACTS, has_init=False, has_member=has_member) for each in (one, two)]
+            assert has_member == (plans[0] != plans[1]) == plans[0].refit
+
     @pytest.mark.parametrize("change", [{"freeze": ["features"]}, {"init": "models/v2"}], ids=str)
     @pytest.mark.parametrize("has_init", [True, False])
     def test_warm_start(self, change: dict[str, Any], has_init: bool) -> None:
