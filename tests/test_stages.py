@@ -29,7 +29,8 @@ OTHER = {
         "shard_rows": "50", "seed": "1",
     },
     "train": {
-        "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false", "init": "models/v1", "member": "models/m",
+        "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false",
+        "init": "models/v1", "member": "models/m",
         "freeze": "[output]", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
         "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}", "forest": "{}",  # see WITHIN_TRAIN

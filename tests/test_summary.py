@@ -85,7 +85,8 @@ KEPT = "Epoch 2 of 3 of the network was kept, with a validation loss of 0.5500."
     [
         (
             {},
-            "A blend, by share of the weights: 1 network (tabm) with 44 % and 4 boosted-tree models with 56 %. Temperature 0.95.",
+            "A blend, by share of the weights: 1 network (tabm) with 44 % and 4 boosted-tree models with 56 %. Temperature "
+            "0.95.",
         ),
         (
             {"blend": [{"kind": "network", "models": 3, "share": 1.0}], "temperature": 1.0},
@@ -101,8 +102,8 @@ KEPT = "Epoch 2 of 3 of the network was kept, with a validation loss of 0.5500."
                     {"kind": "linear", "models": 1, "share": 0.1},
                 ],
             },
-            "A blend, by share of the weights: 5 networks (resnet) with 50 %, 1 boosted-tree model with 25 %, 1 forest of random "
-            "trees with 15 % and 1 linear model with 10 %. Temperature 0.95.",
+            "A blend, by share of the weights: 5 networks (resnet) with 50 %, 1 boosted-tree model with 25 %, 1 forest of "
+            "random trees with 15 % and 1 linear model with 10 %. Temperature 0.95.",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_up_to_the_best_round() -> None:
     fitted = lgb.train(settings, data, 100, valid_sets=[judged], callbacks=[stop], keep_training_booster=True)
     assert 0 < fitted.best_iteration < fitted.current_iteration()
     trees = Trees.from_booster(fitted)
-    assert fitted.best_iteration == trees.n_trees
+    assert fitted.best_iteration == lgb.Booster(model_str=trees.text).num_trees()
     expected = fitted.predict(rows(2), num_iteration=fitted.best_iteration)
     np.testing.assert_allclose(expected, softmax(trees.scores(rows(2)), axis=1)[:, 1], rtol=1e-12)
 
@@ -93,7 +93,7 @@ def test_up_to_the_best_round() -> None:
 @pytest.mark.parametrize(("classes", "expected"), [(2, 12), (3, 36)])
 def test_number_of_trees(classes: int, expected: int) -> None:
     """There is one tree per round, or one per round and class with more than two classes."""
-    assert expected == Trees.from_booster(booster(classes)).n_trees
+    assert expected == lgb.Booster(model_str=Trees.from_booster(booster(classes)).text).num_trees()
 
 
 @pytest.mark.parametrize("classes", [2, 3])

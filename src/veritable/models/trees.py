@@ -39,11 +39,6 @@ class Trees:
         """Write the text to `stem`.txt."""
         stem.with_suffix(".txt").write_text(self.text, encoding="utf-8")
 
-    @property
-    def n_trees(self) -> int:
-        """Number of trees."""
-        return self._booster.num_trees()
-
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the margins; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64"""
         if not len(X):  # LightGBM returns no shape

@@ -13,13 +13,13 @@ from veritable.training.class_weights import row_weights, weigh
 from veritable.training.learner import Fitted
 from veritable.training.plan import TrainPlan
 
-_MAX_MODELS = 3  # with `auto`
+_MAX_MODELS = 2  # with `auto`
 _MAX_WORK = 400_000  # with `auto`: maximum rows times trees per round of all models
 _MAX_ONE_HOT_LEVELS = 1_000_000  # one level against the rest: sets of levels were worse, see docs/decisions/0006-networks.md
 
 
 def count_models(plan: TrainPlan, n_rows: int, n_classes: int) -> int:
-    """Return the number of boosted models; with `auto` 3, or fewer for large tables."""
+    """Return the number of boosted models; with `auto` 2, or 1 for large tables."""
     if plan.trees is None:
         return 0
     if plan.trees.n_models != "auto":
@@ -86,25 +86,15 @@ class BoostingLearner:
         return settings | self._variation()
 
     def _variation(self) -> dict[str, Any]:
-        """Return the settings in which a model differs, one of three in turn; the blend is better than each of them.
-
-        The three are: no difference; large trees with small leaves and most columns; and small trees with fewer columns.
-        """
+        """Return the settings in which a model differs: every second one has smaller trees, larger leaves and fewer columns."""
         params = self.params
-        variations: tuple[dict[str, Any], ...] = (
-            {},
-            {
-                "num_leaves": 2 * params.num_leaves,
-                "min_data_in_leaf": max(1, params.min_data_in_leaf // 6),
-                "feature_fraction": max(params.feature_fraction, 0.9),
-            },
-            {
-                "num_leaves": max(2, params.num_leaves // 4),
-                "feature_fraction": params.feature_fraction * 2 / 3,
-                "lambda_l2": params.lambda_l2 + 3,
-            },
-        )
-        return variations[self.number % len(variations)]
+        if self.number % 2 == 0:
+            return {}
+        return {
+            "num_leaves": max(2, params.num_leaves // 2),
+            "min_data_in_leaf": 6 * params.min_data_in_leaf,
+            "feature_fraction": params.feature_fraction * 2 / 3,
+        }
 
     def _dataset(self, part: Part, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         settings = {"max_bin": self.params.max_bin, "verbose": -1}

@@ -10,7 +10,6 @@ import pandas as pd
 from veritable.metrics.losses import log_losses
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble, Member, blend_scores
-from veritable.models.trees import Trees
 from veritable.progress import progress
 from veritable.tables.encoding.parts import Part
 from veritable.training.blending import choose_weights
@@ -25,10 +24,6 @@ from veritable.training.linear import LinearLearner
 from veritable.training.network import NetworkLearner
 from veritable.training.pretrained import PretrainedLearner
 from veritable.training.streaming import in_memory
-
-_MAX_TREES = (
-    4000  # with `auto`: no further boosted model once there are as many trees, since an explained row evaluates them all
-)
 
 
 @dataclass(frozen=True)
@@ -165,7 +160,7 @@ def fit_folds(inputs: TrainingInputs, callback: EpochCallback | None = None) -> 
     held_out = list[Part]()
     for number, fold in enumerate(split_folds(inputs.train, inputs.valid, plan)):
         held_out.append(in_memory(fold.valid, plan, inputs.n_classes))
-        candidates = _fit_fold(candidates, fold, held_out[-1], number, inputs)
+        _fit_fold(candidates, fold, held_out[-1], number, inputs)
         if number == 0 and plan.n_splits:
             weights = choose_weights([each.scores[0] for each in candidates], _weighed(held_out[0], inputs), plan.seed)
             if not weights[0]:
@@ -199,27 +194,18 @@ def _blended(inputs: TrainingInputs) -> list[Learner]:
     return learners
 
 
-def _fit_fold(
-    candidates: Sequence[_Candidate], fold: Fold, held_out: Part, number: int, inputs: TrainingInputs
-) -> list[_Candidate]:
-    """Fit the candidates on a fold; return those that were fitted."""
+def _fit_fold(candidates: Sequence[_Candidate], fold: Fold, held_out: Part, number: int, inputs: TrainingInputs) -> None:
+    """Fit the candidates on a fold, and score the rows held out."""
     plan = inputs.plan
     train = cache(lambda: in_memory(fold.train, plan, inputs.n_classes))
     of_folds = f", fold {number + 1} of {plan.n_splits}" if plan.n_splits else ""
-    limit = _MAX_TREES if number == 0 and plan.trees is not None and plan.trees.n_models == "auto" else np.inf
-    fitted, n_trees = list[_Candidate](), 0
     for candidate in candidates:
         learner = candidate.learner
         if isinstance(learner, NetworkLearner):  # it shows its own progress
             fit = learner.fit(fold.train, fold.valid, number)
-        elif isinstance(learner, BoostingLearner) and n_trees >= limit:
-            continue
         else:
             with progress() as bar:
                 bar.add_task(f"fitting {learner.name}{of_folds}", total=None)
                 fit = learner.fit(train(), held_out, number)
-        n_trees += sum(member.n_trees for member in fit.members if isinstance(member, Trees))
         candidate.fits.append(fit)
         candidate.scores.append(fit.scores(held_out.X))
-        fitted.append(candidate)
-    return fitted
