@@ -198,13 +198,13 @@ def test_warm_start(demo: Toy) -> None:
 
 @pytest.mark.slow
 def test_auto_is_the_same_for_every_table(demo: Toy) -> None:
-    """With `auto`, the demo gets the blend that any table gets: networks of all folds, trees, a forest and a linear model."""
+    """With `auto`, the demo gets the blend that any table gets: networks of all folds, trees and a forest."""
     auto = {"network": "auto", "blend": "auto", "n_splits": "auto", "tabm.max_epochs": "2", "tabm.d_block": "8"}
     for key, value in auto.items():
         change(demo, f"train.{key}", value)
     done = demo.run(*REPRO, timeout=300)
     assert done.status == 0, done.text
-    assert "Planned a tabm network, blended with boosted trees, a forest, a linear model, on 4 folds, for 2 classes." in done
+    assert "Planned a tabm network, blended with boosted trees, a forest, on 4 folds, for 2 classes." in done
     made = {path.name for path in (demo.root / "models/classifier").iterdir()}
     assert made >= {"classifier.json", "history.csv", *(f"fold-{fold}.parquet" for fold in range(1, 5))}
     assert "A blend, by share of the weights: " in demo.read("reports/report.md")

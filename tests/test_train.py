@@ -574,20 +574,6 @@ class TestBlend:
             np.testing.assert_allclose(compute_sample_weight("balanced", part.y), part.weight, rtol=1e-6)
         assert found[1] > 1.5 * found[0]
 
-    @pytest.mark.parametrize(("n_models", "expected"), [("auto", 1), (3, 3)])
-    def test_enough_trees(self, tmp_path: Path, n_models: Any, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """With `auto`, no further boosted model is fitted once there are enough trees; a number that is given is kept."""
-        monkeypatch.setattr(room, "_MAX_TREES", 2)
-        before, fits = BoostingLearner.fit, list[int]()
-
-        def counted(self: BoostingLearner, train: Part, valid: Part, number: int) -> Fitted:
-            fits.append(self.number)
-            return before(self, train, valid, number)
-
-        monkeypatch.setattr(BoostingLearner, "fit", counted)
-        trained(tmp_path / "a", train_plan(blend=["trees"], trees={"n_models": n_models}, max_epochs=1))
-        assert list(range(expected)) == fits
-
 
 def with_logits(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Multiply the logits of every trained network by a factor."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-_SCALE = 4.0  # the slope of the log-odds of a probability where it is 1/2; the weight in the blend corrects it
+_SCALE = 4.0  # makes scores about as large as log-probabilities; the weight in the blend corrects it
 _BATCH_CELLS = 2**20  # rows times trees that are walked at once
 
 

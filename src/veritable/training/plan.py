@@ -138,7 +138,7 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has
     network = auto if params.network == "auto" else params.network
     blend = params.blend
     if blend == "auto":
-        blend = ["trees", "forest", "linear"] if facts.n_classes <= _MAX_CLASSES else []
+        blend = ["trees", "forest"] if facts.n_classes <= _MAX_CLASSES else []
     is_auto, n_splits = params.n_splits == "auto", 0
     if params.n_splits != "auto":
         n_splits = params.n_splits
