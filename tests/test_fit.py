@@ -412,6 +412,17 @@ class TestStop:
         with pytest.raises(TrainingError, match=r"train\.accelerator is 'gpu', but torch finds no GPU"):
             fitted(tmp_path / "a", knobs(accelerator="gpu"))
 
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+    def test_gpu(self, tmp_path: Path, name: str, precision: str) -> None:
+        """A GPU gives the same losses as the CPU within noise, and the same bytes twice."""
+        on_cpu = fitted(tmp_path / "a", knobs(name))
+        on_gpu, again = (fitted(tmp_path / at, knobs(name, accelerator="gpu", precision=precision)) for at in "bc")
+        assert same(on_gpu, again)
+        np.testing.assert_allclose(on_cpu[1]["valid_loss"], on_gpu[1]["valid_loss"], rtol=0.05)
+
 
 class TestResume:
     @pytest.mark.parametrize("patience", [None, 3])
