@@ -60,7 +60,7 @@ def _metrics(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> lis
     if summary["positive"] is not None:
         sentences.append(
             f"The positive class is {emphasize(summary['positive'])}. It is predicted from a probability of "
-            f"{summary['threshold']:.3f} upwards, the best threshold on the valid part."
+            f"{summary['threshold']:.3f} upwards, the best threshold on rows that the models were not fitted on."
         )
     else:
         sentences.append("Precision, recall, F1, ROC AUC and average precision are means over the classes.")
@@ -70,12 +70,11 @@ def _metrics(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> lis
         )
     fitted = summary["fitted"]
     if fitted["rows"] < fitted["total_rows"]:
-        sentences.append(
-            f"Logistic regression and gradient boosting were fitted on {fitted['rows']:,} of the {fitted['total_rows']:,} "
-            "train rows."
-        )
+        sentences.append(f"The baselines were fitted on {fitted['rows']:,} of the {fitted['total_rows']:,} train rows.")
     if "gradient_boosting" not in summary["models"]:
         sentences.append("Gradient boosting is omitted: it grows one tree per class and round, and there are too many classes.")
+    if summary["opacity"]:
+        sentences.append(summary["opacity"])
     return sentences
 
 
