@@ -32,7 +32,10 @@ _MAX_BOOSTED_CLASSES = (
 )
 _MAX_EXPLAINED_CLASSES = 10  # a round of explainable boosting grows a tree per column and class
 _MIN_CLASS_ROWS = 5  # explainable boosting holds out rows of each class
-_OUTER_BAGS = 4  # instead of 14: the same log loss within noise for a third of the time (docs/decisions/0016-baselines.md)
+_MAX_OUTER_BAGS, _BAGGED_ROWS = (
+    4,
+    20_000,
+)  # bags of explainable boosting, and rows of all bags together: decisions/0016-baselines.md
 _CELLS_PER_BATCH = 2**22  # probabilities predicted at once: 32 MB
 
 
@@ -193,7 +196,7 @@ def _explainable_boosting(
     """Fit a sum of one curve per column (Lou et al. 2012, "Intelligible models for classification and regression")."""
     model = ExplainableBoostingClassifier(
         feature_types=["nominal" if each else "continuous" for each in categorical],
-        outer_bags=_OUTER_BAGS,
+        outer_bags=max(1, min(_MAX_OUTER_BAGS, _BAGGED_ROWS // len(X))),
         interactions=0,
         n_jobs=1,
         random_state=seed,
