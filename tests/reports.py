@@ -105,6 +105,7 @@ def facts(
             "background_rows": 50,
             "class": classes[-1],
             "additivity_error": 1e-8,
+            "worst_relative_error": 0.12,
             "shown_row": 17,
             "shown_actual": classes[0],
             "shown_probability": 0.93,

@@ -28,7 +28,8 @@ def test_long_form(classes: int) -> None:
     """Each row, raw column and class has one line, and the lines of a row and class sum to its probability."""
     done, test = explained(classes), prepared(300, classes).parts["test"]
     frame = done.attributions
-    assert ["row", "column", "class", "attribution"] == list(frame.columns)
+    assert ["row", "column", "class", "attribution", "standard_error"] == list(frame.columns)
+    assert (frame["standard_error"] >= 0).all()
     assert 12 * 4 * classes == len(frame) == len(frame.drop_duplicates(["row", "column", "class"]))
     assert ["age", "colour", "member", "score"] == frame["column"].unique().tolist()
     sums = frame.groupby(["class", "row"])["attribution"].sum().unstack(0).add(done.facts["base_values"])
@@ -68,7 +69,8 @@ def test_facts() -> None:
     """The facts have the number of rows, and the row whose actual class has the lowest probability."""
     facts, test = explained().facts, prepared().parts["test"]
     assert (12, 10) == (facts["rows"], facts["background_rows"])
-    assert 0 <= facts["additivity_error"] < 1e-6
+    assert 0 <= facts["additivity_error"] < 1e-14
+    assert 0 < facts["worst_relative_error"] < 2
     assert 1 == pytest.approx(sum(facts["base_values"].values()))
     rows = [test.row.tolist().index(row) for row in explained().attributions["row"].unique()]
     probabilities = classifier().predict_proba(test.X[rows])
@@ -83,6 +85,12 @@ def test_fewer_rows_than_asked_for() -> None:
     done = explained(rows=1000, background_rows=1000, n_permutations=1)
     assert (60, 180) == (done.facts["rows"], done.facts["background_rows"])
     assert 60 == done.attributions["row"].nunique()
+
+
+def test_rows_do_not_depend_on_others() -> None:
+    """If more rows are explained, the attributions and errors of the first ones stay the same."""
+    few = explained(rows=5).attributions
+    assert few.equals(explained().attributions.iloc[: len(few)])
 
 
 @pytest.mark.parametrize("change", [{"rows": 11}, {"background_rows": 11}, {"n_permutations": 3}, {"seed": 1}], ids=str)

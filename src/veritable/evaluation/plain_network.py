@@ -47,7 +47,7 @@ class PlainNetwork:
 def fit_plain_network(
     train: Part, valid: Part, cardinalities: np.ndarray, *, n_classes: int, scratch: Path, seed: int
 ) -> PlainNetwork:
-    """Fit two hidden layers of 64 units (ReLU, dropout 0.2) with Adam, batches of 32 rows and 10 epochs; valid chooses the epoch.
+    """Fit two hidden layers of 64 units (ReLU, dropout 0.2) by Adam: batches of 32 rows, 10 epochs; valid chooses the epoch.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Estimate Shapley values of predictions, one per raw column of the table, by walks from background rows to the explained row.
 
 A walk switches one column after the other from its value in the background row to its value in the explained row; each switch
-changes the prediction, and this change is the contribution of the column. A Shapley value is the mean contribution over background
-rows and orders of the columns (Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with feature
-contributions"). Each order is walked together with its reverse, because their errors partly cancel (Mitchell et al. 2022, "Sampling
-permutations for Shapley value estimation").
+changes the prediction, and this change is the contribution of the column. A Shapley value is the mean contribution over
+background rows and orders of the columns (Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions
+with feature contributions"). Each order is walked together with its reverse, because their errors partly cancel (Mitchell et
+al. 2022, "Sampling permutations for Shapley value estimation").
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def attribute(
 ) -> shap.Explanation:
     """Estimate how much each column changes the class probabilities of a row, compared with their mean on the background.
 
-    The values of a row sum to its prediction minus the base value, up to rounding. They do not depend on the other explained rows.
+    The values of a row sum to its prediction minus the base value, up to rounding. They do not depend on the other rows.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def attribute(
 
     Returns
     -------
-    shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the standard
-    error of the values as estimates of those against all rows that the background is a random sample of: it includes both
-    the choice of the background rows and that of the orders.
+    shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the
+    standard error of the values as estimates of those against all rows that the background is a random sample of: it includes
+    both the choice of the background rows and that of the orders.
     """
     predicted, base = predict(rows), predict(background)
     shape = len(background), len(blocks), base.shape[1]
@@ -81,8 +81,8 @@ def _walk(
 ) -> np.ndarray:
     """Return how much the prediction changes when each column is switched, for several walks.
 
-    A switch of a column whose value is equal at both ends changes nothing, and the last one that changes something arrives at the
-    end; neither needs a prediction.
+    A switch of a column whose value is equal at both ends changes nothing, and the last one that changes something arrives at
+    the end; neither needs a prediction.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> fl
 
 
 def worst_relative_error(explanation: shap.Explanation) -> float:
-    """Return the largest standard error of a row, divided by its largest absolute attribution, for the row where it is worst."""
+    """Return the largest standard error of a row, divided by its largest absolute attribution, where this is worst."""
     errors, values = (np.abs(each).max(axis=(1, 2)) for each in (explanation.error_std, explanation.values))
     return float(np.divide(errors, values, out=np.zeros_like(errors), where=values > 0).max())
 
