@@ -89,9 +89,9 @@ def test_mean_of_many_seeds_is_exact() -> None:
 @pytest.mark.parametrize("n", [1, 3])
 def test_standard_error(n: int) -> None:
     """The squared standard error is the variance of the values between backgrounds, whatever the number of permutations."""
-    everything, found = np.random.default_rng(1).normal(size=(6000, 4)), []
-    for seed in range(200):
-        found.append(estimated(bent, background=everything[seed * 30 : seed * 30 + 30], n=n, seed=seed))
+    everything = np.random.default_rng(1).normal(size=(6000, 4))
+    backgrounds = (everything[start : start + 30] for start in range(0, 6000, 30))
+    found = [estimated(bent, background=each, n=n, seed=seed) for seed, each in enumerate(backgrounds)]
     variance = np.var([each.values for each in found], axis=0, ddof=1)
     squared_error = np.square([each.error_std for each in found]).mean(axis=0)
     assert 1 == pytest.approx((squared_error / variance).mean(), abs=0.1)

@@ -119,8 +119,8 @@ def _explanation(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[st
     return [
         f"Shapley values of {explanation['rows']:,} test rows against {explanation['background_rows']:,} background rows of "
         "the train part: how much each column changes the predicted probability. The importance of a column is the mean "
-        f"absolute value. The values sum to the predictions within {explanation['additivity_error']:.1e}. Their standard error, "
-        "which is mostly due to the choice of the background rows, is at most "
+        f"absolute value. The values sum to the predictions within {explanation['additivity_error']:.1e}. Their standard "
+        "error, which is mostly due to the choice of the background rows, is at most "
         f"{explanation['worst_relative_error']:.0%} of the largest value of a row.".replace("%", " %")
     ]
 
