@@ -25,6 +25,8 @@ from veritable.training.network import NetworkLearner
 from veritable.training.pretrained import PretrainedLearner
 from veritable.training.streaming import in_memory
 
+_MIN_NETWORK_SHARE = 0.05  # after the first fold; networks take most of the time, so a small share does not pay
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -146,7 +148,8 @@ def train_classifier(inputs: TrainingInputs) -> Trained:
 def fit_folds(inputs: TrainingInputs, callback: EpochCallback | None = None) -> FoldFits:
     """Fit all members on each fold, and weigh them on the rows held out. Raises what `train_classifier` raises.
 
-    After the first of several folds, the members without a share are dropped, so that they cost no further time.
+    After the first of several folds, the members without a share are dropped, and the networks if their share is small, so that
+    they cost no further time.
 
     Parameters
     ----------
@@ -163,7 +166,8 @@ def fit_folds(inputs: TrainingInputs, callback: EpochCallback | None = None) -> 
         _fit_fold(candidates, fold, held_out[-1], number, inputs)
         if number == 0 and plan.n_splits:
             weights = choose_weights([each.scores[0] for each in candidates], _weighed(held_out[0], inputs), plan.seed)
-            if not weights[0]:
+            if weights[0] < _MIN_NETWORK_SHARE * sum(weights):
+                weights[0] = 0.0
                 dropped_history = [fit.history for fit in candidates[0].fits if fit.history is not None]
             candidates = [each for each, weight in zip(candidates, weights, strict=True) if weight]
     part = Part.together(held_out)
