@@ -140,6 +140,7 @@ WRONG = [
     ("evaluate.confidence_level", 95, "less than 1"),
     ("explain.rows", 0, "greater than or equal to 1"),
     ("explain.background_rows", 1.5, "a valid integer"),
+    ("explain.background_rows", 1, "greater than or equal to 2"),
     ("explain.n_permutations", "10", "a valid integer"),
 ]
 

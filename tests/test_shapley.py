@@ -89,8 +89,7 @@ def test_mean_of_many_seeds_is_exact() -> None:
 @pytest.mark.parametrize("n", [1, 3])
 def test_standard_error(n: int) -> None:
     """The squared standard error is the variance of the values between backgrounds, whatever the number of permutations."""
-    everything = np.random.default_rng(1).normal(size=(6000, 4))
-    backgrounds = (everything[start : start + 30] for start in range(0, 6000, 30))
+    backgrounds = np.random.default_rng(1).normal(size=(200, 30, 4))
     found = [estimated(bent, background=each, n=n, seed=seed) for seed, each in enumerate(backgrounds)]
     variance = np.var([each.values for each in found], axis=0, ddof=1)
     squared_error = np.square([each.error_std for each in found]).mean(axis=0)
@@ -99,10 +98,10 @@ def test_standard_error(n: int) -> None:
 
 def test_interval_covers() -> None:
     """For 95 % of backgrounds of 300 rows, the exact values against all rows are within Student's interval."""
-    everything, inside = np.random.default_rng(1).normal(size=(30_000, 4)), []
-    expected = exact(bent, ROWS, everything)
-    for seed in range(100):
-        explanation = estimated(bent, background=everything[seed * 300 : seed * 300 + 300], seed=seed)
+    backgrounds, inside = np.random.default_rng(1).normal(size=(100, 300, 4)), []
+    expected = exact(bent, ROWS, backgrounds.reshape(-1, 4))
+    for seed, background in enumerate(backgrounds):
+        explanation = estimated(bent, background=background, seed=seed)
         inside.append(np.abs(explanation.values - expected) < 1.968 * explanation.error_std)
     assert 0.95 == pytest.approx(np.mean(inside), abs=0.02)
 

@@ -28,8 +28,8 @@ class Explained:
         Attributions for one class: the positive one of two, else the class predicted most often.
         Shape: values (n, columns), base_values (n,), data (n, columns)
     attributions
-        Attributions for all classes, with the columns row, column, class, attribution and standard_error; see `attribute` for
-        what the error is of. Shape: (n * columns * n_classes, 5)
+        Attributions for all classes, with the columns row, column, class, attribution and standard_error. The error is that of
+        the values as estimates of those against all train rows. Shape: (n * columns * n_classes, 5)
     importance
         Mean absolute attribution per column, in descending order, with the columns column and importance.
     shown

@@ -1,10 +1,10 @@
 """Estimate Shapley values of predictions, one per raw column of the table, by walks from background rows to the explained row.
 
-A walk switches one column after the other from its value in the background row to its value in the explained row; each switch
-changes the prediction, and this change is the contribution of the column. A Shapley value is the mean contribution over
-background rows and orders of the columns (Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions
-with feature contributions"). Each order is walked together with its reverse, because their errors partly cancel (Mitchell et
-al. 2022, "Sampling permutations for Shapley value estimation").
+A walk switches one column after the other from its value in the background row to its value in the explained row. Each switch
+changes the prediction; the change is the contribution of the column. The Shapley value is the mean contribution over background
+rows and orders of the columns (Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with
+feature contributions"). Each order is walked together with its reverse, because their errors partly cancel (Mitchell et al.
+2022, "Sampling permutations for Shapley value estimation").
 """
 
 from collections.abc import Callable, Sequence
@@ -81,8 +81,8 @@ def _walk(
 ) -> np.ndarray:
     """Return how much the prediction changes when each column is switched, for several walks.
 
-    A switch of a column whose value is equal at both ends changes nothing, and the last one that changes something arrives at
-    the end; neither needs a prediction.
+    The switch of a column whose value is equal at both ends changes nothing, and after the last of the other columns the walk
+    is at its end; neither needs a prediction.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> fl
 
 
 def worst_relative_error(explanation: shap.Explanation) -> float:
-    """Return the largest standard error of a row, divided by its largest absolute attribution, where this is worst."""
+    """Return the largest standard error of a row divided by its largest absolute attribution, where the ratio is worst."""
     errors, values = (np.abs(each).max(axis=(1, 2)) for each in (explanation.error_std, explanation.values))
     return float(np.divide(errors, values, out=np.zeros_like(errors), where=values > 0).max())
 
