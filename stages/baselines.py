@@ -4,8 +4,9 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.evaluation.baselines import fit_baselines
+from veritable.evaluation.baselines import fit_baselines, stratified_sample
 from veritable.evaluation.params import BaselineParams
+from veritable.evaluation.plain_network import fit_plain_network
 from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json, write_json
 from veritable.metrics.params import ThresholdParams
@@ -29,6 +30,11 @@ def baselines(stage: Stage) -> None:
         weight=train.weight,
         max_rows=params.max_rows,
     )
+    rows = train.take(stratified_sample(train.y, params.max_rows or len(train), params.seed))
+    network = fit_plain_network(
+        rows, valid, encoder.cardinalities, n_classes=len(classes), scratch=stage.scratch, seed=params.seed
+    )
+    fitted = fitted.with_model("plain_network", network)
     folder = stage.outputs["baselines"]
     folder.mkdir()
     for name in fitted.models:

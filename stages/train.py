@@ -23,7 +23,7 @@ def train(stage: Stage) -> None:
     plan = TrainPlan.parse("train", read_json(stage.inputs["train.json"]))
     metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
     machine = MachineParams.parse("machine", stage.params["machine"])
-    stage.inputs.values()  # declare train.init as used, even if it names no classifier
+    stage.inputs.values()  # declare train.init and train.member as used, even if there is none
     inputs = TrainingInputs.load(plan, stage.inputs, stage.scratch, machine.threads)
     print(inputs, end="", flush=True)
     seed_everything(plan.seed, verbose=False)
@@ -33,7 +33,7 @@ def train(stage: Stage) -> None:
     folder = stage.outputs["classifier"]
     classifier.save(folder)
     trained.history.to_csv(folder / "history.csv", index=False)
-    for fold in range(plan.n_splits):
+    for fold in range(trained.held_out.n_folds):
         rows = np.flatnonzero(trained.held_out.fold == fold)
         predictions = PartPredictions.from_part(part.take(rows), classifier.decide(y_prob[rows]), y_prob[rows])
         predictions.write(folder / f"fold-{fold + 1}.parquet", classifier.classes)

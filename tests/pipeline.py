@@ -12,7 +12,15 @@ from tests.conftest import HERE, Toy
 
 REPRO = (sys.executable, "-m", "veritable", "repro")
 MADE = ("code/", "data/", "models/.", "reports/", "dvc.lock")
-QUICK = {"generate.n_samples": "300", "train.mlp.max_epochs": "3", "evaluate.n_resamples": "100", "explain.n_permutations": "1"}
+QUICK = {
+    "generate.n_samples": "300",
+    "train.network": "mlp",
+    "train.blend": "[]",
+    "train.n_splits": "0",
+    "train.mlp.max_epochs": "3",
+    "evaluate.n_resamples": "100",
+    "explain.n_permutations": "1",
+}
 
 
 def copy_of_repository(root: Path) -> Toy:

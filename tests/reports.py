@@ -92,7 +92,11 @@ def facts(
             "weighted": False,
             "fitted": {"rows": 3 * rows, "total_rows": 3 * rows},
             "folds": {},
-            "members": {"network": "tabm", "networks": 1, "trees": 4, "share": 0.44, "temperature": 0.95},
+            "members": {
+                "network": "tabm",
+                "blend": [{"kind": "network", "models": 1, "share": 0.44}, {"kind": "trees", "models": 4, "share": 0.56}],
+                "temperature": 0.95,
+            },
         },
         "curves": make_curves(network, classes),
         "explanation": {
@@ -101,6 +105,7 @@ def facts(
             "background_rows": 50,
             "class": classes[-1],
             "additivity_error": 1e-8,
+            "worst_relative_error": 0.12,
             "shown_row": 17,
             "shown_actual": classes[0],
             "shown_probability": 0.93,

@@ -7,7 +7,7 @@ from veritable.errors import UserError
 from veritable.evaluation.baselines import fit_baselines, stratified_sample
 from veritable.metrics.losses import log_losses
 
-NAMES = ["majority", "logistic_regression", "gradient_boosting"]
+NAMES = ["majority", "logistic_regression", "explainable_boosting", "gradient_boosting"]
 
 
 def drawn(n, *, n_classes=2, seed=0, levels=4):

@@ -13,60 +13,63 @@ from tests.rooms import mixed_table, numbers_part, prepare_frame, prepared
 from tests.training import SMALL, mean_of, train_plan, trees_of
 from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part
-from veritable.training.boosting import count_models, fit_trees
+from veritable.training.boosting import BoostingLearner, count_models
 
 NUMBERS = np.zeros(4, dtype=np.int64)
 TRAIN, VALID = numbers_part(200, 1), numbers_part(150, 2)
 
 
-def fitted(
-    models: int = 1,
-    train: Part = TRAIN,
-    valid: Part = VALID,
-    *,
-    classes: int = 2,
-    top: Any = None,
-    threads: int | None = None,
-    **trees: Any,
-) -> Trees:
-    """Fit trees with parameters `top` of the section `train` and `trees` of `train.trees`."""
-    plan = train_plan(trees={**trees, "n_models": models}, **(top or {}))
-    found = fit_trees(plan, NUMBERS, train, valid, n_classes=classes, threads=threads)
-    assert found is not None
-    return found
+def learner(number: int = 0, *, classes: int = 2, top: Any = None, threads: int | None = None, **trees: Any) -> BoostingLearner:
+    """Return what fits a model, with parameters `top` of the section `train` and `trees` of `train.trees`."""
+    plan = train_plan(blend=["trees"], trees=trees, **(top or {}))
+    return BoostingLearner(plan, NUMBERS, classes, number, threads)
 
 
-def rounds(trees: Trees) -> list[int]:
+def fitted(models: int = 1, train: Part = TRAIN, valid: Part = VALID, **knobs: Any) -> list[Trees]:
+    """Fit models on a part; see `learner` for the parameters."""
+    fits = [learner(i, **knobs).fit(train, valid, 0) for i in range(models)]
+    return [member for fit in fits for member in fit.members if isinstance(member, Trees)]
+
+
+def texts(models: list[Trees]) -> list[str]:
+    return [each.text for each in models]
+
+
+def rounds(models: list[Trees]) -> list[int]:
     """Return the number of rounds of each model."""
-    return [lgb.Booster(model_str=text).current_iteration() for text in trees.texts]
+    return [lgb.Booster(model_str=each.text).current_iteration() for each in models]
 
 
-def shapes(trees: Trees) -> list[str]:
+def shapes(models: list[Trees]) -> list[str]:
     """Return the texts without the parameters, which differ even if the trees do not."""
-    return [text.split("\nparameters:")[0] for text in trees.texts]
+    return [each.text.split("\nparameters:")[0] for each in models]
 
 
-def loss(trees: Trees, part: Part = VALID) -> float:
+def loss(trees: list[Trees], part: Part = VALID) -> float:
     return -float(np.log(mean_of(trees, part.X)[np.arange(len(part)), part.y]).mean())
 
 
 class TestCount:
-    @pytest.mark.parametrize("models", [0, 1, 17])
+    @pytest.mark.parametrize("models", [1, 17])
     def test_as_many_as_asked_for(self, models: int) -> None:
         """A given number of models does not depend on the table."""
         for rows, classes in ((10, 2), (10**9, 1000)):
-            assert models == count_models(train_plan(trees={"n_models": models}), rows, classes)
+            assert models == count_models(train_plan(blend=["trees"], trees={"n_models": models}), rows, classes)
+
+    def test_none(self) -> None:
+        """Without trees in the blend, there are none."""
+        assert 0 == count_models(train_plan(blend=["forest"], trees={"n_models": 17}), 100, 2)
 
     def test_auto(self) -> None:
-        """With `auto` there are 4 models, 2 per fold, fewer for larger tables, and at least one."""
-        auto = train_plan(trees={"n_models": "auto"})
-        assert 4 == count_models(auto, 100, 2) == count_models(auto, 100, 100)
+        """With `auto` there are 2 models, with and without folds, and one for larger tables."""
+        auto = train_plan(blend=["trees"], trees={"n_models": "auto"})
+        assert 2 == count_models(auto, 100, 2) == count_models(auto, 100, 100)
         for classes in (2, 3, 100):
             found = [count_models(auto, 10**power, classes) for power in range(1, 10)]
             assert found == sorted(found, reverse=True)
             assert 1 == found[-1]
         assert count_models(auto, 10**6, 10) <= count_models(auto, 10**6, 2)
-        assert 2 == count_models(train_plan(trees={"n_models": "auto"}, n_splits=3), 100, 2)
+        assert 2 == count_models(train_plan(blend=["trees"], trees={"n_models": "auto"}, n_splits=3), 100, 2)
 
 
 class TestSame:
@@ -75,27 +78,36 @@ class TestSame:
         """The same parameters and parts give the same texts, byte for byte."""
         train, valid = numbers_part(200, 1, classes), numbers_part(150, 2, classes)
         one, two = (fitted(2, train, valid, classes=classes) for _ in range(2))
-        assert one.texts == two.texts
+        assert texts(one) == texts(two)
 
     def test_threads_do_not_matter(self) -> None:
         """The trees do not depend on the number of threads."""
         one, two = (fitted(2, threads=threads) for threads in (1, 2))
-        assert one.texts == two.texts
+        assert texts(one) == texts(two)
 
     def test_models_differ(self) -> None:
         """Each model has its own samples; the first is the same as a single model."""
         three = fitted(3)
         assert 3 == len(set(shapes(three)))
-        assert fitted(1).texts == three.texts[:1]
+        assert texts(fitted(1)) == texts(three)[:1]
 
     def test_kinds_in_turn(self) -> None:
-        """The second model has all columns for each tree, the third random splits, the fourth small trees with few columns."""
-        texts = fitted(5, num_leaves=12, feature_fraction=0.6, lambda_l2=1.0, learning_rate=0.2).texts
-        settings = [dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in texts]
-        keys = ("extra_trees", "feature_fraction", "num_leaves", "lambda_l2", "learning_rate")
+        """Every second model has smaller trees, larger leaves and fewer columns."""
+        knobs = {"num_leaves": 12, "feature_fraction": 0.6, "lambda_l2": 1.0, "learning_rate": 0.2, "min_data_in_leaf": 30}
+        settings = [dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE)) for text in texts(fitted(3, **knobs))]
+        keys = ("feature_fraction", "num_leaves", "min_data_in_leaf", "lambda_l2", "learning_rate")
         found = [tuple(float(each[key]) for key in keys) for each in settings]
-        plain = (0, 0.6, 12, 1, 0.2)
-        assert [plain, (0, 1, 12, 1, 0.2), (1, 0.6, 12, 1, 0.4), (0, 0.4, 3, 4, 0.2), plain] == found
+        plain = (0.6, 12, 30, 1, 0.2)
+        assert [plain, (0.4, 6, 180, 1, 0.2), plain] == found
+
+    def test_folds_differ(self) -> None:
+        """The fits of different folds have different samples."""
+        one, two, again = (learner().fit(TRAIN, VALID, number).members[0] for number in (0, 1, 0))
+        assert isinstance(one, Trees)
+        assert isinstance(two, Trees)
+        assert isinstance(again, Trees)
+        assert one.text == again.text
+        assert shapes([one]) != shapes([two])
 
     @pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 - 1])
     def test_any_seed(self, seed: int) -> None:
@@ -105,7 +117,7 @@ class TestSame:
     def test_layout_in_memory_does_not_matter(self) -> None:
         """The trees do not depend on the memory layout of a part."""
         other = replace(TRAIN, X=np.asfortranarray(TRAIN.X))
-        assert fitted().texts == fitted(train=other).texts
+        assert texts(fitted()) == texts(fitted(train=other))
 
     def test_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
         """Without a terminal, neither the fit nor LightGBM prints anything."""
@@ -161,9 +173,9 @@ class TestFit:
         train, valid, cardinalities = done.parts["train"], done.parts["valid"], done.encoder.cardinalities
         assert {0, 5} == set(cardinalities.tolist())
         for given, split in ((cardinalities, True), (np.zeros_like(cardinalities), False)):
-            trees = fit_trees(train_plan(trees={"n_models": 1}), given, train, valid, n_classes=2)
-            assert trees is not None
-            (text,) = trees.texts
+            (trees,) = BoostingLearner(train_plan(blend=["trees"]), given, 2, 0).fit(train, valid, 0).members
+            assert isinstance(trees, Trees)
+            text = trees.text
             assert split == any(int(count) > 0 for count in re.findall(r"^num_cat=(\d+)$", text, re.MULTILINE))
 
     def test_stops_in_time(self) -> None:
@@ -172,8 +184,7 @@ class TestFit:
         ((patient,), (hasty,)) = (rounds(fitted(**settings, early_stopping_rounds=patience)) for patience in (200, 2))
         assert hasty <= patient < 200
         trees = fitted(**settings, early_stopping_rounds=200)
-        (text,) = trees.texts
-        booster = lgb.Booster(model_str=text)
+        booster = lgb.Booster(model_str=trees[0].text)
         losses = []
         for kept in range(1, patient + 1):
             prob = booster.predict(VALID.X, num_iteration=kept)
@@ -184,7 +195,7 @@ class TestFit:
     @pytest.mark.parametrize("classes", [2, 3, 5])
     @pytest.mark.parametrize("absent", ["train", "valid"])
     def test_a_class_absent(self, classes: int, absent: str) -> None:
-        """A class that a part lacks has finite probabilities."""
+        """A class that a part lacks has finite probabilities, and one that train lacks has low ones."""
         parts = {"train": numbers_part(200, 1, classes), "valid": numbers_part(150, 2, classes)}
         parts[absent] = parts[absent].take(np.flatnonzero(parts[absent].y != 1))
         for balance in ("none", "balanced"):
@@ -193,13 +204,39 @@ class TestFit:
             assert (len(VALID), classes) == found.shape
             assert np.isfinite(found).all()
             np.testing.assert_allclose(1, found.sum(axis=1), rtol=1e-9)
+            assert absent == "valid" or found[:, 1].mean() < 0.05
 
     @pytest.mark.parametrize(("rows", "share"), [(1, 0.8), (2, 0.8), (9, 0.8), (9, 0.1), (9, 1.0)])
     def test_few_rows(self, rows: int, share: float) -> None:
-        """With too few rows for a split, the class shares are predicted."""
+        """With too few rows for a split, the class shares are predicted, with one row for a class that train lacks."""
         train = TRAIN.take(np.arange(rows))
         found = mean_of(fitted(train=train, min_data_in_leaf=20, bagging_fraction=share), VALID.X)
-        np.testing.assert_allclose(np.broadcast_to(train.y.mean(), len(VALID)), found[:, 1], atol=1e-6)
+        counts = np.maximum(1, np.bincount(train.y, minlength=2))
+        np.testing.assert_allclose(np.broadcast_to(counts[1] / counts.sum(), len(VALID)), found[:, 1], atol=1e-6)
+
+
+class TestRefit:
+    @pytest.mark.parametrize("classes", [2, 3])
+    def test_mean_rounds(self, classes: int) -> None:
+        """The refit has all rows, and as many rounds as the fits had on average."""
+        parts = [numbers_part(150, seed, classes) for seed in range(3)]
+        one = learner(1, classes=classes)
+        fits = [one.fit(parts[i], parts[(i + 1) % 3], i) for i in range(3)]
+        pool = Part.together(parts)
+        again = one.refit(pool, fits)
+        found = [rounds([member])[0] for fit in fits for member in fit.members if isinstance(member, Trees)]
+        assert [fit.setting for fit in fits] == found
+        assert round(np.mean(found)) == rounds([again])[0]
+        assert again.text == one.refit(pool, fits).text
+        root_rows = [int(count) for count in re.findall(r"^internal_count=(\d+)", again.text, re.MULTILINE)]
+        assert 0.7 * len(pool) < min(root_rows) <= max(root_rows) < 0.9 * len(pool)
+
+    def test_a_class_absent(self) -> None:
+        """A class that all rows lack has finite probabilities."""
+        part = TRAIN.take(np.flatnonzero(TRAIN.y == 0))
+        one = learner()
+        found = mean_of([one.refit(part, [one.fit(part, VALID, 0)])], VALID.X)
+        assert ((found > 0) & (found < 1)).all()
 
 
 class TestWeights:
@@ -210,6 +247,13 @@ class TestWeights:
         one, two = (fitted(train=replace(TRAIN, y=y, weight=weight)) for y in (TRAIN.y, flipped))
         np.testing.assert_allclose(mean_of(one, VALID.X), mean_of(two, VALID.X), rtol=1e-6)
         assert not np.allclose(mean_of(fitted(), VALID.X), mean_of(one, VALID.X))
+
+    @pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
+    def test_only_ratios_matter(self, factor: float) -> None:
+        """The scale of the weights has no effect, also if all of them sum to less than 1."""
+        weight = np.random.default_rng(0).exponential(size=len(TRAIN))
+        one, two = (fitted(train=replace(TRAIN, weight=by * weight), lambda_l2=1.0) for by in (1.0, factor))
+        assert texts(one) == texts(two)
 
     def test_heavier_rows_pull_more(self) -> None:
         """The probabilities of a class increase with the weights of its rows."""

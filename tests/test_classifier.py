@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
-from tests.training import MLP_SPEC, NETWORKS, spec_of, train_plan, trees_of, untrained
+from tests.training import MLP_SPEC, NETWORKS, others_of, spec_of, train_plan, untrained
 from veritable.errors import TableError, UserError
 from veritable.files import read_json
 from veritable.models.classifier import NETWORK_CLASSES as KNOWN
@@ -21,11 +22,12 @@ from veritable.models.ensemble import Ensemble
 KINDS = [*NETWORKS, "blend"]
 
 
+@cache
 def classifier(classes: int = 2, threshold: float | None = 0.4, kind: str = "mlp") -> Classifier:
-    """Return an untrained classifier with one network, or a blend of two networks and two boosted models."""
+    """Return an untrained classifier with one network, or a blend of two networks with all other kinds of members."""
     done = prepared(300, classes)
     if kind == "blend":
-        return untrained(done, MLP_SPEC, threshold, networks=2, trees=trees_of(done, n_models=2))
+        return untrained(done, MLP_SPEC, threshold, networks=2, others=others_of(done))
     spec = MLP_SPEC if kind == "mlp" else spec_of(train_plan(kind), done.encoder.cardinalities, done.parts["train"])
     return untrained(done, spec, threshold)
 
@@ -51,7 +53,7 @@ def test_raw_rows_as_encoded_rows(classes: int, kind: str) -> None:
 def test_is_the_networks_softmax() -> None:
     """Probabilities are the softmax of the logits without dropout, even in training mode."""
     one, X = classifier(), prepared().parts["test"].X
-    (network,) = one.ensemble.networks
+    (network,) = one.networks
     network.eval()
     expected = network(torch.from_numpy(X)).double().softmax(dim=1).detach().numpy()
     network.train()
@@ -72,11 +74,12 @@ def test_save_and_load(tmp_path: Path, classes: int, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_bytes(tmp_path: Path, kind: str) -> None:
-    """Saving twice, also after loading, writes the same bytes: weights, LightGBM's text, JSON, and no pickle."""
+    """Saving twice, also after loading, writes the same bytes: arrays, LightGBM's text, JSON, and no pickle."""
     classifier(kind=kind).save(tmp_path / "one")
     Classifier.load(tmp_path / "one").save(tmp_path / "two")
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    more = {"network-2.safetensors", "trees-1.txt", "trees-2.txt"} if kind == "blend" else set()
+    others = {"network-2.safetensors", "trees-1.txt", "trees-2.txt", "forest-1.safetensors", "linear-1.safetensors"}
+    more = others if kind == "blend" else set()
     assert {"network-1.safetensors", "classifier.json"} | more == set(one)
     assert one == two
 
@@ -125,13 +128,15 @@ def test_hostile_names(tmp_path: Path) -> None:
     """Names, levels and classes with any text can be saved."""
     frame = pd.DataFrame({name: np.sqrt(np.arange(66)) for name in HOSTILE} | {"levels": HOSTILE * 6})
     done = prepare_frame(frame.assign(target=[text.strip() for text in HOSTILE * 6]))
-    untrained(done, trees=trees_of(done)).save(tmp_path)
+    untrained(done, others=others_of(done)).save(tmp_path)
     again = Classifier.load(tmp_path)
     assert sorted(HOSTILE) == again.classes
     assert (66, len(HOSTILE)) == again.predict_proba(frame).shape
 
 
-@pytest.mark.parametrize("absent", ["classifier.json", "network-1.safetensors", "network-2.safetensors", "trees-2.txt"])
+@pytest.mark.parametrize(
+    "absent", ["classifier.json", "network-1.safetensors", "network-2.safetensors", "trees-2.txt", "forest-1.safetensors"]
+)
 def test_no_classifier(tmp_path: Path, absent: str) -> None:
     """A folder that does not exist, or lacks a file, is refused with the name of the file."""
     with pytest.raises(UserError, match=r"must hold a classifier, but '.*/none/classifier\.json' does not exist"):
@@ -143,20 +148,27 @@ def test_no_classifier(tmp_path: Path, absent: str) -> None:
 
 
 def test_json_is_plain(tmp_path: Path) -> None:
-    """The JSON file holds the spec of the networks, their number, the blend, and everything except weights."""
+    """The JSON file holds the spec of the networks, the kinds and weights of the members, and no arrays."""
     one = classifier(kind="blend")
     one.save(tmp_path)
     content = read_json(tmp_path / "classifier.json")
-    assert {"contract", "encoder", "network", "networks", "trees", "shares", "temperature", "threshold"} == set(content)
+    assert {"contract", "encoder", "network", "members", "weights", "threshold"} == set(content)
     assert (["class 0", "class 1"], 0.4) == (content["contract"]["classes"], content["threshold"])
-    assert (MLP_SPEC, 2, 2) == (content["network"], content["networks"], content["trees"])
-    assert (list(one.ensemble.shares), one.ensemble.temperature) == (content["shares"], content["temperature"])
+    assert ["network", "network", "trees", "trees", "forest", "linear"] == content["members"]
+    assert (MLP_SPEC, list(one.ensemble.weights)) == (content["network"], content["weights"])
 
 
 def test_facts() -> None:
-    """The facts describe the composition."""
-    expected = {"network": "mlp", "networks": 2, "trees": 2, "share": 0.3, "temperature": 1.2}
-    assert expected == classifier(kind="blend").facts
+    """The facts describe the composition: the share of the weights by kind, and their inverse sum, the temperature."""
+    blend = [
+        {"kind": "network", "models": 2, "share": 0.2},
+        {"kind": "trees", "models": 2, "share": 0.4},
+        {"kind": "forest", "models": 1, "share": 0.2},
+        {"kind": "linear", "models": 1, "share": 0.2},
+    ]
+    assert {"network": "mlp", "blend": blend, "temperature": 0.8} == classifier(kind="blend").facts
+    alone = [{"kind": "network", "models": 1, "share": 1.0}]
+    assert {"network": "tabm", "blend": alone, "temperature": 1.0} == classifier(kind="tabm").facts
 
 
 def test_bins_survive(tmp_path: Path) -> None:
@@ -168,27 +180,25 @@ def test_bins_survive(tmp_path: Path) -> None:
 
 
 def test_the_blend_predicts() -> None:
-    """A classifier predicts the blend, not its networks or trees alone."""
+    """A classifier predicts the blend, not one of its members alone."""
     one, X = classifier(kind="blend"), prepared().parts["test"].X
     np.testing.assert_array_equal(one.ensemble.predict_proba(X), one.predict_proba(X))
-    for shares in ((0.0, 0.5, 0.5), (1.0, 0.0, 0.0)):
-        alone = replace(one, ensemble=replace(one.ensemble, shares=shares))
-        assert not np.allclose(alone.predict_proba(X), one.predict_proba(X))
+    for member in one.ensemble.members:
+        assert not np.allclose(Ensemble((member,), (1.0,)).predict_proba(X), one.predict_proba(X))
 
 
-@pytest.mark.parametrize("dropped", ["networks", "trees"])
-def test_fewer_files_than_before(tmp_path: Path, dropped: str) -> None:
-    """Saving over another classifier leaves only the newer one."""
+@pytest.mark.parametrize("kind", ["network", "trees", "forest", "linear"])
+def test_without_a_kind(tmp_path: Path, kind: str) -> None:
+    """A blend may lack any kind of member, the networks too; saved over another classifier, only the newer one is loaded."""
     one = classifier(kind="blend")
     one.save(tmp_path)
-    members = {
-        "networks": Ensemble(one.ensemble.networks[:1], one.ensemble.trees, (0.3, 0.5, 0.2)),
-        "trees": Ensemble(one.ensemble.networks),
-    }
-    other = replace(one, ensemble=members[dropped])
+    others = [member for member in one.ensemble.members if member.kind != kind]
+    other = replace(one, ensemble=Ensemble(tuple(reversed(others)), tuple(np.linspace(0.1, 0.4, len(others)).tolist())))
     other.save(tmp_path)
-    X = prepared().parts["test"].X
-    np.testing.assert_array_equal(other.predict_proba(X), Classifier.load(tmp_path).predict_proba(X))
+    again, X = Classifier.load(tmp_path), prepared().parts["test"].X
+    np.testing.assert_array_equal(other.predict_proba(X), again.predict_proba(X))
+    assert other.facts == again.facts
+    assert (0 if kind == "network" else 2) == len(again.networks)
 
 
 def test_needs_no_trainer() -> None:

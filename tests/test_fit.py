@@ -24,7 +24,7 @@ from tests.training import NETWORKS, SMALL, spec_of, train_plan
 from veritable.errors import UserError
 from veritable.models.classifier import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import build_network
-from veritable.models.ensemble import Ensemble
+from veritable.models.network import Network
 from veritable.tables.encoding.parts import Part
 from veritable.training import fit as room
 from veritable.training.fit import TrainingError, fit
@@ -173,7 +173,7 @@ class TestBest:
         """The network is far better than the class shares, and about as good as the true probabilities allow."""
         network, _ = fitted(tmp_path / "a", knobs(name, max_epochs=15))
         assert loss_by_hand(network, VALID) < 0.47
-        right = Ensemble((network,)).predict_proba(VALID.X).argmax(1) == VALID.y
+        right = Network(network).scores(VALID.X).argmax(1) == VALID.y
         assert right.mean() > 0.75
 
     @pytest.mark.parametrize("name", NETWORKS)
@@ -411,6 +411,17 @@ class TestStop:
         """A GPU that is requested but absent is refused."""
         with pytest.raises(TrainingError, match=r"train\.accelerator is 'gpu', but torch finds no GPU"):
             fitted(tmp_path / "a", knobs(accelerator="gpu"))
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+    def test_gpu(self, tmp_path: Path, name: str, precision: str) -> None:
+        """A GPU gives the same losses as the CPU within noise, and the same bytes twice."""
+        on_cpu = fitted(tmp_path / "a", knobs(name))
+        on_gpu, again = (fitted(tmp_path / at, knobs(name, accelerator="gpu", precision=precision)) for at in "bc")
+        assert same(on_gpu, again)
+        np.testing.assert_allclose(on_cpu[1]["valid_loss"], on_gpu[1]["valid_loss"], rtol=0.05)
 
 
 class TestResume:

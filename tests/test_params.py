@@ -64,8 +64,16 @@ WRONG = [
     ("train.network", None, "'auto', 'mlp', 'resnet' or 'tabm'"),
     ("train.n_networks", 0, "greater than or equal to 1"),
     ("train.n_networks", "auto", "a valid integer"),
-    ("train.calibrate", "yes", "a valid boolean"),
-    ("train.calibrate", None, "a valid boolean"),
+    ("train.refit", "yes", "a valid boolean"),
+    ("train.refit", None, "a valid boolean"),
+    ("train.blend", "trees", "'auto' or a valid list"),
+    ("train.blend", None, "'auto' or a valid list"),
+    ("train.blend.1", ["trees", "network"], "'trees', 'forest' or 'linear'"),
+    ("train.n_splits", 1, "'auto' or 0 or greater than or equal to 2"),
+    ("train.n_splits", "many", "'auto' or 0 or a valid integer"),
+    ("train.n_splits", None, "'auto' or 0 or a valid integer"),
+    ("train.forest.n_estimators", 0, "greater than or equal to 1"),
+    ("train.forest.min_samples_leaf", 0.5, "a valid integer"),
     ("machine.threads", 0, "greater than or equal to 1 or null"),
     ("machine.threads", "all", "a valid integer or null"),
     ("train.mlp.lr_schedule", "linear", "'constant' or 'cosine'"),
@@ -81,7 +89,7 @@ WRONG = [
     ("train.tabm.d_block", 10**9, "less than or equal to 65536"),
     ("train.trees.n_models", "many", "'auto' or a valid integer"),
     ("train.trees.n_models", None, "'auto' or a valid integer"),
-    ("train.trees.n_models", -1, "'auto' or greater than or equal to 0"),
+    ("train.trees.n_models", 0, "'auto' or greater than or equal to 1"),
     ("train.trees.bagging_fraction", 0.0, "greater than 0"),
     ("train.trees.feature_fraction", 1.01, "less than or equal to 1"),
     ("train.trees.num_leaves", 1, "greater than or equal to 2"),
@@ -191,9 +199,10 @@ def test_wrong_value(key: str, value: Any, rule: str) -> None:
     [
         ("train.mlp.patience", None), ("train.mlp.gradient_clip_val", None), ("train.resnet.patience", 1),
         ("train.tabm.gradient_clip_val", 0.5),
-        ("machine.threads", None), ("machine.threads", 4), ("train.trees.n_models", "auto"), ("train.trees.n_models", 0),
+        ("machine.threads", None), ("machine.threads", 4), ("train.trees.n_models", "auto"), ("train.trees.n_models", 1),
         ("train.trees.n_models", 12), ("train.mlp.hidden_layer_sizes", []), ("train.network", "resnet"),
-        ("train.trees.bagging_fraction", 1),
+        ("train.trees.bagging_fraction", 1), ("train.blend", "auto"), ("train.blend", []), ("train.blend", ["linear", "trees"]),
+        ("train.n_splits", "auto"), ("train.n_splits", 0), ("train.n_splits", 2),
     ],
 )  # fmt: skip
 def test_valid_value(key: str, value: Any) -> None:
@@ -231,7 +240,7 @@ def test_typo(path: tuple[str, ...], data: st.DataObject) -> None:
         assert expected == refusal(path[0], whole)
 
 
-@pytest.mark.parametrize("inner", ["mlp", "resnet", "tabm", "trees"])
+@pytest.mark.parametrize("inner", ["mlp", "resnet", "tabm", "trees", "forest"])
 def test_unknown_nested_key(inner: str) -> None:
     """An unknown key in a nested section is rejected with the known keys of that section."""
     known = ", ".join(SECTIONS["train"].parse("train", section("train")).model_dump()[inner])

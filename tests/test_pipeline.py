@@ -225,7 +225,9 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
     for key, value in {
         "data.path": "data/cancer.csv",
         "data.target": "diagnosis",
+        "train.network": "auto",
         "train.tabm.max_epochs": "3",
+        "train.blend": "[trees]",
         "train.trees.n_models": "2",
         "train.trees.n_estimators": "100",
         "explain.rows": "10",

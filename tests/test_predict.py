@@ -59,7 +59,7 @@ def test_scores(folder: Path, tmp_path: Path, format_: str, output: str) -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_predicts(tmp_path: Path, kind: str) -> None:
-    """Every kind of network, and a blend with boosted trees, predicts rows from a file as it predicts a frame."""
+    """Every kind of network, and a blend with other members, predicts rows from a file as it predicts a frame."""
     one, rows = classifier(5, kind=kind), mixed_table(300, 5)
     one.save(tmp_path / "classifier")
     found = scored(tmp_path / "classifier", new_rows(tmp_path / "new.csv", rows))

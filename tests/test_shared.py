@@ -50,6 +50,10 @@ TABLES = {
     "titanic/titanic.csv": ({"target": "survived"}, [("free_text", "name"), ("many_categories", "ticket")], 0.7),
 }
 QUICK = {
+    "train.network": "auto",
+    "train.blend": "auto",
+    "train.n_splits": "2",
+    "train.forest.n_estimators": "20",
     "train.tabm.max_epochs": "2",
     "train.tabm.k": "2",
     "train.tabm.d_block": "64",

@@ -29,10 +29,11 @@ OTHER = {
         "shard_rows": "50", "seed": "1",
     },
     "train": {
-        "network": "resnet", "n_networks": "2", "n_splits": "3", "init": "models/v1", "freeze": "[output]",
-        "calibrate": "false", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
+        "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false",
+        "init": "models/v1", "member": "models/m",
+        "freeze": "[output]", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
         "memory_gib": "0.5", "seed": "1",
-        "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}",  # see WITHIN_TRAIN
+        "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}", "forest": "{}",  # see WITHIN_TRAIN
     },
     "machine": {"threads": "1", "max_rows": "1000000", "max_bytes": "1000000"},
     "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
@@ -129,9 +130,10 @@ WITHIN_TRAIN = {
     "mlp.activation": ("tanh", {"network": "mlp", "mlp.max_epochs": "1"}),
     "resnet.n_blocks": ("2", {"network": "resnet", "resnet.max_epochs": "1", "resnet.d_block": "8", "resnet.n_blocks": "1"}),
     "tabm.k": ("3", {"network": "tabm", "tabm.max_epochs": "1", "tabm.d_block": "8", "tabm.k": "2"}),
+    "forest.n_estimators": ("4", {"blend": "[forest]", "mlp.max_epochs": "1", "forest.n_estimators": "3"}),
     "trees.num_leaves": (
         "3",
-        {"mlp.max_epochs": "1", "trees.n_models": "1", "trees.n_estimators": "5", "trees.num_leaves": "8"},
+        {"blend": "[trees]", "mlp.max_epochs": "1", "trees.n_models": "1", "trees.n_estimators": "5", "trees.num_leaves": "8"},
     ),
 }
 
@@ -175,7 +177,7 @@ def test_cross_validation(demo: Toy) -> None:
     assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
     change(demo, "data.time", "feature_0")
     refused = demo.run(*REPRO)
-    assert "'train.n_splits' in params.yaml must be 0 if data.time is set, but is 3" in refused, refused.text
+    assert "'train.n_splits' in params.yaml must be 0 or auto if data.time is set, but is 3" in refused, refused.text
 
 
 @pytest.mark.slow
@@ -195,16 +197,17 @@ def test_warm_start(demo: Toy) -> None:
 
 
 @pytest.mark.slow
-def test_another_path_may_mean_another_network(demo: Toy) -> None:
-    """The network that `auto` chooses depends on the path of the table, even if the table is the same."""
-    shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
-    change(demo, "data.path", "data/mine.csv")
-    assert ["preprocess", "plan", "report"] == would_run(demo, *STAGES)
-    for key, value in {"tabm.max_epochs": "1", "tabm.d_block": "8", "trees.n_models": "1", "trees.n_estimators": "5"}.items():
+def test_auto_is_the_same_for_every_table(demo: Toy) -> None:
+    """With `auto`, the demo gets the blend that any table gets: networks of all folds, trees and a forest."""
+    auto = {"network": "auto", "blend": "auto", "n_splits": "auto", "tabm.max_epochs": "2", "tabm.d_block": "8"}
+    for key, value in auto.items():
         change(demo, f"train.{key}", value)
-    made = _trained(demo)
-    assert isinstance(made, dict)
-    assert {"classifier.json", "history.csv", "network-1.safetensors", "trees-1.txt"} == {Path(file).name for file in made}
+    done = demo.run(*REPRO, timeout=300)
+    assert done.status == 0, done.text
+    assert "Planned a tabm network, blended with boosted trees, a forest, on 4 folds, for 2 classes." in done
+    made = {path.name for path in (demo.root / "models/classifier").iterdir()}
+    assert made >= {"classifier.json", "history.csv", *(f"fold-{fold}.parquet" for fold in range(1, 5))}
+    assert "A blend, by share of the weights: " in demo.read("reports/report.md")
 
 
 def _bring_a_table_with_everything(demo: Toy) -> None:
@@ -286,13 +289,13 @@ def test_a_stage_by_hand_is_the_stage_under_dvc(demo: Toy) -> None:
 
 
 def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
-    """Only train and tune import Lightning, only tune Optuna, only explain shap; plan, generate and report import no torch."""
+    """Only baselines, train and tune import Lightning, only tune Optuna, only explain shap; only who predicts imports torch."""
     for stage in (name for name in STAGES if name != "code"):
         text = demo.read(f"code/{stage}.txt")
-        owners = {"pytorch-lightning": ["train", "tune"], "optuna": ["tune"], "shap": ["explain"]}
+        owners = {"pytorch-lightning": ["baselines", "train", "tune"], "optuna": ["tune"], "shap": ["explain"]}
         for library, names in owners.items():
             assert (stage in names) == (f"package {library} " in text), (stage, library)
-        assert (stage in ("train", "tune", "evaluate", "explain")) == ("package torch " in text), stage
+        assert (stage in ("baselines", "train", "tune", "evaluate", "explain")) == ("package torch " in text), stage
 
 
 def test_sensitive_columns_do_not_train_again(demo: Toy) -> None:

@@ -311,7 +311,7 @@ class TestMemory:
         return tmp_path / "train", tmp_path / "valid"
 
     @pytest.mark.parametrize(
-        ("kib", "streamed"), [(10_000, (False, False)), (400, (True, False)), (200, (True, True)), (50, (True, True))]
+        ("kib", "streamed"), [(10_000, (False, False)), (600, (True, False)), (200, (True, True)), (50, (True, True))]
     )
     def test_streamed_parts(self, folders: tuple[Path, Path], kib: int, streamed: tuple[bool, bool]) -> None:
         """Parts that fit in memory are read, the others are streamed: first the train part, then valid too."""
@@ -333,32 +333,35 @@ class TestMemory:
                 (memory_plan(100), 2),
                 (memory_plan(100, n_classes=50), 50),
                 (memory_plan(100, precision="64-true"), 2),
-                (memory_plan(100, trees={"n_models": 1}), 2),
+                (memory_plan(100, blend=["trees"]), 2),
             )
         ]
         assert sizes[0] == max(sizes)
         assert 4 == len(set(sizes))
 
     @pytest.mark.parametrize(
-        ("kib", "models", "expected"),
+        ("kib", "blend", "expected"),
         [
-            (10_000, 1, ""),
-            (400, 1, "(train.memory_gib: 0.00038147); trees are fitted on a sample of 2,133 rows.\n"),
-            (400, 0, "(train.memory_gib: 0.00038147).\n"),
+            (10_000, ["trees"], ""),
+            (600, ["trees"], "(train.memory_gib: 0.000572205); the other members are fitted on a sample of 2,057 rows.\n"),
+            (600, ["linear"], "(train.memory_gib: 0.000572205); the other members are fitted on a sample of 2,133 rows.\n"),
+            (600, ["forest"], "(train.memory_gib: 0.000572205); the other members are fitted on a sample of 2,133 rows.\n"),
+            (600, [], "(train.memory_gib: 0.000572205).\n"),
         ],
+        ids=str,
     )
-    def test_described(self, folders: tuple[Path, Path], kib: int, models: int, expected: str) -> None:
+    def test_described(self, folders: tuple[Path, Path], kib: int, blend: list[str], expected: str) -> None:
         """Streamed parts are described with the size of the sample that stands in for them."""
-        plan = memory_plan(kib, trees={"n_models": models})
+        plan = memory_plan(kib, blend=blend)
         start = "Streaming 3,000 train rows from 3 shards " if expected else ""
         assert start + expected == format_streaming(*open_parts(*folders, plan), plan, 2)
 
     def test_valid_described(self, folders: tuple[Path, Path]) -> None:
-        """A streamed valid part is described with the size of the sample that the classifier is calibrated on."""
+        """A streamed valid part is described with the size of the sample that the weights are chosen on."""
         plan = memory_plan(50)
         line = format_streaming(*open_parts(*folders, plan), plan, 2).splitlines()[1]
         assert line.startswith("Streaming 600 valid rows from 3 shards")
-        assert line.endswith("; blend, temperature and threshold are chosen on a sample of 94 rows.")
+        assert line.endswith("; weights and threshold are chosen on a sample of 59 rows.")
 
 
 @pytest.mark.parametrize("name", ["mlp", "tabm"])
@@ -366,7 +369,7 @@ def test_a_classifier(tmp_path: Path, name: str) -> None:
     """A classifier is trained on streamed parts, with the same bytes each time, and predicts raw rows."""
     done = prepared(900)
     shards = [written(tmp_path / part, done.parts[part], held_bytes=60_000) for part in ("train", "valid")]
-    plan = train_plan(name, trees={"n_models": 1}, calibrate=True, max_epochs=3)
+    plan = train_plan(name, blend=["trees", "forest", "linear"], max_epochs=3)
     saved = []
     for run in ("a", "b"):
         (tmp_path / run).mkdir()
@@ -376,7 +379,7 @@ def test_a_classifier(tmp_path: Path, name: str) -> None:
         saved.append({path.name: path.read_bytes() for path in (tmp_path / f"{run} saved").iterdir()})
         assert 3 == len(history)
     assert saved[0] == saved[1]
-    assert classifier.ensemble.trees is not None
+    assert {"network", "trees", "forest", "linear"} == {member.kind for member in classifier.ensemble.members}
     frame = mixed_table(400, seed=5)
     right = classifier.predict_proba(frame).argmax(axis=1) == frame["target"].eq("class 1").to_numpy()
     assert right.mean() > 0.7

@@ -83,11 +83,27 @@ KEPT = "Epoch 2 of 3 of the network was kept, with a validation loss of 0.5500."
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "One network (tabm, weight 44 %) and 4 boosted-tree models (weight 56 %). Temperature 0.95."),
-        ({"networks": 3, "trees": 0, "share": 1.0, "temperature": 1.0}, "3 networks (tabm). Temperature 1."),
         (
-            {"trees": 1, "network": "resnet"},
-            "One network (resnet, weight 44 %) and one boosted-tree model (weight 56 %). Temperature 0.95.",
+            {},
+            "A blend, by share of the weights: 1 network (tabm) with 44 % and 4 boosted-tree models with 56 %. Temperature "
+            "0.95.",
+        ),
+        (
+            {"blend": [{"kind": "network", "models": 3, "share": 1.0}], "temperature": 1.0},
+            "3 networks (tabm). Temperature 1.",
+        ),
+        (
+            {
+                "network": "resnet",
+                "blend": [
+                    {"kind": "network", "models": 5, "share": 0.5},
+                    {"kind": "trees", "models": 1, "share": 0.25},
+                    {"kind": "forest", "models": 1, "share": 0.15},
+                    {"kind": "linear", "models": 1, "share": 0.1},
+                ],
+            },
+            "A blend, by share of the weights: 5 networks (resnet) with 50 %, 1 boosted-tree model with 25 %, 1 forest of "
+            "random trees with 15 % and 1 linear model with 10 %. Temperature 0.95.",
         ),
     ],
 )

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
-from tests.training import NETWORKS, inputs_of, spec_of, train_plan
+from tests.training import NETWORKS, inputs_of, spec_of, train_plan, trees_of
 from veritable.models.classifier import Classifier, build_network
 from veritable.models.ensemble import Ensemble
+from veritable.models.network import Network
 from veritable.models.transfer import adopt_bins, copy_weights
 from veritable.training.fit import TrainingError
 from veritable.training.train import train_classifier
@@ -30,7 +31,8 @@ def made(done: InMemory, name: str, seed: int, *, networks: int = 1, **knobs: An
         with torch.no_grad():
             for weight in built[-1].parameters():  # some are equal at first
                 weight.add_(torch.randn_like(weight) / 9)
-    return Classifier(Ensemble(tuple(built)), spec, done.encoder, done.contract, None)
+    members = tuple(Network(module) for module in built)
+    return Classifier(Ensemble(members, (1 / networks,) * networks), spec, done.encoder, done.contract, None)
 
 
 def warm(done: InMemory, earlier: Classifier, number: int = 0) -> tuple[nn.Module, list[str]]:
@@ -53,7 +55,7 @@ def test_same_table(name: str, classes: int) -> None:
     network, taken = warm(done, earlier)
     assert [each for each, _ in network.named_parameters()] == taken
     X = done.parts["test"].X
-    np.testing.assert_array_equal(earlier.predict_proba(X), Ensemble((network,)).predict_networks(X))
+    np.testing.assert_array_equal(earlier.predict_proba(X), Ensemble((Network(network),), (1.0,)).predict_proba(X))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -67,7 +69,7 @@ def test_other_order(name: str) -> None:
     other = prepare_frame(moved, duplicates="together")
     assert done.encoder != other.encoder
     network, _ = warm(other, earlier)
-    after = Classifier(Ensemble((network,)), earlier.spec, other.encoder, other.contract, None)
+    after = Classifier(Ensemble((Network(network),), (1.0,)), earlier.spec, other.encoder, other.contract, None)
     expected, found = (each.predict_proba(frame) for each in (earlier, after))
     if name == "mlp":  # standardized numbers are shifted by another mean
         assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.9
@@ -88,7 +90,7 @@ def test_what_is_new(name: str) -> None:
     other = prepare_frame(grown)
     fresh, _ = warm(other, made(other, name, 5))
     network, taken = warm(other, earlier)
-    old, new, other_new = (dict(each.named_parameters()) for each in (earlier.ensemble.networks[0], network, fresh))
+    old, new, other_new = (dict(each.named_parameters()) for each in (earlier.networks[0], network, fresh))
     assert set(old) == set(taken)
     axis = 0 if new["output.bias"].ndim == 1 else -1
     both = torch.arange(2)
@@ -127,7 +129,7 @@ def test_networks_in_turn() -> None:
     earlier = made(done, "mlp", 0, networks=2)
     for number in range(4):
         network, _ = warm(done, earlier, number)
-        expected = earlier.ensemble.networks[number % 2].state_dict()
+        expected = earlier.networks[number % 2].state_dict()
         assert all(torch.equal(expected[name], weight) for name, weight in network.state_dict().items())
 
 
@@ -154,7 +156,7 @@ class TestTraining:
         earlier = made(done, name, 0)
         plan = train_plan(name, freeze=[frozen], weight_decay=0.1, gradient_clip_val=1.0)
         trained = train_classifier(inputs_of(done, plan, tmp_path, earlier=earlier))
-        before, after = (dict(each.ensemble.networks[0].named_parameters()) for each in (earlier, trained.classifier))
+        before, after = (dict(each.networks[0].named_parameters()) for each in (earlier, trained.classifier))
         assert {n for n in before if n.startswith(frozen)} == {n for n in before if torch.equal(before[n], after[n])}
 
     def test_nothing_fits(self, tmp_path: Path) -> None:
@@ -172,3 +174,21 @@ class TestTraining:
         other = replace(made(stranger, "mlp", 0, hidden_layer_sizes=[5]), contract=stranger.contract)
         with pytest.raises(TrainingError, match=r"no weights of its network do"):
             train_classifier(inputs_of(done, train_plan("mlp"), tmp_path, earlier=other))
+
+    def test_no_network(self, tmp_path: Path) -> None:
+        """An earlier classifier whose blend has no network is refused."""
+        done = prepared(300)
+        earlier = replace(made(done, "mlp", 0), ensemble=Ensemble(tuple(trees_of(done)), (1.0,)))
+        with pytest.raises(TrainingError, match=r"must be a classifier with a network, .* Train it with train\.blend: \[\]"):
+            train_classifier(inputs_of(done, train_plan("mlp"), tmp_path, earlier=earlier))
+
+    def test_in_every_fold(self, tmp_path: Path) -> None:
+        """The networks of all folds start from the earlier classifier, in turn from each of its networks."""
+        done = prepared(300)
+        earlier = made(done, "mlp", 0, networks=2)
+        plan = train_plan("mlp", n_splits=3, max_epochs=1, learning_rate=1e-12)
+        trained = train_classifier(inputs_of(done, plan, tmp_path, earlier=earlier))
+        assert [name for name, _ in earlier.networks[0].named_parameters()] == trained.copied
+        for i, network in enumerate(trained.classifier.networks):
+            for old, new in zip(earlier.networks[i % 2].parameters(), network.parameters(), strict=True):
+                torch.testing.assert_close(old, new)

@@ -19,8 +19,8 @@ from tests.test_fit import Killed
 from tests.training import inputs_of, train_params, train_plan
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import Part
-from veritable.training import train as train_room
 from veritable.training import tuning as room
+from veritable.training.boosting import BoostingLearner
 from veritable.training.fit import Diverged, TrainingError
 from veritable.training.module import ClassifierModule
 from veritable.training.params import SEARCHABLE, Range, TuneParams
@@ -36,7 +36,7 @@ SPACE = {
     "trees.num_leaves": {"low": 2, "high": 8, "log": False},
     "tabm.d_block": [8],
 }
-BASE = train_plan(trees={"n_models": 1}, calibrate=True)
+BASE = train_plan(blend=["trees"], refit=True)
 
 
 @pytest.fixture(autouse=True)
@@ -133,11 +133,11 @@ class TestTrials:
     def test_it_learns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """If the loss depends on one number, the search finds its minimum."""
 
-        def trained(inputs: Any, callback: Any) -> Any:
+        def fitted(inputs: Any, callback: Any) -> Any:
             loss = abs(np.log10(inputs.plan.mlp.learning_rate) + 3) + 0.1
             return SimpleNamespace(held_out=SimpleNamespace(log_loss=loss))
 
-        monkeypatch.setattr(room, "train_classifier", trained)
+        monkeypatch.setattr(room, "fit_folds", fitted)
         found = tuned(tmp_path / "a", n_trials=40, space={"mlp.learning_rate": {"low": 1e-6, "high": 1.0, "log": True}})
         later = [each.loss for each in found.trials[20:] if each.loss is not None]
         assert found.best is not None
@@ -151,7 +151,7 @@ class TestTrials:
         part = numbers_part(3, 0)
         part = Part(part.row, np.array([0, 1, 0]), part.X, weight=np.array([1.0, 3.0, 0.0], dtype=np.float32))
 
-        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(HeldOut(part, y_prob, np.zeros(3)).log_loss)
+        assert -(np.log(0.8) + 3 * np.log(0.6)) / 4 == pytest.approx(HeldOut(part, y_prob, np.zeros(3), 0).log_loss)
 
 
 def _loss(plan: TrainPlan, folder: Path) -> float:
@@ -204,15 +204,24 @@ class TestSame:
 
     def test_killed_in_the_trees(self, undisturbed: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Killed between the network and the trees of a trial, the search still sees the losses of its epochs."""
-        before, counted = train_room.fit_trees, count(1)
+        before, counted = BoostingLearner.fit, count(1)
 
         def dying(*given: Any, **named: Any) -> Any:
             if next(counted) % 2:
                 raise Killed
             return before(*given, **named)
 
-        monkeypatch.setattr(train_room, "fit_trees", dying)
+        monkeypatch.setattr(BoostingLearner, "fit", dying)
         assert undisturbed.trials == self._until_done(tmp_path / "a").trials
+
+    def test_nothing_is_fitted_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A trial costs no fit on all rows, because it is judged on rows held out."""
+
+        def refused(*_: Any) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(BoostingLearner, "refit", refused)
+        assert 1 == len(tuned(tmp_path / "a", n_trials=1).trials)
 
     def test_journal_of_garbage(self, undisturbed: Tuning, tmp_path: Path) -> None:
         """A journal without a complete line is started anew."""
@@ -260,7 +269,7 @@ class TestPruning:
         scratch.mkdir()
         first = train_plan(hidden_layer_sizes=[8], max_epochs=1)
         earlier = train_classifier(inputs_of(done, first, scratch)).classifier
-        frozen = next(name for name, _ in earlier.ensemble.networks[0].named_parameters())
+        frozen = next(name for name, _ in earlier.networks[0].named_parameters())
         base = train_plan(hidden_layer_sizes=[8], max_epochs=1, freeze=[frozen])
         plan = tune_plan(base, space={"mlp.hidden_layer_sizes": [[]]}, n_trials=3)
         (tmp_path / "a").mkdir()
@@ -290,24 +299,26 @@ class TestUnsearched:
             (
                 train_plan("mlp"),
                 ["mlp.dropout"],
-                "Parameters not searched: those of resnet and tabm, because the network is mlp, and those of trees, "
-                "because there are none.",
+                "Parameters not searched: those of resnet and tabm, because the network is mlp, and those of trees and forest, "
+                "because train.blend lacks them.",
             ),
             (
-                train_plan("mlp", trees={"n_models": 1}),
+                train_plan("mlp", blend=["trees"]),
                 ["mlp.dropout", "trees.lambda_l2"],
-                "Parameters not searched: those of resnet and tabm, because the network is mlp.",
+                "Parameters not searched: those of resnet and tabm, because the network is mlp, and those of forest, because "
+                "train.blend lacks them.",
             ),
             (
-                train_plan("tabm", trees={"n_models": 1}),
-                ["tabm.dropout", "trees.lambda_l2"],
+                train_plan("tabm", blend=["trees", "forest"]),
+                ["tabm.dropout", "trees.lambda_l2", "forest.n_estimators"],
                 "Parameters not searched: those of mlp and resnet, because the network is tabm.",
             ),
         ],
     )
     def test_told(self, tmp_path: Path, base: TrainPlan, searched: list[str], said: str) -> None:
         """Parameters without an effect are not searched, and the message says so."""
-        space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")} | {"trees.lambda_l2": [1.0]}
+        space = {f"{each}.dropout": [0.1] for each in ("mlp", "resnet", "tabm")}
+        space |= {"trees.lambda_l2": [1.0], "forest.n_estimators": [7]}
         found = tuned(tmp_path / "a", base, n_trials=1, space=space)
         assert searched == list(found.searched)
         assert sorted(space) == sorted((*found.searched, *found.unsearched))
@@ -328,7 +339,7 @@ WRONG: list[tuple[str, Any, str]] = [
      "'train.tabm.dropuot'. Did you mean 'tabm.dropout'?"),
     ("network", ["tabm"], "'tune.space.network' in params.yaml must name a parameter of train, but there is no "
      "'train.network'."),
-    ("seed", [1], "Known are parameters of mlp, resnet, tabm, trees, as tabm.dropout."),
+    ("seed", [1], "Known are parameters of mlp, resnet, tabm, trees, forest, as tabm.dropout."),
     ("tabm", [1], "must name a parameter of train"),
     ("tabm.", [1], "must name a parameter of train"),
     ("tabm.d_block.x", [1], "must name a parameter of train"),
@@ -389,7 +400,7 @@ class TestSpace:
         wherever the best of it may lie on either side."""
         params = TuneParams.parse("tune", section("tune"))
         assert 0 == params.n_trials
-        assert set(SEARCHABLE) == {key.split(".")[0] for key in params.domains}
+        assert set(SEARCHABLE) - {"forest"} == {key.split(".")[0] for key in params.domains}
 
         def value_of(key: str) -> Any:
             name, param = key.split(".")

@@ -1,6 +1,6 @@
-"""Small networks and trees that train quickly, for the tests of training and prediction."""
+"""Small members of a blend that train quickly, for the tests of training and prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,15 @@ import torch
 
 from tests.rooms import InMemory
 from veritable.models.classifier import Classifier, build_network
-from veritable.models.ensemble import Ensemble
+from veritable.models.ensemble import Ensemble, Member, blend_scores
 from veritable.models.features import find_bins
+from veritable.models.network import Network
 from veritable.models.trees import Trees
 from veritable.tables.encoding.parts import Part, Shards
-from veritable.training.boosting import fit_trees
+from veritable.training.boosting import BoostingLearner
+from veritable.training.forest import ForestLearner
 from veritable.training.inputs import TrainingInputs
+from veritable.training.linear import LinearLearner
 from veritable.training.params import MLPParams, TrainParams
 from veritable.training.plan import TableFacts, TrainPlan, plan_training
 
@@ -24,33 +27,45 @@ RECIPE = {
 }  # fmt: skip
 BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
 SMALL: dict[str, Any] = {  # a section `train` that trains quickly
-    "network": "mlp", "n_networks": 1, "n_splits": 0, "init": "models/v1", "freeze": [], "calibrate": False,
+    "network": "mlp", "blend": [], "n_networks": 1, "n_splits": 0, "refit": False, "init": "models/v1",
+    "member": "models/nothing", "freeze": [],
     "class_weight": "none", "accelerator": "cpu", "precision": "32-true",
     "memory_gib": 1.0, "seed": 42,
     "mlp": {"hidden_layer_sizes": [8], "activation": "relu", "dropout": 0.2, **RECIPE},
     "resnet": {**BLOCKS, **RECIPE},
     "tabm": {"k": 3, **BLOCKS, **RECIPE},
     "trees": {
-        "n_models": 0, "n_estimators": 20, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 4,
+        "n_models": 1, "n_estimators": 20, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 4,
         "min_data_in_leaf": 5, "bagging_fraction": 0.8, "feature_fraction": 0.8, "max_bin": 255, "lambda_l2": 0.0,
     },
+    "forest": {"n_estimators": 5, "min_samples_leaf": 1},
 }  # fmt: skip
 NETWORKS = ("mlp", "resnet", "tabm")
 FACTS = TableFacts(n_classes=2, n_rows={"train": 200, "valid": 60}, width=8, weighted=False)
 MLP_SPEC = {"name": "mlp", "hidden_layer_sizes": [6], "activation": "gelu", "dropout": 0.3}
 
 
-def train_params(network: str = "mlp", *, trees: Mapping[str, Any] | None = None, **changes: Any) -> TrainParams:
-    """Section `train` for a small network; changes of its own section go there. No trees by default."""
+def train_params(
+    network: str = "mlp",
+    *,
+    trees: Mapping[str, Any] | None = None,
+    forest: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> TrainParams:
+    """Section `train` for a small network; changes of its own section go there. It is blended with nothing by default."""
     own = {key: value for key, value in changes.items() if key in SMALL[network]}
     rest = {key: value for key, value in changes.items() if key not in own}
-    sections = {network: SMALL[network] | own, "trees": SMALL["trees"] | dict(trees or {})}
+    sections = {
+        network: SMALL[network] | own,
+        "trees": SMALL["trees"] | dict(trees or {}),
+        "forest": SMALL["forest"] | dict(forest or {}),
+    }
     return TrainParams.parse("train", SMALL | {"network": network} | sections | rest)
 
 
 def train_plan(network: str = "mlp", *, facts: TableFacts = FACTS, **changes: Any) -> TrainPlan:
     """The plan of `train_params`, with an earlier classifier, so that `freeze` is kept."""
-    return plan_training(train_params(network, **changes), facts, demo=False, has_init=True)
+    return plan_training(train_params(network, **changes), facts, has_init=True)
 
 
 def inputs_of(
@@ -75,17 +90,24 @@ def spec_of(plan: TrainPlan, cardinalities: np.ndarray, train: Part) -> dict[str
     return recipe.spec | {"bins": find_bins(train.X, cardinalities.tolist(), recipe.n_bins, plan.seed)}
 
 
-def trees_of(done: InMemory, **knobs: Any) -> Trees:
-    """Fit trees on a table; one model unless `n_models` is given."""
-    plan, parts = train_plan(trees={"n_models": 1, **knobs}), (done.parts["train"], done.parts["valid"])
-    trees = fit_trees(plan, done.encoder.cardinalities, *parts, n_classes=len(done.classes))
-    assert trees is not None
-    return trees
+def trees_of(done: InMemory, models: int = 1, **knobs: Any) -> list[Trees]:
+    """Fit boosted models on a table, with parameters of `train.trees`."""
+    plan, (train, valid) = train_plan(blend=["trees"], trees=knobs), (done.parts["train"], done.parts["valid"])
+    learners = [BoostingLearner(plan, done.encoder.cardinalities, len(done.classes), i) for i in range(models)]
+    return [member for each in learners for member in each.fit(train, valid, 0).members if isinstance(member, Trees)]
 
 
-def mean_of(trees: Trees, X: np.ndarray) -> np.ndarray:
-    """Return the mean of the probabilities of all models. Shape: (n, width) -> (n, classes)"""
-    return np.asarray(np.mean(list(trees.predict_each(X)), axis=0))
+def others_of(done: InMemory) -> list[Member]:
+    """Fit what a network is blended with on a table: two boosted models, a forest and a linear model."""
+    plan, classes = train_plan(blend=["forest", "linear"]), len(done.classes)
+    learners = ForestLearner(plan, classes), LinearLearner(plan, done.encoder.cardinalities, classes)
+    fits = [each.fit(done.parts["train"], done.parts["valid"], 0) for each in learners]
+    return [*trees_of(done, 2), *(member for fit in fits for member in fit.members)]
+
+
+def mean_of(members: Sequence[Member], X: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the mean of the scores of all members. Shape: (n, width) -> (n, classes)"""
+    return blend_scores([member.scores(X) for member in members], [1 / len(members)] * len(members))
 
 
 def untrained(
@@ -94,14 +116,14 @@ def untrained(
     threshold: float | None = 0.5,
     *,
     networks: int = 1,
-    trees: Trees | None = None,
+    others: Sequence[Member] = (),
 ) -> Classifier:
-    """Return a classifier whose networks have their initial weights; with trees it is a blend."""
+    """Return a classifier whose networks have their initial weights; in a blend with others, all weights add up to 1.25."""
     torch.manual_seed(0)
     classes = len(done.classes)
-    built = tuple(build_network(done.encoder, classes, spec) for _ in range(networks))
-    ensemble = Ensemble(built)
-    if trees is not None:
-        models = len(trees.texts)
-        ensemble = Ensemble(built, trees, (0.3, *[0.7 / models] * models), temperature=1.2)
+    built = [Network(build_network(done.encoder, classes, spec)) for _ in range(networks)]
+    weights = [1 / networks] * networks
+    if others:
+        weights = [0.25 / networks] * networks + [1 / len(others)] * len(others)
+    ensemble = Ensemble((*built, *others), tuple(weights))
     return Classifier(ensemble, spec, done.encoder, done.contract, threshold if classes == 2 else None)

@@ -61,9 +61,14 @@ def read(table: Path) -> dict[str, Part]:
     return {name: Part(X.iloc[chosen].reset_index(drop=True), y[chosen]) for name, chosen in rows.items()}
 
 
+def together(first: Part, second: Part) -> Part:
+    """Append the rows of a part to those of another."""
+    return Part(pd.concat([first.X, second.X], ignore_index=True), np.concatenate([first.y, second.y]))
+
+
 @dataclass(frozen=True)
 class Categories:
-    """Categories of the train part, for libraries that use pandas' dtype. A level that is not in train becomes missing."""
+    """Categories of the rows to fit on, for libraries that use pandas' dtype. Any other level becomes missing."""
 
     dtypes: dict[str, pd.CategoricalDtype]
 

@@ -1,21 +1,25 @@
-"""Write a file per table and seed, with clean columns and a column "part" with the values train, valid and test.
+"""Write a file per split, with clean columns and a column "part" with the values train, valid and test.
 
-Run by `python make.py FOLDER --datasets FOLDER --tables titanic --seeds 0 1`. Files that exist are kept. Beside each CSV file
-is a JSON file with the target, the classes, the kinds of the columns and the hash of the CSV file.
+Run by `python make.py FOLDER --datasets FOLDER titanic-0 titanic-1 adult@500-0`. A split is a table or sample and a seed.
+Files that exist are kept. Beside each CSV file is a JSON file with the target, the classes, the kinds of the columns and the
+hash of the CSV file.
 """
 
 import argparse
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from specs import TABLES, Spec
+from specs import MAX_TEST_ROWS, TABLES, Spec, parse_name
 
 HERE = Path(__file__).resolve().parent
 PART, PARTS = "part", ("train", "valid", "test")
 SHARE = 0.2  # share of all rows for test, and of the rest for valid
+MIN_SAMPLED = 5  # number of rows of a class in a sample; smaller classes are dropped
 
 
 def read(spec: Spec, datasets: Path) -> list[pd.DataFrame]:
@@ -84,19 +88,45 @@ def deal(y: pd.Series, seed: int, test: np.ndarray | None = None) -> np.ndarray:
     return parts
 
 
+def sample(y: pd.Series, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows to fit on and at most 10,000 rows for the evaluation, in both of which each class has its share.
+
+    Shape: (rows,) and (n_test,), row numbers
+    """
+    rng = np.random.default_rng(seed)
+    sizes = y.map(y.value_counts())
+    kept = np.flatnonzero(sizes * rows >= MIN_SAMPLED * len(y))
+    # the rows of a class get evenly spaced keys: any number of rows with the smallest keys has the shares of the classes
+    order = rng.permutation(kept)
+    place = y.iloc[order].groupby(y.iloc[order]).cumcount().to_numpy()
+    keys = (place + rng.random(len(order))) / sizes.to_numpy()[order]
+    order = order[np.argsort(keys)]
+    return np.sort(order[:rows]), np.sort(order[rows : rows + MAX_TEST_ROWS])
+
+
+def split(frame: pd.DataFrame, target: str, seed: int, official: np.ndarray | None, rows: int | None) -> pd.DataFrame:
+    """Return the rows of a split, with their part. With `rows`, the split is a sample with that many rows to fit on."""
+    if rows is None:
+        return frame.assign(**{PART: deal(frame[target], seed, official)})
+    fitted, tested = sample(frame[target], rows, seed)
+    order = np.sort(np.concatenate([fitted, tested]))
+    frame = frame.iloc[order].reset_index(drop=True)
+    return frame.assign(**{PART: deal(frame[target], seed, np.flatnonzero(np.isin(order, tested)))})
+
+
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
-    """Write the files of a table that do not exist or were made by other code."""
+def make(name: str, splits: Sequence[str], datasets: Path, folder: Path) -> None:
+    """Write the files of a table's splits that do not exist or were made by other code."""
     spec = TABLES[name]
     made_by = digest(Path(__file__)) + digest(HERE / "specs.py")
     missing = []
-    for seed in seeds:
-        facts = folder / f"{name}-{seed}.json"
+    for each in splits:
+        facts = folder / f"{each}.json"
         if not facts.is_file() or json.loads(facts.read_text())["made_by"] != made_by:
-            missing.append(seed)
+            missing.append(each)
     if not missing:
         return
     frames = read(spec, datasets)
@@ -105,32 +135,36 @@ def make(name: str, seeds: list[int], datasets: Path, folder: Path) -> None:
     X = frame.drop(columns=spec.target)
     numbers = list(X.select_dtypes("number"))
     assert PART not in frame
-    for seed in missing:
-        table = folder / f"{name}-{seed}.csv"
-        frame.assign(**{PART: deal(frame[spec.target], seed, official)}).to_csv(table, index=False)
+    for each in missing:
+        entry, _, seed = each.rpartition("-")
+        drawn = split(frame, spec.target, int(seed), official, parse_name(entry)[1])
+        table = folder / f"{each}.csv"
+        drawn.to_csv(table, index=False)
         facts = {
-            "table": name,
-            "seed": seed,
+            "table": entry,
+            "seed": int(seed),
             "target": spec.target,
-            "classes": sorted(frame[spec.target].unique()),
+            "classes": sorted(drawn[spec.target].unique()),
             "numbers": numbers,
             "categories": [column for column in X if column not in numbers],
-            "rows": len(frame),
+            "rows": len(drawn),
             "digest": digest(table),
             "made_by": made_by,
         }
-        partial = table.with_suffix(".partial")
+        partial = folder / f"{each}.partial"
         partial.write_text(json.dumps(facts, indent=1) + "\n")
-        partial.rename(table.with_suffix(".json"))  # last: a table without this file is written again
+        partial.rename(folder / f"{each}.json")  # last: a table without this file is written again
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("splits", nargs="+", metavar="TABLE-SEED")
     parser.add_argument("--datasets", type=Path, required=True)
-    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments.tables:
-        make(name, arguments.seeds, arguments.datasets, arguments.folder)
+    of_table = defaultdict(list)
+    for each in arguments.splits:
+        of_table[parse_name(each.rpartition("-")[0])[0]].append(each)
+    for name, splits in of_table.items():
+        make(name, splits, arguments.datasets, arguments.folder)

@@ -59,7 +59,7 @@ class Ours:
         """Run the stage train."""
         params = TrainParams.parse("train", merge(self.knobs["train"], {"seed": limits.seed} | self.overrides))
         facts = TableFacts.from_json(prepared.contract.to_json(), prepared.facts | {"width": len(prepared.encoder.names)})
-        plan = plan_training(params, facts, demo=False, has_init=False)
+        plan = plan_training(params, facts, has_init=False)
         scratch = self.job.folder / "scratch"
         scratch.mkdir()
         train, valid = self.parts["train"], self.parts["valid"]
@@ -91,5 +91,5 @@ if __name__ == "__main__":
     with recorded(job):
         ours = Ours(job, arguments.train)
         outcome = work(job, ours.fit, ours.prepare)
-        ours.check(outcome.y_prob["test"])
+        ours.check(outcome.y_prob)
         write(job, outcome)

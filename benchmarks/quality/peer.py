@@ -1,7 +1,7 @@
-"""Run one peer on one table. Run by `python peer.py TABLE.csv FOLDER --peer peer_catboost:fit --seed 0 --threads 2`.
+"""Run one peer on one table. Run by `python peer.py TABLE.csv FOLDER --peer peer_catboost:fit --seed 0 --threads 1`.
 
-A peer is a function `fit(train, valid, kinds, limits)` that returns `predict_proba(X)`. The measured times include its encoding
-of the input, but not its imports.
+A peer is a function `fit(train, kinds, limits)` that returns `predict_proba(X)`. It gets all rows but the test part, and draws
+a validation set from them itself if it needs one. The measured times include its encoding of the input, but not its imports.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import importlib
 import logging
 import warnings
 
+from frames import together
 from worker import add_arguments, job_of, recorded, work, write
 
 if __name__ == "__main__":
@@ -22,4 +23,4 @@ if __name__ == "__main__":
     with recorded(job):
         module, name = arguments.peer.split(":")
         fit = getattr(importlib.import_module(module), name)
-        write(job, work(job, lambda parts, kinds, limits: fit(parts["train"], parts["valid"], kinds, limits)))
+        write(job, work(job, lambda parts, kinds, limits: fit(together(parts["train"], parts["valid"]), kinds, limits)))

@@ -1,6 +1,8 @@
-"""The tables of the benchmark: their files below `shared/datasets`, their targets, and columns and rows to drop.
+"""The tables of the benchmark: their files below `shared/datasets`, their targets, columns and rows to drop, and their splits.
 
 Targets and dropped columns follow the README of each dataset. The module needs no library, so that run.py needs none.
+
+A sample has the name TABLE@ROWS: ROWS rows of the table for fitting, and others for the evaluation.
 """
 
 from dataclasses import dataclass
@@ -50,6 +52,11 @@ class Spec:
     max_rows: int | None = None
     min_class_rows: int = 0
 
+    @property
+    def size(self) -> int:
+        """Number of rows, before the rows of small classes are dropped."""
+        return self.rows if self.max_rows is None else min(self.rows, self.max_rows)
+
 
 _ADULT_FILES = ("adult/adult.data", "adult/adult.test")
 TABLES = {
@@ -72,3 +79,28 @@ TABLES = {
 OFFICIAL = [
     name for name, spec in TABLES.items() if spec.official
 ]  # only if named, and without ranks, because they repeat Adult
+SAMPLED_ROWS = 3_000  # samples are drawn from tables of this size and more
+MIN_TEST_ROWS, MAX_TEST_ROWS = 1_000, 10_000  # number of test rows of a sample
+
+
+def parse_name(name: str) -> tuple[str, int | None]:
+    """Split the name of a table or sample into the table and the number of rows to fit on; None: all but the test part."""
+    table, _, rows = name.partition("@")
+    return table, int(rows) if rows else None
+
+
+def samples(tables: list[str], rows: int) -> list[str]:
+    """Return the names of the samples of some tables. A table that is too small for `rows` has none."""
+    large = [name for name in tables if TABLES[name].size >= max(SAMPLED_ROWS, rows + MIN_TEST_ROWS)]
+    return [f"{name}@{rows}" for name in large if name not in OFFICIAL]
+
+
+def default_splits(name: str) -> int:
+    """Return the number of splits of a table or sample. Small test parts need many."""
+    table, rows = parse_name(name)
+    if table in OFFICIAL:
+        return 1
+    if rows is not None:
+        return 3 if rows < 10_000 else 1
+    size = TABLES[table].size
+    return 10 if size < 3_000 else 3 if size < 10_000 else 1

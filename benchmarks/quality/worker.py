@@ -34,9 +34,13 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Predictions by part, and the content of `result.json`."""
+    """Content of `predictions.npz` and of `result.json`.
 
-    y_prob: dict[str, np.ndarray]
+    Shape: y_true (n,) class codes of the test rows, y_prob (n, n_classes)
+    """
+
+    y_true: np.ndarray
+    y_prob: np.ndarray
     result: dict[str, Any]
 
 
@@ -72,22 +76,21 @@ def work(
     parts, reading = clock(lambda: read(job.table))
     prepared, preparing = clock(lambda: prepare(job)) if prepare else (parts, reading)
     predict_proba, fitting = clock(lambda: fit(prepared, kinds, job.limits))
-    y_prob = {"valid": predict_proba(parts["valid"].X)}
+    X, y_true = parts["test"]
     seconds = []
     for _ in range(PREDICTIONS):
-        y_prob["test"], cost = clock(lambda: predict_proba(parts["test"].X))
+        y_prob, cost = clock(lambda: np.asarray(predict_proba(X), dtype=np.float64))
         seconds.append(cost.wall)
-    metrics = {name: judge(parts[name].y, np.asarray(each, dtype=np.float64)) for name, each in y_prob.items()}
     result = {
-        "test": metrics["test"],
-        "valid": metrics["valid"],
+        "test": judge(y_true, y_prob),
         "fit_cpu_seconds": fitting.cpu,
         "fit_wall_seconds": fitting.wall,
         "prepare_cpu_seconds": preparing.cpu,
-        "predict_rows_a_second": len(parts["test"].y) / min(seconds),
+        "prepare_wall_seconds": preparing.wall,
+        "predict_rows_a_second": len(y_true) / min(seconds),
         "versions": versions(),
     }
-    return Outcome(y_prob, result)
+    return Outcome(y_true, y_prob, result)
 
 
 class Cost(NamedTuple):
@@ -119,8 +122,9 @@ def versions() -> dict[str, str]:
 
 
 def write(job: Job, outcome: Outcome) -> None:
-    """Write the result, and the probabilities, with which blends can be tried without another fit."""
-    np.savez_compressed(job.folder / "predictions.npz", **{k: np.asarray(v, np.float32) for k, v in outcome.y_prob.items()})
+    """Write the result, and the predictions, with which leaderboard.py computes intervals over the rows."""
+    arrays = {"y_true": outcome.y_true.astype(np.int32), "y_prob": outcome.y_prob.astype(np.float32)}
+    np.savez_compressed(job.folder / "predictions.npz", **arrays)
     _write_result(job, outcome.result)
 
 

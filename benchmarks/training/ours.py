@@ -60,8 +60,8 @@ def fit(task: Task, laps: Laps) -> Predict:
 def plan_of(task: Task) -> TrainPlan:
     """Return the plan of params.yaml with the settings of the task, without trees."""
     changes = {"network": task.network, task.network: task.settings, "seed": task.seed, "accelerator": "cpu"}
-    params = TrainParams.parse("train", KNOBS | changes | {"trees": KNOBS["trees"] | {"n_models": 0}})
-    return plan_training(params, facts_of(task.parts, task.n_classes), demo=False, has_init=False)
+    params = TrainParams.parse("train", KNOBS | changes | {"blend": [], "n_splits": 0})
+    return plan_training(params, facts_of(task.parts, task.n_classes), has_init=False)
 
 
 def facts_of(parts: dict[str, Rows], n_classes: int) -> TableFacts:

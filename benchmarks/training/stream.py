@@ -64,10 +64,10 @@ def fit(folder: Path, batch_size: int, epochs: int, memory_gib: float) -> None:
 
     settings = KNOBS["mlp"] | {"batch_size": batch_size, "max_epochs": epochs, "patience": None}
     knobs = {"network": "mlp", "mlp": settings, "accelerator": "cpu", "memory_gib": memory_gib}
-    knobs["trees"] = KNOBS["trees"] | {"n_models": 0}
+    knobs["blend"], knobs["n_splits"] = [], 0
     params, laps = TrainParams.parse("train", KNOBS | knobs), Laps()
     sizes = {part: len(Shards(folder / part, 0)) for part in ("train", "valid")}
-    plan = plan_training(params, TableFacts(2, sizes, WIDTH, weighted=False), demo=False, has_init=False)
+    plan = plan_training(params, TableFacts(2, sizes, WIDTH, weighted=False), has_init=False)
 
     class Timed(ClassifierModule):
         def configure_callbacks(self) -> list[pl.Callback]:

@@ -16,7 +16,7 @@ from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.reading.open import check_inside
 from veritable.training.params import TrainParams, TuneParams
 
-NO_CLASSIFIER = "models/nothing"  # as train.init: an empty file, because DVC requires a dependency to exist
+NOTHING = "models/nothing"  # as train.init or train.member: a file, because DVC requires a dependency to exist
 SECTIONS: dict[str, type[Section]] = {
     "machine": MachineParams,
     "generate": GenerateParams,
@@ -57,7 +57,9 @@ def check_params(params: Any, pipeline: Any) -> None:
             hint = f"Did you mean '{near[0]}'?" if near else f"The sections are: {', '.join(SECTIONS)}."
             raise ParamsError(f"params.yaml has no section '{name}'. {hint}")
     if "train" in params:
-        _check_init(TrainParams.parse("train", params["train"]).init)
+        train = TrainParams.parse("train", params["train"])
+        _check_folder("train.init", train.init, "a classifier", "start with random weights")
+        _check_folder("train.member", train.member, "a pretrained model", "blend without one")
     if "data" in params:
         _check_table(DataParams.parse("data", params["data"]), stages)
 
@@ -75,12 +77,12 @@ def _is_interpolated(name: Any, stages: Mapping[str, Any]) -> bool:
     return re.search(rf"\$\{{{re.escape(str(name))}\b", json.dumps(stages, default=str)) is not None
 
 
-def _check_init(init: str) -> None:
-    """Check the folder before DVC does, because DVC's message does not name the key."""
-    if init != NO_CLASSIFIER and not os.path.isdir(init):  # noqa: PTH112  os.path accepts a name that is too long
+def _check_folder(key: str, folder: str, what: str, without: str) -> None:
+    """Check a folder before DVC does, because DVC's message does not name the key."""
+    if folder != NOTHING and not os.path.isdir(folder):  # noqa: PTH112  os.path accepts a name that is too long
         raise ParamsError(
-            f"'train.init' in params.yaml must be the folder of a classifier, but '{init}' does not exist. Set it to "
-            f"{NO_CLASSIFIER} to start with random weights."
+            f"'{key}' in params.yaml must be the folder of {what}, but '{folder}' does not exist. Set it to "
+            f"{NOTHING} to {without}."
         )
 
 

@@ -1,13 +1,14 @@
-"""Baselines that the classifier must beat: the class shares, logistic regression and gradient boosting.
+"""Baselines that the classifier must beat: the class shares, logistic regression, explainable and gradient boosting.
 
 Each baseline has the settings that a practitioner would choose without tuning. A weak baseline would prove nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
+from interpret.glassbox import ExplainableBoostingClassifier
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
@@ -29,6 +30,12 @@ _MAX_TREES = 2000  # a round grows one tree per class
 _MAX_BOOSTED_CLASSES = (
     100  # with 1,000 classes, boosting took minutes and its log loss was ten times that of logistic regression
 )
+_MAX_EXPLAINED_CLASSES = 10  # a round of explainable boosting grows a tree per column and class
+_MIN_CLASS_ROWS = 5  # explainable boosting holds out rows of each class
+_MAX_OUTER_BAGS, _BAGGED_ROWS = (
+    4,
+    20_000,
+)  # bags of explainable boosting, and rows of all bags together: decisions/0016-baselines.md
 _CELLS_PER_BATCH = 2**22  # probabilities predicted at once: 32 MB
 
 
@@ -60,6 +67,10 @@ class Baselines:
     rows: int
     total_rows: int
 
+    def with_model(self, name: str, model: Baseline) -> Self:
+        """Return these baselines and a further one."""
+        return replace(self, models={**self.models, name: model})
+
     def predict(self, name: str, X: NDArray[Any]) -> FloatArray:
         """Predict the probabilities of all classes with one model. Shape: (n, d) -> (n, n_classes)
 
@@ -88,7 +99,9 @@ def fit_baselines(
     max_rows: int | None = None,
     max_iter: int = 500,
 ) -> Baselines:
-    """Fit `majority`, `logistic_regression` and, with at most 100 classes, `gradient_boosting` on the train part.
+    """Fit `majority`, `logistic_regression`, `explainable_boosting` and `gradient_boosting` on the train part.
+
+    Gradient boosting is fitted with at most 100 classes; explainable boosting with at most 10, of at least 5 rows each.
 
     Parameters
     ----------
@@ -143,6 +156,9 @@ def fit_baselines(
     with threadpool_limits(1), progress() as bar:
         task = bar.add_task("fitting logistic regression", total=None)
         models["logistic_regression"] = _logistic_regression(X, y, weight, categorical)
+        if present.size <= _MAX_EXPLAINED_CLASSES and np.unique_counts(y).counts.min() >= _MIN_CLASS_ROWS:
+            bar.update(task, description="fitting explainable boosting")
+            models["explainable_boosting"] = _explainable_boosting(X, y, weight, categorical, seed=seed)
         if present.size <= _MAX_BOOSTED_CLASSES:
             bar.update(task, description="fitting gradient boosting")
             models["gradient_boosting"] = _gradient_boosting(X, y, weight, categorical, seed=seed, max_iter=max_iter)
@@ -172,6 +188,21 @@ def _logistic_regression(
     pipeline = make_pipeline(columns, LogisticRegression(max_iter=10_000))
     model: Baseline = pipeline.fit(X, y, logisticregression__sample_weight=weight)
     return model
+
+
+def _explainable_boosting(
+    X: NDArray[Any], y: NDArray[Any], weight: FloatArray | None, categorical: NDArray[np.bool_], *, seed: int
+) -> Baseline:
+    """Fit a sum of one curve per column (Lou et al. 2012, "Intelligible models for classification and regression")."""
+    model = ExplainableBoostingClassifier(
+        feature_types=["nominal" if each else "continuous" for each in categorical],
+        outer_bags=max(1, min(_MAX_OUTER_BAGS, _BAGGED_ROWS // len(X))),
+        interactions=0,
+        n_jobs=1,
+        random_state=seed,
+    )
+    fitted: Baseline = model.fit(X, y, sample_weight=weight)
+    return fitted
 
 
 def _gradient_boosting(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
-from veritable.evaluation.verdict import Candidate, compare_losses
+from veritable.evaluation.verdict import Candidate, compare_losses, describe_opacity
 from veritable.metrics import curves
 from veritable.metrics.losses import log_losses
 from veritable.metrics.metrics import compute_metrics
@@ -28,7 +28,8 @@ def compare_models(
 
     Returns
     -------
-    A dict for JSON: `classifier` and `baselines` (metrics by name), `verdict` and `confidence`.
+    A dict for JSON: `classifier` and `baselines` (metrics by name), `verdict`, `opacity` (a sentence: see
+    `describe_opacity`; empty without that baseline) and `confidence`.
     """
     metrics, candidates = {}, {}
     with progress() as bar:
@@ -52,18 +53,14 @@ def compare_models(
         compute("classifier", classifier)
         for name, predictions in baselines:
             compute(name, predictions)
-    verdict = compare_losses(
-        candidates.pop("classifier"),
-        candidates,
-        weight=classifier.weight,
-        n_resamples=params.n_resamples,
-        seed=params.seed,
-        confidence_level=params.confidence_level,
-    )
+    own, rule = candidates.pop("classifier"), params.model_dump()
+    verdict = compare_losses(own, candidates, weight=classifier.weight, **rule)
+    readable = candidates.get("explainable_boosting")
     return {
         "classifier": metrics.pop("classifier"),
         "baselines": metrics,
         "verdict": asdict(verdict),
+        "opacity": describe_opacity(own, readable, weight=classifier.weight, **rule) if readable else "",
         "confidence": params.confidence_level,
     }
 

@@ -110,6 +110,41 @@ def compare_losses(
     return Verdict(sentence, outcome, best, difference)
 
 
+def describe_opacity(
+    classifier: Candidate,
+    readable: Candidate,
+    *,
+    weight: NDArray[Any] | None = None,
+    n_resamples: int = 1000,
+    seed: int,
+    confidence_level: float = 0.95,
+) -> str:
+    """Say what the classifier gains over explainable boosting, a model that can be read as one curve per column.
+
+    Parameters
+    ----------
+    readable
+        Explainable boosting, on the same rows in the same order.
+    weight
+        Weight of each row; None if all rows count the same. Shape: (n,)
+    """
+    gain = paired_difference(
+        classifier.losses,
+        readable.losses,
+        weight=weight,
+        n_resamples=n_resamples,
+        seed=seed,
+        confidence_level=confidence_level,
+    )
+    value, low, high = (float(each or 0) for each in (gain.value, gain.low, gain.high))
+    digits = _digits("better" if low > 0 else "worse" if high < 0 else "tied", low, high)
+    interval = f"({value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}] lower log loss)"
+    readable_model = "explainable boosting, a model that can be read as one curve per column"
+    if low > 0:
+        return f"The classifier is better than {readable_model} {interval}."
+    return f"The classifier is not shown to be better than {readable_model} {interval}: consider that model instead."
+
+
 def _format_sentence(
     outcome: Outcome,
     best: str,

@@ -48,8 +48,8 @@ def attribute(
     Returns
     -------
     shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the
-    standard error of the values as estimates of those against all rows that the background is drawn from: it includes the
-    choice of the background rows and that of the orders. It has m - 1 degrees of freedom.
+    standard error of the values as estimates of those against all rows that the background is a random sample of: it includes
+    both the choice of the background rows and that of the orders.
     """
     predicted, base = predict(rows), predict(background)
     shape = len(background), len(blocks), base.shape[1]
@@ -82,7 +82,7 @@ def _walk(
     """Return how much the prediction changes when each column is switched, for several walks.
 
     The switch of a column whose value is equal at both ends changes nothing, and after the last of the other columns the walk
-    is at its end. Neither needs a prediction.
+    is at its end; neither needs a prediction.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def additivity_error(explanation: shap.Explanation, predicted: np.ndarray) -> fl
 
 
 def worst_relative_error(explanation: shap.Explanation) -> float:
-    """Return the largest standard error of a row over its largest absolute attribution, for the row where this is worst."""
+    """Return the largest standard error of a row divided by its largest absolute attribution, where the ratio is worst."""
     errors, values = (np.abs(each).max(axis=(1, 2)) for each in (explanation.error_std, explanation.values))
     return float(np.divide(errors, values, out=np.zeros_like(errors), where=values > 0).max())
 

@@ -1,23 +1,28 @@
-"""A trained classifier: contract, encoder, models and threshold.
+"""A trained classifier: contract, encoder, members and threshold.
 
 On disk it is a folder of safetensors, JSON and LightGBM text files; none of them can run code.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from veritable.errors import UserError
 from veritable.files import read_json, write_json
 from veritable.metrics.thresholds import predict_classes
-from veritable.models.ensemble import Ensemble
+from veritable.models.ensemble import Ensemble, Member
+from veritable.models.forest import Forest
+from veritable.models.linear import Linear
 from veritable.models.mlp import MLP
+from veritable.models.network import Network
+from veritable.models.pretrained import Pretrained
 from veritable.models.resnet import ResNet
 from veritable.models.tabm import TabM
 from veritable.models.trees import Trees
@@ -25,6 +30,12 @@ from veritable.tables.encoding.encoder import Encoder, columns_of
 from veritable.tables.typing.contract import Contract
 
 NETWORK_CLASSES: dict[str, type[nn.Module]] = {"mlp": MLP, "resnet": ResNet, "tabm": TabM}
+_LOADED: dict[str, tuple[str, Callable[[Path], Member]]] = {  # suffix of the file, and what reads it
+    Trees.kind: (".txt", Trees.load),
+    Forest.kind: (".safetensors", Forest.load),
+    Linear.kind: (".safetensors", Linear.load),
+    Pretrained.kind: (".safetensors", Pretrained.load),
+}
 
 
 def build_network(encoder: Encoder, n_classes: int, spec: Mapping[str, Any]) -> nn.Module:
@@ -40,7 +51,7 @@ class Classifier:
     Attributes
     ----------
     ensemble
-        The networks and boosted trees.
+        The models that are blended.
     spec
         What `build_network` needs to build the networks.
     encoder, contract
@@ -61,16 +72,24 @@ class Classifier:
         return list(self.contract.classes)
 
     @property
+    def networks(self) -> list[nn.Module]:
+        """The networks among the members."""
+        return [member.module for member in self.ensemble.members if isinstance(member, Network)]
+
+    @property
     def facts(self) -> dict[str, Any]:
-        """Composition: name of the `network`, number of `networks` and `trees`, `share` of the networks, `temperature`."""
-        ensemble = self.ensemble
-        return {
-            "network": self.spec["name"],
-            "networks": len(ensemble.networks),
-            "trees": len(ensemble.trees.texts) if ensemble.trees else 0,
-            "share": ensemble.shares[0],
-            "temperature": ensemble.temperature,
-        }
+        """Composition: name of the `network`, the `blend` (kind, number of models and share of each), `temperature`.
+
+        With a pretrained model, also its name and the licence of its weights as `pretrained`.
+        """
+        counts, total = Counter(member.kind for member in self.ensemble.members), sum(self.ensemble.weights)
+        weights = dict.fromkeys(counts, 0.0)
+        for member, weight in zip(self.ensemble.members, self.ensemble.weights, strict=True):
+            weights[member.kind] += weight
+        blend = [{"kind": kind, "models": n, "share": weights[kind] / total} for kind, n in counts.items()]
+        found = {"network": self.spec["name"], "blend": blend, "temperature": 1 / total}
+        pretrained = [member.facts for member in self.ensemble.members if isinstance(member, Pretrained)]
+        return found | ({"pretrained": {"model": pretrained[0].model, "license": pretrained[0].license}} if pretrained else {})
 
     def predict_proba(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Predict probabilities, the same bits whatever the other rows. Shape: (n, classes), float64
@@ -103,19 +122,14 @@ class Classifier:
         return predict_classes(y_prob, self.threshold)
 
     def save(self, folder: Path) -> None:
-        """Write classifier.json, and one file per network and boosted model, to a folder."""
+        """Write classifier.json, and one file per member, to a folder."""
         folder.mkdir(exist_ok=True)
-        for i, network in enumerate(self.ensemble.networks, 1):
-            save_file(network.state_dict(), folder / f"network-{i}.safetensors")
-        texts = self.ensemble.trees.texts if self.ensemble.trees else ()
-        for i, text in enumerate(texts, 1):
-            (folder / f"trees-{i}.txt").write_text(text, encoding="utf-8")
+        for stem, member in zip(_stems([member.kind for member in self.ensemble.members]), self.ensemble.members, strict=True):
+            member.save(folder / stem)
         content = {
             "network": self.spec,
-            "networks": len(self.ensemble.networks),
-            "trees": len(texts),
-            "shares": list(self.ensemble.shares),
-            "temperature": self.ensemble.temperature,
+            "members": [member.kind for member in self.ensemble.members],
+            "weights": list(self.ensemble.weights),
             "encoder": self.encoder.to_json(),
             "contract": self.contract.to_json(),
             "threshold": self.threshold,
@@ -136,15 +150,22 @@ class Classifier:
                 f"'{folder}' must hold a classifier, but '{folder}/classifier.json' does not exist. Train one first."
             )
         content = read_json(folder / "classifier.json")
-        weights = [folder / f"network-{i}.safetensors" for i in range(1, content["networks"] + 1)]
-        texts = [folder / f"trees-{i}.txt" for i in range(1, content["trees"] + 1)]
-        if lost := [file.name for file in (*weights, *texts) if not file.is_file()]:
-            raise UserError(f"'{folder}' must hold a classifier, but '{folder}/{lost[0]}' does not exist. Train it again.")
         encoder, contract = Encoder.from_json(content["encoder"]), Contract.from_json(content["contract"])
-        networks = []
-        for file in weights:
-            networks.append(build_network(encoder, len(contract.classes), content["network"]))
-            networks[-1].load_state_dict(load_file(file))
-        trees = Trees([file.read_text(encoding="utf-8") for file in texts]) if texts else None
-        ensemble = Ensemble(tuple(networks), trees, tuple(content["shares"]), content["temperature"])
+
+        def load_network(path: Path) -> Network:
+            module = build_network(encoder, len(contract.classes), content["network"])
+            module.load_state_dict(load_file(path.with_suffix(".safetensors")))
+            return Network(module)
+
+        loaded = _LOADED | {Network.kind: (".safetensors", load_network)}
+        kinds = content["members"]
+        files = [(folder / stem, *loaded[kind]) for kind, stem in zip(kinds, _stems(kinds), strict=True)]
+        if lost := [stem.name + suffix for stem, suffix, _ in files if not stem.with_suffix(suffix).is_file()]:
+            raise UserError(f"'{folder}' must hold a classifier, but '{folder}/{lost[0]}' does not exist. Train it again.")
+        ensemble = Ensemble(tuple(load(stem) for stem, _, load in files), tuple(content["weights"]))
         return cls(ensemble, content["network"], encoder, contract, content["threshold"])
+
+
+def _stems(kinds: Sequence[str]) -> list[str]:
+    """Return the file name of each member, without its suffix: its kind and its number among those of its kind."""
+    return [f"{kind}-{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]

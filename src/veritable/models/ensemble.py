@@ -1,81 +1,56 @@
-"""The models that a classifier predicts with: networks, boosted trees, or a blend of both."""
+"""The models that a classifier predicts with, blended: a weighted sum of their scores."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from scipy.special import softmax
 
-from veritable.metrics.losses import MIN_PROBABILITY
-from veritable.models.trees import Trees
 
-_BATCH_ROWS = 256  # every batch is padded to this size: matrix products of another size may add in another order
+class Member(Protocol):
+    """A fitted model that scores the classes of encoded rows."""
+
+    kind: ClassVar[str]
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Return a score per class; a larger one is more probable. A row does not depend on the other rows.
+
+        Shape: (n, width) -> (n, classes), float64
+        """
+
+    def save(self, stem: Path) -> None:
+        """Write the model to a file that cannot run code: the stem with a suffix."""
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Networks and boosted trees whose probabilities are blended and calibrated. Predicts from encoded rows.
+    """Models whose weighted scores are added. Predicts from encoded rows.
+
+    The scores are logarithms of probabilities up to a constant per row, so their sum is a product of experts (Genest & Zidek
+    1986, "Combining probability distributions"). A sum of weights below 1 makes probabilities more equal, one above 1 more
+    extreme: its inverse is the temperature of the blend (Guo et al. 2017, "On calibration of modern neural networks").
 
     Attributes
     ----------
-    networks
-        Networks; all have the same weight in the blend.
-    trees
-        Boosted trees; None if there are none.
-    shares
-        Weights in the blend: of the mean of the networks, then of each boosted model. They sum to 1.
-    temperature
-        Divisor of the log-probabilities: above 1 it makes probabilities more equal, below 1 more extreme (Guo et al. 2017, "On
-        calibration of modern neural networks").
+    members
+        The models.
+    weights
+        Weight of each model, 0 or more.
     """
 
-    networks: tuple[nn.Module, ...]
-    trees: Trees | None = None
-    shares: tuple[float, ...] = (1.0,)
-    temperature: float = 1.0
+    members: tuple[Member, ...]
+    weights: tuple[float, ...]
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Predict probabilities, the same bits whatever the other rows in X. Shape: (n, width) -> (n, classes), float64"""
-        blended = np.sum([share * y_prob for share, y_prob in zip(self.shares, self.predict_each(X), strict=True)], axis=0)
-        return apply_temperature(blended, self.temperature)
-
-    def predict_each(self, X: np.ndarray) -> Iterator[np.ndarray]:
-        """Predict with each element of the blend, in the order of `shares`. Shape: (n, width) -> (n, classes) each, float64"""
-        yield self.predict_networks(X)
-        if self.trees is not None:
-            yield from self.trees.predict_each(X)
-
-    def predict_networks(self, X: np.ndarray) -> np.ndarray:
-        """Predict with the mean of the networks. Shape: (n, width) -> (n, classes), float64"""
-        return np.asarray(np.mean([_predict(network, X) for network in self.networks], axis=0))
+        return blend_scores([member.scores(X) for member in self.members], self.weights)
 
 
-def apply_temperature(y_prob: np.ndarray, temperature: float) -> np.ndarray:
-    """Divide the logarithms of the probabilities by the temperature. Shape: (n, classes) -> (n, classes)"""
-    if temperature == 1:
-        return y_prob
-    scaled = np.maximum(y_prob, MIN_PROBABILITY) ** (1 / temperature)
-    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
-
-
-def log_probabilities(logits: Tensor) -> Tensor:
-    """Return the log-softmax of logits; for TabM, the log of the mean over its k networks.
-
-    Shape: (n, classes) or (n, k, classes) -> (n, classes)
-    """
-    log_prob = logits.log_softmax(-1)
-    return log_prob if log_prob.ndim == 2 else log_prob.logsumexp(1) - math.log(log_prob.shape[1])
-
-
-def _predict(network: nn.Module, X: np.ndarray) -> np.ndarray:
-    network.eval()
-    batches = []
-    padded = torch.zeros((_BATCH_ROWS, X.shape[1]), dtype=torch.float32)
-    with torch.inference_mode():
-        for start in range(0, len(X), _BATCH_ROWS):
-            rows = torch.from_numpy(np.ascontiguousarray(X[start : start + _BATCH_ROWS]))
-            padded[: len(rows)] = rows
-            batches.append(log_probabilities(network(padded).double())[: len(rows)].exp())
-        return torch.cat(batches).numpy() if batches else np.empty((0, network(padded).shape[-1]))
+def blend_scores(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """Return the probabilities of a weighted sum of scores. Shape: (n, classes) each -> (n, classes), float64"""
+    total = np.zeros(scores[0].shape)
+    for weight, each in zip(weights, scores, strict=True):
+        total += weight * each
+    return np.asarray(softmax(total, axis=1))

@@ -48,7 +48,7 @@ def copy_weights(network: nn.Module, encoder: Encoder, classes: Sequence[str], e
     -------
     Names of the parameters that were copied, at least in part.
     """
-    source = earlier.ensemble.networks[number % len(earlier.ensemble.networks)]
+    source = earlier.networks[number % len(earlier.networks)]
     new_labels, old_labels = _labels(network, encoder, classes), _labels(source, earlier.encoder, earlier.classes)
     old, copied = dict(source.named_parameters()), []
     with torch.no_grad():

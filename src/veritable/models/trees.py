@@ -1,8 +1,8 @@
-"""Boosted trees of a classifier, stored in LightGBM's text format, which cannot run code."""
+"""Boosted trees, stored in LightGBM's text format, which cannot run code."""
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Self
+from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import torch  # noqa: F401  loads the OpenMP library that LightGBM needs if the system has none
@@ -10,29 +10,38 @@ from lightgbm import Booster
 
 
 class Trees:
-    """Boosted models.
+    """Boosted trees whose scores are the margins: sums of leaf values. With two classes, half the margin is added to each.
 
     Attributes
     ----------
-    texts
-        LightGBM's text of each model.
+    text
+        The model in LightGBM's text format.
     """
 
-    def __init__(self, texts: Sequence[str]):
-        self.texts = tuple(texts)
-        self._boosters = [Booster(model_str=text) for text in self.texts]
+    kind: ClassVar[str] = "trees"
+
+    def __init__(self, text: str):
+        self.text = text
+        self._booster = Booster(model_str=text)
 
     @classmethod
-    def from_boosters(cls, boosters: Sequence[Booster]) -> Self:
-        """Make it from fitted models, each up to its best round, without the number of threads that they were fitted with."""
-        texts = (booster.model_to_string(num_iteration=booster.best_iteration) for booster in boosters)
-        return cls([re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", text, flags=re.MULTILINE) for text in texts])
+    def from_booster(cls, booster: Booster) -> Self:
+        """Make it from a fitted model up to its best round, without the number of threads that it was fitted with."""
+        text = booster.model_to_string(num_iteration=booster.best_iteration)
+        return cls(re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 0]", text, flags=re.MULTILINE))
 
-    def predict_each(self, X: np.ndarray) -> Iterator[np.ndarray]:
-        """Predict with each model; a row does not depend on other rows. Shape: (n, width) -> (n, classes) each, float64"""
-        for booster in self._boosters:
-            if not len(X):  # LightGBM returns no shape
-                yield np.empty((0, max(2, booster.num_model_per_iteration())))
-                continue
-            y_prob = np.asarray(booster.predict(X))
-            yield np.stack([1 - y_prob, y_prob], axis=1) if y_prob.ndim == 1 else y_prob
+    @classmethod
+    def load(cls, stem: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(stem.with_suffix(".txt").read_text(encoding="utf-8"))
+
+    def save(self, stem: Path) -> None:
+        """Write the text to `stem`.txt."""
+        stem.with_suffix(".txt").write_text(self.text, encoding="utf-8")
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Return the margins; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64"""
+        if not len(X):  # LightGBM returns no shape
+            return np.empty((0, max(2, self._booster.num_model_per_iteration())))
+        margin = np.asarray(self._booster.predict(X, raw_score=True))
+        return np.stack([-margin / 2, margin / 2], axis=1) if margin.ndim == 1 else margin

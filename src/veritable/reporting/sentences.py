@@ -60,7 +60,7 @@ def _metrics(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> lis
     if summary["positive"] is not None:
         sentences.append(
             f"The positive class is {emphasize(summary['positive'])}. It is predicted from a probability of "
-            f"{summary['threshold']:.3f} upwards, the best threshold on the valid part."
+            f"{summary['threshold']:.3f} upwards, the best threshold on rows that the models were not fitted on."
         )
     else:
         sentences.append("Precision, recall, F1, ROC AUC and average precision are means over the classes.")
@@ -70,12 +70,11 @@ def _metrics(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> lis
         )
     fitted = summary["fitted"]
     if fitted["rows"] < fitted["total_rows"]:
-        sentences.append(
-            f"Logistic regression and gradient boosting were fitted on {fitted['rows']:,} of the {fitted['total_rows']:,} "
-            "train rows."
-        )
+        sentences.append(f"The baselines were fitted on {fitted['rows']:,} of the {fitted['total_rows']:,} train rows.")
     if "gradient_boosting" not in summary["models"]:
         sentences.append("Gradient boosting is omitted: it grows one tree per class and round, and there are too many classes.")
+    if summary["opacity"]:
+        sentences.append(summary["opacity"])
     return sentences
 
 
@@ -84,9 +83,9 @@ def _folds(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
         return []
     n_folds = len(summary["folds"]["accuracy"]["values"])
     return [
-        f"The train and valid parts were split into {n_folds} folds. Each fold was predicted "
-        "by a classifier that was not trained on it; together these classifiers are the classifier above. The spread is the "
-        "standard deviation over the folds."
+        f"The train and valid parts were split into {n_folds} folds. Each fold was predicted by models that were not fitted on "
+        "it. The fold also stopped these fits and helped to weigh the models, so these figures are slightly too good; those of "
+        "the test part are not. The spread is the standard deviation over the folds."
     ]
 
 
@@ -120,7 +119,9 @@ def _explanation(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[st
     return [
         f"Shapley values of {explanation['rows']:,} test rows against {explanation['background_rows']:,} background rows of "
         "the train part: how much each column changes the predicted probability. The importance of a column is the mean "
-        f"absolute value. The values sum to the predictions within {explanation['additivity_error']:.1e}."
+        f"absolute value. The values sum to the predictions within {explanation['additivity_error']:.1e}. Their standard "
+        "error, which is mostly due to the choice of the background rows, is at most "
+        f"{explanation['worst_relative_error']:.0%} of the largest value of a row.".replace("%", " %")
     ]
 
 
@@ -139,16 +140,22 @@ def _classes(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> lis
 
 def _classifier(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
     members, best = summary["members"], summary["best"]
-    network = f"One network ({members['network']})"
-    if members["networks"] > 1:
-        network = f"{members['networks']} networks ({members['network']})"
-    if members["trees"]:
-        trees = "one boosted-tree model" if members["trees"] == 1 else f"{members['trees']} boosted-tree models"
-        weights = f"{members['share']:.0%}) and {trees} (weight {1 - members['share']:.0%}".replace("%", " %")
-        made = f"{network[:-1]}, weight {weights}). Temperature {members['temperature']:g}."
+    of_kind = {
+        "network": (f"network ({members['network']})", f"networks ({members['network']})"),
+        "trees": ("boosted-tree model", "boosted-tree models"),
+        "forest": ("forest of random trees", "forests of random trees"),
+        "linear": ("linear model", "linear models"),
+        "pretrained": ("pretrained model", "pretrained models"),
+    }
+    parts = [
+        f"{each['models']} {of_kind[each['kind']][each['models'] > 1]} with {each['share']:.0%}".replace("%", " %")
+        for each in members["blend"]
+    ]
+    if len(parts) == 1:
+        made = f"{parts[0].rsplit(' with ', 1)[0]}."
     else:
-        made = f"{network}. Temperature {members['temperature']:g}."
+        made = f"A blend, by share of the weights: {', '.join(parts[:-1])} and {parts[-1]}."
     return [
-        f"{made} Epoch {best['epoch']} of {best['epochs']} of the network was kept, with a validation loss of "
-        f"{best['valid_loss']:.4f}."
+        f"{made[0].upper()}{made[1:]} Temperature {members['temperature']:.3g}. Epoch {best['epoch']} of {best['epochs']} of "
+        f"the network was kept, with a validation loss of {best['valid_loss']:.4f}."
     ]

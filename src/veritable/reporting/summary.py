@@ -21,6 +21,8 @@ LABELS = {
 MODELS = {
     "classifier": "classifier",
     "gradient_boosting": "gradient boosting",
+    "explainable_boosting": "explainable boosting",
+    "plain_network": "plain network",
     "logistic_regression": "logistic regression",
     "majority": "class shares",
 }
@@ -74,6 +76,7 @@ def make_summary(
         "folds": results["folds"],
         "members": results["members"],
         "verdict": results["verdict"],
+        "opacity": results["opacity"],
         "findings": findings,
         "findings_file": findings_file,
         "cards": list(RARE_CLASS_CARDS if _is_rare(positive, table) else CARDS),

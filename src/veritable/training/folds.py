@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from veritable.errors import UserError
 from veritable.tables.encoding.parts import Part, Shards
 from veritable.tables.splitting.split import separate_frequent
+from veritable.training.plan import TrainPlan
 
 
 @dataclass(frozen=True)
@@ -22,34 +23,32 @@ class Fold:
     train
         Rows to fit on.
     valid
-        Rows that stop each fit and select its best epoch or round.
-    held_out
-        Rows that weigh and calibrate the models; without folds the same as valid.
+        Rows that stop each fit and weigh the members.
     """
 
     train: Part | Shards
     valid: Part | Shards
-    held_out: Part | Shards
 
 
-def split_folds(train: Part | Shards, valid: Part | Shards, n_splits: int, seed: int) -> Iterator[Fold]:
+def split_folds(train: Part | Shards, valid: Part | Shards, plan: TrainPlan) -> Iterator[Fold]:
     """Yield the parts as a single fold if `n_splits` is 0, otherwise `n_splits` stratified folds of their pooled rows.
 
-    Each fold is held out once and is valid once, in the fit before. Rows with the same group or id, and equal rows, are in the
-    same fold; frequent rows are dealt one by one, as in `preprocess`.
+    Each fold is valid once, in the fit on the others. Rows with the same group or id, and equal rows, are in the same fold;
+    frequent rows are dealt one by one, as in `preprocess`.
 
     Raises
     ------
     UserError
-        There are fewer rows than folds, or a part does not fit in memory.
+        There are fewer rows or groups than folds, and the plan wants exactly as many, or a part does not fit in memory.
     """
+    n_splits = plan.n_splits
     if not n_splits:
-        yield Fold(train, valid, valid)
+        yield Fold(train, valid)
         return
     if not isinstance(train, Part) or not isinstance(valid, Part):
         raise UserError(
-            f"train.n_splits must be 0 if train and valid do not fit in train.memory_gib, but is {n_splits}. Increase "
-            "train.memory_gib, or set train.n_splits to 0."
+            f"train.n_splits must be 0 or auto if train and valid do not fit in train.memory_gib, but is {n_splits}. Increase "
+            "train.memory_gib, or set train.n_splits to auto."
         )
     pool = Part.together([train, valid])
     unit = pool.unit
@@ -57,20 +56,21 @@ def split_folds(train: Part | Shards, valid: Part | Shards, n_splits: int, seed:
         equal = pd.util.hash_pandas_object(pd.DataFrame(pool.X), index=False).to_numpy()
         unit = separate_frequent(equal, pool.y, len(pool) / n_splits)
     if (n_units := len(np.unique(unit[pool.y == np.bincount(pool.y).argmax()]))) < n_splits:
-        raise UserError(
-            f"train.n_splits must be at most the number of distinct rows or groups of the most frequent class, {n_units}, but "
-            f"is {n_splits}. Decrease it."
-        )
+        if not plan.fewer_splits:
+            raise UserError(
+                f"train.n_splits must be at most the number of distinct rows or groups of the most frequent class, {n_units}, "
+                f"but is {n_splits}. Decrease it."
+            )
+        if n_units < 2:
+            yield Fold(train, valid)
+            return
+        n_splits = n_units
     if grouped := len(np.unique(unit)) < len(unit):
-        splitter: StratifiedKFold | StratifiedGroupKFold = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+        splitter: StratifiedKFold | StratifiedGroupKFold = StratifiedGroupKFold(n_splits, shuffle=True, random_state=plan.seed)
     else:
-        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
-    fold_of_row = np.empty(len(pool), dtype=np.int64)
+        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=plan.seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # it is absent from some folds
-        for i, (_, held_out) in enumerate(splitter.split(pool.X, pool.y, unit if grouped else None)):
-            fold_of_row[held_out] = i
-    for i in range(n_splits):
-        next_fold = (i + 1) % n_splits
-        masks = ((fold_of_row != i) & (fold_of_row != next_fold), fold_of_row == next_fold, fold_of_row == i)
-        yield Fold(*(pool.take(np.flatnonzero(mask)) for mask in masks))
+        folds = list(splitter.split(pool.X, pool.y, unit if grouped else None))
+    for rows, held_out in folds:
+        yield Fold(pool.take(rows), pool.take(held_out))

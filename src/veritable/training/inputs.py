@@ -30,6 +30,8 @@ class TrainingInputs:
         Classifier whose weights initialize the networks where they fit; None: random initial weights.
     threads
         Number of CPU threads; None: see `fit`.
+    member
+        Folder of the pretrained model; None if there is none.
     """
 
     plan: TrainPlan
@@ -40,6 +42,7 @@ class TrainingInputs:
     scratch: Path
     earlier: Classifier | None = None
     threads: int | None = None
+    member: Path | None = None
 
     @property
     def n_classes(self) -> int:
@@ -57,7 +60,8 @@ class TrainingInputs:
         Parameters
         ----------
         paths
-            Paths of "contract.json", "encoder.json", "train" and "valid", and of the earlier classifier as "train.init".
+            Paths of "contract.json", "encoder.json", "train" and "valid", and of the earlier classifier as "train.init" and the
+            pretrained model as "train.member".
         """
         return cls(
             plan,
@@ -67,4 +71,5 @@ class TrainingInputs:
             scratch,
             Classifier.load(paths["train.init"]) if plan.init else None,
             threads,
+            paths["train.member"] if plan.member else None,
         )

@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
-from veritable.models.ensemble import log_probabilities
+from veritable.models.network import log_probabilities
 from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.class_weights import balance
 from veritable.training.feeding import CHUNK_BATCHES, Chunks, RowsInMemory

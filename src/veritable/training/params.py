@@ -14,7 +14,9 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 LayerSize = Annotated[int, Field(ge=1, le=65_536)]
+Splits = Annotated[int, Field(ge=2, le=1000)] | Literal[0]
 Network = Literal["mlp", "resnet", "tabm"]
+Blended = Literal["trees", "forest", "linear"]
 
 
 class Recipe(Section):
@@ -76,7 +78,7 @@ class TabMParams(BlockParams):
 class TreesParams(Section):
     """Section `train.trees`."""
 
-    n_models: Annotated[int, Field(ge=0, le=1000)] | Literal["auto"]
+    n_models: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"]
     n_estimators: Annotated[int, Field(ge=1, le=100_000)]
     learning_rate: Positive
     num_leaves: Annotated[int, Field(ge=2, le=131_072)]
@@ -88,13 +90,19 @@ class TreesParams(Section):
     early_stopping_rounds: Annotated[int, Field(ge=1)]
 
 
+class ForestParams(Section):
+    """Section `train.forest`."""
+
+    n_estimators: Annotated[int, Field(ge=1, le=100_000)]
+    min_samples_leaf: Annotated[int, Field(ge=1)]
+
+
 class CommonParams(Section):
     """Parameters of `train` that a plan takes over unchanged."""
 
     n_networks: Annotated[int, Field(ge=1, le=1000)]
-    n_splits: Annotated[int, Field(ge=3, le=1000)] | Literal[0]
+    refit: bool
     freeze: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100)]
-    calibrate: bool
     class_weight: Literal["none", "balanced"]
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: Literal["32-true", "bf16-mixed", "64-true"]
@@ -105,12 +113,16 @@ class TrainParams(CommonParams):
     """Section `train`."""
 
     network: Literal["auto", "mlp", "resnet", "tabm"]
+    blend: list[Blended] | Literal["auto"]
+    n_splits: Splits | Literal["auto"]
     init: Annotated[str, Field(min_length=1)]
+    member: Annotated[str, Field(min_length=1)]
     memory_gib: Positive
     mlp: MLPParams
     resnet: ResNetParams
     tabm: TabMParams
     trees: TreesParams
+    forest: ForestParams
 
     def check_splits(self, time: str | None) -> None:
         """Refuse cross-validation if the table is split by time.
@@ -125,15 +137,17 @@ class TrainParams(CommonParams):
         ParamsError
             Both are set.
         """
-        if self.n_splits and time:
+        if self.n_splits not in ("auto", 0) and time:
             raise ParamsError(
-                f"'train.n_splits' in params.yaml must be 0 if data.time is set, but is {self.n_splits}: folds would mix past "
-                "and future. Unset one of them."
+                f"'train.n_splits' in params.yaml must be 0 or auto if data.time is set, but is {self.n_splits}: folds would "
+                "mix past and future. Unset one of them."
             )
 
 
 NETWORKS: tuple[Network, ...] = get_args(Network)
-SEARCHABLE: dict[str, type[Section]] = {"mlp": MLPParams, "resnet": ResNetParams, "tabm": TabMParams, "trees": TreesParams}
+SEARCHABLE: dict[str, type[Section]] = {
+    "mlp": MLPParams, "resnet": ResNetParams, "tabm": TabMParams, "trees": TreesParams, "forest": ForestParams
+}  # fmt: skip
 
 
 class Range(Section):

@@ -14,10 +14,12 @@ from veritable.training.params import (
     SEARCHABLE,
     CommonParams,
     Domain,
+    ForestParams,
     MLPParams,
     Network,
     Range,
     ResNetParams,
+    Splits,
     TabMParams,
     TrainParams,
     TreesParams,
@@ -25,9 +27,10 @@ from veritable.training.params import (
 )
 
 _MANY_CLASSES = 10  # from which on `auto` chooses the faster network
-_MAX_TREE_CLASSES = 100  # with `auto`: a boosting round fits one tree per class
+_MAX_CLASSES = 100  # with `auto`, the network is blended with nothing above it: the others grow with the number of classes
+_FEW_ROWS, _SPLITS, _MIN_SPLITS = 10_000, 4, 3  # folds with `auto`, below and from the number of rows: docs/decisions/0015
 _TRAIN_SHARE, _VALID_SHARE = 0.75, 0.25  # of the memory if the two parts do not fit together
-_CLASS_BYTES = 48  # per row and class: predictions of the networks, of the trees, blended, and with the temperature applied
+_CLASS_BYTES = 88  # per row and class: scores of up to eight members, and what is computed from their sum
 
 Streamed = Literal["train", "valid"]
 
@@ -46,18 +49,21 @@ class TableFacts:
         Number of encoded columns.
     weighted
         Whether the rows have weights.
+    timed
+        Whether the table is split by time.
     """
 
     n_classes: int
     n_rows: Mapping[str, int]
     width: int
     weighted: bool
+    timed: bool = False
 
     @classmethod
     def from_json(cls, contract: Mapping[str, Any], table: Mapping[str, Any]) -> Self:
         """Make it from the contract and the facts of a prepared table."""
-        weighted = any(column["role"] == "weight" for column in contract["columns"])
-        return cls(len(contract["classes"]), table["parts"], table["width"], weighted)
+        roles = {column["role"] for column in contract["columns"]}
+        return cls(len(contract["classes"]), table["parts"], table["width"], "weight" in roles, "time" in roles)
 
 
 class TrainPlan(CommonParams):
@@ -67,10 +73,16 @@ class TrainPlan(CommonParams):
     ----------
     mlp, resnet, tabm
         Section of the chosen network; the others are None.
-    trees
-        None if there are no trees.
-    init
-        Folder of the earlier classifier; None if there is none.
+    n_splits
+        Number of folds; 0: the parts train and valid.
+    fewer_splits
+        Whether there may be fewer folds, if there are fewer distinct rows or groups.
+    trees, forest
+        Sections of the members of the blend; None if the blend lacks them.
+    linear
+        Whether the blend has a linear model.
+    init, member
+        Folders of the earlier classifier and of the pretrained model; None if there is none.
     streamed
         Parts that do not fit in memory.
     memory_gib
@@ -78,11 +90,16 @@ class TrainPlan(CommonParams):
     """
 
     network: Network
+    n_splits: Splits
+    fewer_splits: bool = False
     init: str | None = None
+    member: str | None = None
     mlp: MLPParams | None = None
     resnet: ResNetParams | None = None
     tabm: TabMParams | None = None
     trees: TreesParams | None = None
+    forest: ForestParams | None = None
+    linear: bool = False
     streamed: Annotated[tuple[Streamed, ...], Field(strict=False)] = ()  # a list in JSON
     memory_gib: float | None = None
 
@@ -103,34 +120,48 @@ class TrainPlan(CommonParams):
         return self.model_copy(update={"seed": (self.seed + offset) % 2**32})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the values, without the sections and the memory that are None."""
+        """Return the values, without what is None."""
         return {key: value for key, value in self.model_dump().items() if value is not None}
 
 
-def plan_training(params: TrainParams, facts: TableFacts, *, demo: bool, has_init: bool) -> TrainPlan:
+def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has_member: bool = False) -> TrainPlan:
     """Resolve `auto` and drop the parameters without effect.
 
     Parameters
     ----------
-    demo
-        Whether the table is the built-in demo, for which `auto` means the MLP without trees.
     has_init
         Whether `init` is an earlier classifier.
+    has_member
+        Whether `member` is a pretrained model.
     """
-    auto: Network = "mlp" if demo else "tabm" if facts.n_classes < _MANY_CLASSES else "resnet"
+    auto: Network = "tabm" if facts.n_classes < _MANY_CLASSES else "resnet"
     network = auto if params.network == "auto" else params.network
-    no_trees = demo or facts.n_classes > _MAX_TREE_CLASSES if params.trees.n_models == "auto" else params.trees.n_models == 0
+    blend = params.blend
+    if blend == "auto":
+        blend = ["trees", "forest"] if facts.n_classes <= _MAX_CLASSES else []
+    is_auto, n_splits = params.n_splits == "auto", 0
+    if params.n_splits != "auto":
+        n_splits = params.n_splits
+    elif not facts.timed:
+        n_splits = _SPLITS if facts.n_rows["train"] + facts.n_rows["valid"] < _FEW_ROWS else _MIN_SPLITS
     common = params.model_dump(include=set(CommonParams.model_fields))
     plan = TrainPlan(
-        **common | ({} if has_init else {"freeze": []}),
+        **common | ({} if has_init else {"freeze": []}) | ({} if blend or has_member else {"refit": False}),
         network=network,
+        n_splits=n_splits,
+        fewer_splits=is_auto and n_splits > 0,
         init=params.init if has_init else None,
-        trees=None if no_trees else params.trees,
+        member=params.member if has_member else None,
+        trees=params.trees if "trees" in blend else None,
+        forest=params.forest if "forest" in blend else None,
+        linear="linear" in blend,
         **{network: getattr(params, network)},
     )
     planned = plan.model_copy(update={"memory_gib": params.memory_gib})
-    streamed = _streamed(planned, facts)
-    return planned.model_copy(update={"streamed": streamed}) if streamed else plan
+    if streamed := _streamed(planned, facts):
+        no_folds: dict[str, Any] = {"n_splits": 0, "fewer_splits": False} if is_auto else {}
+        return planned.model_copy(update={"streamed": streamed, "refit": False} | no_folds)
+    return plan
 
 
 def row_bytes(plan: TrainPlan, *, width: int, weighted: bool, n_classes: int) -> int:
@@ -138,6 +169,7 @@ def row_bytes(plan: TrainPlan, *, width: int, weighted: bool, n_classes: int) ->
     weights = weighted * (8 + 4 * width)  # rows with weight 0 are dropped from a second copy
     double = 8 * width * (plan.precision == "64-true")
     bins = 2 * width * (plan.trees is not None)  # LightGBM's copy of X
+    bins += 4 * width * (plan.n_splits > 0 or plan.refit)  # the rows of a fold, or of both parts, are copied
     return 4 * width + 24 + weights + double + bins + _CLASS_BYTES * n_classes
 
 
@@ -188,7 +220,7 @@ class TunePlan(Section):
 
 
 def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: str) -> TunePlan:
-    """Drop what a search does not depend on.
+    """Drop what a search does not depend on. With `auto`, the trials have no folds, which would take several times as long.
 
     Parameters
     ----------
@@ -207,12 +239,13 @@ def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: s
             f"'tune.space' must have a parameter of {' or '.join(sorted(sections))}, but has none. Add one, for "
             f"example {train.network}.learning_rate."
         )
+    single = train.model_copy(update={"n_splits": 0, "fewer_splits": False}) if params.n_splits == "auto" else train
     return TunePlan(
         **tune.model_dump(include={"n_trials", "pruning", "seed"}),
         space=space,
         unsearched=[key for key in tune.space if key not in space],
-        base={"data.path": path} | _effective(params, train),
-        train=train,
+        base={"data.path": path, "train.blend": params.blend} | _effective(params, train),
+        train=single,
     )
 
 

@@ -49,11 +49,13 @@ def in_memory(part: Part | Shards, plan: TrainPlan, n_classes: int, rows: int | 
 def format_streaming(train: Part | Shards, valid: Part | Shards, plan: TrainPlan, n_classes: int) -> str:
     """Describe the streamed parts and the samples that stand in for them, a line each; empty if no part is streamed."""
     lines = []
-    uses = {"train": "trees are fitted", "valid": "blend, temperature and threshold are chosen"}
+    uses = {"train": "the other members are fitted", "valid": "weights and threshold are chosen"}
     for (name, use), part in zip(uses.items(), (train, valid), strict=True):
         if isinstance(part, Shards):
             sample = min(len(part), _max_rows(part, plan, n_classes))
-            note = f"; {use} on a sample of {sample:,} rows" if name == "valid" or plan.trees is not None else ""
+            note = (
+                f"; {use} on a sample of {sample:,} rows" if name == "valid" or plan.trees or plan.forest or plan.linear else ""
+            )
             files = f"{len(part.files):,} shard{'s' * (len(part.files) > 1)}"
             lines.append(f"Streaming {len(part):,} {name} rows from {files} (train.memory_gib: {plan.memory_gib:g}){note}.")
     return "".join(f"{line}\n" for line in lines)

@@ -114,7 +114,8 @@ class Tuning:
         sections = list(dict.fromkeys(key.split(".")[0] for key in self.unsearched))
         networks = " and ".join(each for each in sections if each in NETWORKS)
         reasons = [f"those of {networks}, because the network is {self.network}"] if networks else []
-        reasons += ["those of trees, because there are none"] if "trees" in sections else []
+        others = " and ".join(each for each in sections if each not in NETWORKS)
+        reasons += [f"those of {others}, because train.blend lacks them"] if others else []
         return f"Parameters not searched: {', and '.join(reasons)}." if reasons else ""
 
 

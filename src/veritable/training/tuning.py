@@ -22,7 +22,7 @@ from veritable.training.fit import Diverged, TrainingError
 from veritable.training.inputs import TrainingInputs
 from veritable.training.params import Domain, allows_type, searchable_field
 from veritable.training.plan import TrainPlan, TunePlan
-from veritable.training.train import train_classifier
+from veritable.training.train import fit_folds
 from veritable.training.trials import Trial, Tuning
 
 _DIGITS = 3  # significant digits of a sampled number, so that it is readable
@@ -131,7 +131,7 @@ def _run(study: optuna.Study, trial: optuna.Trial, inputs: TrainingInputs, *, is
 
     seed_everything(inputs.plan.seed, verbose=False)  # as in the stage `train`
     try:
-        loss = train_classifier(inputs, report).held_out.log_loss
+        loss = fit_folds(inputs, report).held_out.log_loss
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except TrainingError as error:

@@ -1,0 +1,55 @@
+"""A linear model of standardized numbers and one-hot categories."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+MAX_DEVIATIONS = 5.0  # numbers are clipped, so that one extreme value does not decide
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear model, the member that extrapolates most carefully from few rows.
+
+    Attributes
+    ----------
+    cardinalities
+        Number of codes of each encoded column, 0 for a number (`Encoder.cardinalities`). Shape: (width,) int64
+    coefficients
+        One row per number, and one per code of a category, in the order of the encoded columns. Shape: (inputs, classes)
+    intercept
+        Scores of a row whose inputs are all 0. Shape: (classes,)
+    """
+
+    cardinalities: np.ndarray
+    coefficients: np.ndarray
+    intercept: np.ndarray
+    kind: ClassVar[str] = "linear"
+
+    @classmethod
+    def load(cls, stem: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(**load_file(stem.with_suffix(".safetensors")))
+
+    def save(self, stem: Path) -> None:
+        """Write the arrays to `stem`.safetensors."""
+        save_file(dict(vars(self)), stem.with_suffix(".safetensors"))
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Return the scores; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64
+
+        Columns are added one by one: the order in which a matrix product adds depends on the number of rows.
+        """
+        total = np.tile(self.intercept, (len(X), 1))
+        start = 0
+        for column, codes in enumerate(self.cardinalities):
+            if codes:
+                total += self.coefficients[start + X[:, column].astype(np.int64)]
+            else:
+                clipped = np.clip(X[:, column], -MAX_DEVIATIONS, MAX_DEVIATIONS).astype(np.float64)
+                total += clipped[:, None] * self.coefficients[start]
+            start += codes or 1
+        return total
