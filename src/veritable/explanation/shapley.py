@@ -49,7 +49,7 @@ def attribute(
     -------
     shap.Explanation with values and error_std (n, columns, n_classes), and base_values (n, n_classes). error_std is the
     standard error of the values as estimates of those against all rows that the background is a random sample of: it includes
-    both the choice of the background rows and that of the orders.
+    both the choice of the background rows and that of the orders. It has m - 1 degrees of freedom.
     """
     predicted, base = predict(rows), predict(background)
     shape = len(background), len(blocks), base.shape[1]
