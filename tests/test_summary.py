@@ -77,7 +77,7 @@ def test_folds() -> None:
     assert "Cross-validation" not in render_html(summary(), TEMPLATES)
 
 
-KEPT = "Epoch 2 of 3 of the network was kept, with a validation loss of 0.5500."
+KEPT = "Epoch 2 of 3 of {} was kept, with a validation loss of 0.5500."
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,9 @@ def test_classifier_sentence(changes: dict[str, Any], sentence: str) -> None:
     gathered = facts(["no", "yes"], ["age"], "target", 120)
     gathered["results"]["members"] |= changes
     made = make_summary(**gathered)
-    assert all(f"{sentence} {KEPT}" in render(made, TEMPLATES) for render in (render_html, render_markdown))
+    several = gathered["results"]["members"]["blend"][0]["models"] > 1
+    kept = KEPT.format("the network with the lowest validation loss" if several else "the network")
+    assert all(f"{sentence} {kept}" in render(made, TEMPLATES) for render in (render_html, render_markdown))
 
 
 def test_every_metric_has_a_label() -> None:

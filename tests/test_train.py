@@ -320,12 +320,11 @@ class TestClassifier:
         assert absent != ("train", "valid") or y_prob[:, 3].mean() < 0.12
 
     def test_summary(self, tmp_path: Path) -> None:
-        """The summary names the best epoch, and the share and number of models of each kind."""
+        """The summary names the losses of the networks, and the share and number of models of each kind."""
         made = trained(tmp_path / "a", train_plan(n_splits=2, **ALL))
         first, second = str(made).splitlines()
-        best = made.history["valid_loss"].min()
-        assert first.startswith("Trained 8 epochs; kept epoch ")
-        assert first.endswith(f", validation loss {best:.4f}.")
+        low, high = sorted(made.history.groupby("network")["valid_loss"].min())
+        assert f"Trained 8 epochs; 2 networks with validation losses of {low:.4f} to {high:.4f}." == first
         kinds = [each["kind"] for each in made.classifier.facts["blend"]]
         parts = [f"{kind} {share(made, kind):.0%} ({len(of_kind(made, kind))})" for kind in kinds]
         assert f"Blended, by weight and number of models: {', '.join(parts)}." == second

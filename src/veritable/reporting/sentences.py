@@ -151,11 +151,13 @@ def _classifier(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str
         f"{each['models']} {of_kind[each['kind']][each['models'] > 1]} with {each['share']:.0%}".replace("%", " %")
         for each in members["blend"]
     ]
+    n_networks = sum(each["models"] for each in members["blend"] if each["kind"] == "network")
+    which = "the network" if n_networks == 1 else "the network with the lowest validation loss"
     if len(parts) == 1:
         made = f"{parts[0].rsplit(' with ', 1)[0]}."
     else:
         made = f"A blend, by share of the weights: {', '.join(parts[:-1])} and {parts[-1]}."
     return [
         f"{made[0].upper()}{made[1:]} Temperature {members['temperature']:.3g}. Epoch {best['epoch']} of {best['epochs']} of "
-        f"the network was kept, with a validation loss of {best['valid_loss']:.4f}."
+        f"{which} was kept, with a validation loss of {best['valid_loss']:.4f}."
     ]

@@ -80,9 +80,12 @@ class Trained:
         """Summarize what was trained, in two or three lines."""
         best, blend = self.history.iloc[self.history["valid_loss"].argmin()], self.classifier.facts["blend"]
         lines = [f"Copied {len(self.copied)} parameters of the network from the earlier classifier."] if self.copied else []
-        lines.append(
-            f"Trained {len(self.history)} epochs; kept epoch {int(best['epoch'])}, validation loss {best['valid_loss']:.4f}."
-        )
+        losses = self.history.groupby("network")["valid_loss"].min()
+        if len(losses) == 1:
+            kept = f"kept epoch {int(best['epoch'])}, validation loss {best['valid_loss']:.4f}"
+        else:
+            kept = f"{len(losses)} networks with validation losses of {losses.min():.4f} to {losses.max():.4f}"
+        lines.append(f"Trained {len(self.history)} epochs; {kept}.")
         shares = ", ".join(f"{each['kind']} {each['share']:.0%} ({each['models']})" for each in blend)
         lines.append(f"Blended, by weight and number of models: {shares}.")
         return "\n".join(lines)
