@@ -21,7 +21,7 @@ BEST = {
     "tabm.d_block": 256,
     "mlp.hidden_layer_sizes": [128, 128],
     "tabm.weight_decay": 1e-05,
-    "trees.num_leaves": 31,
+    "trees.num_leaves": 64,
 }
 
 

@@ -242,7 +242,7 @@ EDITS = {
     "the training": (
         "src/veritable/training/fit.py",
         "\n_NEW = 1\n",
-        ["train", "tune", "report"],
+        ["baselines", "train", "tune", "report"],
     ),  # the report lists the library versions
     "a template of the report": ("src/veritable/reporting/templates/markdown/report.md.j2", "\n", ["report"]),
     "the seal": ("src/veritable/stage/seal.py", "\n_NEW = 1\n", []),
