@@ -1,6 +1,7 @@
 """dvc.yaml, line by line: what a stage declares runs it again, and nothing else does."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def mutate(path: Path) -> None:
 @pytest.mark.parametrize("dep", DEPS)
 def test_a_changed_dep_runs_its_stages_again(demo: Toy, dep: str) -> None:
     """A change of a declared dep runs every stage that declares it, or a folder that contains it, and no other."""
-    path = dep.replace("${data.path}", PARAMS["data"]["path"]).replace("${train.init}", PARAMS["train"]["init"])
+    path = re.sub(r"\$\{(\w+)\.(\w+)\}", lambda found: PARAMS[found[1]][found[2]], dep)
     mutate(demo.root / path)
     concerned = {
         name for name, entry in STAGES.items() for each in entry["deps"] if dep == each or path.startswith(f"{each}/")
