@@ -13,6 +13,7 @@ from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json
 from veritable.metrics.params import ThresholdParams
 from veritable.metrics.thresholds import choose_threshold
+from veritable.models.background import Background
 from veritable.params import MachineParams
 from veritable.training.inputs import TrainingInputs
 from veritable.training.plan import TrainPlan
@@ -29,7 +30,9 @@ def train(stage: Stage) -> None:
     seed_everything(plan.seed, verbose=False)
     trained = train_classifier(inputs)
     part, y_prob = trained.held_out.part, trained.held_out.y_prob
-    classifier = replace(trained.classifier, threshold=choose_threshold(part.y, y_prob, metric, weight=part.weight))
+    threshold = choose_threshold(part.y, y_prob, metric, weight=part.weight)
+    background = Background.draw(inputs.train, plan.background_rows, plan.seed)
+    classifier = replace(trained.classifier, threshold=threshold, background=background)
     folder = stage.outputs["classifier"]
     classifier.save(folder)
     trained.history.to_csv(folder / "history.csv", index=False)

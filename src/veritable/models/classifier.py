@@ -17,6 +17,7 @@ from torch import nn
 from veritable.errors import UserError
 from veritable.files import read_json, write_json
 from veritable.metrics.thresholds import predict_classes
+from veritable.models.background import Background
 from veritable.models.ensemble import Ensemble, Member
 from veritable.models.forest import Forest
 from veritable.models.linear import Linear
@@ -58,6 +59,8 @@ class Classifier:
         How raw rows are read and encoded.
     threshold
         Probability from which the positive class is predicted; None if there are more than two classes.
+    background
+        Train rows that explanations compare with; None if they are withheld.
     """
 
     ensemble: Ensemble
@@ -65,6 +68,7 @@ class Classifier:
     encoder: Encoder
     contract: Contract
     threshold: float | None
+    background: Background | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -122,7 +126,7 @@ class Classifier:
         return predict_classes(y_prob, self.threshold)
 
     def save(self, folder: Path) -> None:
-        """Write classifier.json, and one file per member, to a folder."""
+        """Write classifier.json, one file per member, and the background to a folder."""
         folder.mkdir(exist_ok=True)
         for stem, member in zip(_stems([member.kind for member in self.ensemble.members]), self.ensemble.members, strict=True):
             member.save(folder / stem)
@@ -135,6 +139,8 @@ class Classifier:
             "threshold": self.threshold,
         }
         write_json(folder / "classifier.json", content)
+        if self.background is not None:
+            self.background.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -163,7 +169,7 @@ class Classifier:
         if lost := [stem.name + suffix for stem, suffix, _ in files if not stem.with_suffix(suffix).is_file()]:
             raise UserError(f"'{folder}' must hold a classifier, but '{folder}/{lost[0]}' does not exist. Train it again.")
         ensemble = Ensemble(tuple(load(stem) for stem, _, load in files), tuple(content["weights"]))
-        return cls(ensemble, content["network"], encoder, contract, content["threshold"])
+        return cls(ensemble, content["network"], encoder, contract, content["threshold"], Background.load(folder))
 
 
 def _stems(kinds: Sequence[str]) -> list[str]:

@@ -1,12 +1,14 @@
 """A forest of random trees as arrays: fitted by scikit-learn, saved without pickle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
+from sklearn.tree._tree import NODE_DTYPE, Tree
 
 _SCALE = 4.0  # makes scores about as large as log-probabilities; the weight in the blend corrects it
 _BATCH_CELLS = 2**20  # rows times trees that are walked at once
@@ -67,29 +69,32 @@ class Forest:
 
     def save(self, stem: Path) -> None:
         """Write the arrays to `stem`.safetensors."""
-        save_file(dict(vars(self)), stem.with_suffix(".safetensors"))
+        save_file({each.name: getattr(self, each.name) for each in fields(self)}, stem.with_suffix(".safetensors"))
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the scaled shares; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64"""
         found = np.empty((len(X), self.value.shape[1]))
         step = max(1, _BATCH_CELLS // len(self.root))
         for start in range(0, len(X), step):
-            leaves = self._leaves(np.ascontiguousarray(X[start : start + step], dtype=np.float32))
+            rows = np.ascontiguousarray(X[start : start + step], dtype=np.float32)
+            leaves = np.stack([self.left[root + tree.apply(rows)] for root, tree in zip(self.root, self._trees, strict=True)], axis=1)
             found[start : start + step] = _SCALE * self.value[leaves].mean(axis=1, dtype=np.float64)
         return found
 
-    def _leaves(self, X: np.ndarray) -> np.ndarray:
-        """Return the leaf of each row in each tree, as its row in `value`. Shape: (n, width) -> (n, trees)"""
-        cells, width = X.ravel(), X.shape[1]
-        node = np.tile(self.root, len(X))
-        first_cell = np.repeat(np.arange(len(X)) * width, len(self.root))
-        walking = np.arange(len(node))
-        while len(walking):
-            at = node[walking]
-            column = self.column[at]
-            inner = column >= 0
-            walking, at, column = walking[inner], at[inner], column[inner]
-            goes_left = cells[first_cell[walking] + column] <= self.threshold[at]
-            node[walking] = np.where(goes_left, self.left[at], self.right[at])
-        leaves: np.ndarray = self.left[node].reshape(len(X), len(self.root))
-        return leaves
+    @cached_property
+    def _trees(self) -> list[Tree]:
+        """The trees as scikit-learn applies them, compiled."""
+        ends, found = [*self.root[1:].tolist(), len(self.column)], []
+        for start, end in zip(self.root.tolist(), ends, strict=True):
+            nodes = np.zeros(end - start, dtype=NODE_DTYPE)
+            inner = self.column[start:end] >= 0
+            nodes["feature"] = np.where(inner, self.column[start:end], -2)  # as scikit-learn marks leaves
+            nodes["threshold"] = self.threshold[start:end]
+            for side, children in (("left_child", self.left), ("right_child", self.right)):
+                nodes[side] = np.where(inner, children[start:end] - start, -1)
+            tree = Tree(int(self.column.max()) + 1, np.ones(1, dtype=np.intp), 1)
+            tree.__setstate__(
+                {"max_depth": len(nodes), "node_count": len(nodes), "nodes": nodes, "values": np.zeros((len(nodes), 1, 1))}
+            )
+            found.append(tree)
+        return found

@@ -1,5 +1,6 @@
 """A linear model of standardized numbers and one-hot categories."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -38,18 +39,23 @@ class Linear:
         """Write the arrays to `stem`.safetensors."""
         save_file(dict(vars(self)), stem.with_suffix(".safetensors"))
 
+    def parts(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield what each encoded column adds to the scores. Shape: (n, width) -> (n, classes) float64 each"""
+        start = 0
+        for column, codes in enumerate(self.cardinalities):
+            if codes:
+                yield self.coefficients[start + X[:, column].astype(np.int64)]
+            else:
+                clipped = np.clip(X[:, column], -MAX_DEVIATIONS, MAX_DEVIATIONS).astype(np.float64)
+                yield clipped[:, None] * self.coefficients[start]
+            start += codes or 1
+
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the scores; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64
 
         Columns are added one by one: the order in which a matrix product adds depends on the number of rows.
         """
         total = np.tile(self.intercept, (len(X), 1))
-        start = 0
-        for column, codes in enumerate(self.cardinalities):
-            if codes:
-                total += self.coefficients[start + X[:, column].astype(np.int64)]
-            else:
-                clipped = np.clip(X[:, column], -MAX_DEVIATIONS, MAX_DEVIATIONS).astype(np.float64)
-                total += clipped[:, None] * self.coefficients[start]
-            start += codes or 1
+        for part in self.parts(X):
+            total += part
         return total

@@ -16,13 +16,15 @@ class Trees:
     ----------
     text
         The model in LightGBM's text format.
+    booster
+        The model as LightGBM reads it.
     """
 
     kind: ClassVar[str] = "trees"
 
     def __init__(self, text: str):
         self.text = text
-        self._booster = Booster(model_str=text)
+        self.booster = Booster(model_str=text)
 
     @classmethod
     def from_booster(cls, booster: Booster) -> Self:
@@ -42,6 +44,6 @@ class Trees:
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the margins; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64"""
         if not len(X):  # LightGBM returns no shape
-            return np.empty((0, max(2, self._booster.num_model_per_iteration())))
-        margin = np.asarray(self._booster.predict(X, raw_score=True))
+            return np.empty((0, max(2, self.booster.num_model_per_iteration())))
+        margin = np.asarray(self.booster.predict(X, raw_score=True))
         return np.stack([-margin / 2, margin / 2], axis=1) if margin.ndim == 1 else margin

@@ -101,6 +101,7 @@ class CommonParams(Section):
     """Parameters of `train` that a plan takes over unchanged."""
 
     n_networks: Annotated[int, Field(ge=1, le=1000)]
+    background_rows: Annotated[int, Field(ge=0, le=1_000_000)]
     refit: bool
     freeze: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100)]
     class_weight: Literal["none", "balanced"]
