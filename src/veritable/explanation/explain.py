@@ -1,111 +1,199 @@
-"""Explain test rows against a background of train rows.
+"""Explain test rows, and check and sum up the values."""
 
-A column of the table may be encoded as several columns. They are replaced together, so that the column gets one value.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from veritable.explanation import figures
+from veritable.explanation.effects import compute_importance, deletion_curve, partial_dependence, permutation_importance
+from veritable.explanation.explainer import Estimate, Explainer
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
-from veritable.explanation.shapley import additivity_error, attribute, importance, worst_relative_error
+from veritable.explanation.relations import interactions, shared_information
+from veritable.models.background import Background
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import Part
+
+_SHOWN_COLUMNS = 12
+_DEPENDENCES = 4
+_INTERACTING = 5
+_INTERACTION_ROWS = 40
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Attributions of the explained rows.
+    """Shapley values of test rows, and what they say together.
 
     Attributes
     ----------
     values
-        Attributions for one class: the positive one of two, else the class predicted most often.
-        Shape: values (n, columns), base_values (n,), data (n, columns)
-    attributions
-        Attributions for all classes, with the columns row, column, class, attribution and standard_error. The error is that of
-        the values as estimates of those against all train rows. Shape: (n * columns * n_classes, 5)
+        One line per row, column and explained class, with the columns row, column, class, value and standard_error.
     importance
-        Mean absolute attribution per column, in descending order, with the columns column and importance.
-    shown
-        Position of the row that the waterfall plot shows.
+        Mean absolute value of each column, its interval, and its permutation importance: see `effects`.
+    frames
+        Further tables for the report by name: points, effects, interactions, deletion, waterfall and importance_by_class.
     facts
         Numbers for the report.
     """
 
-    values: shap.Explanation
-    attributions: pd.DataFrame
+    values: pd.DataFrame
     importance: pd.DataFrame
-    shown: int
+    frames: Mapping[str, pd.DataFrame]
     facts: dict[str, Any]
 
-    def draw(self, folder: Path) -> None:
-        """Draw importance.png, beeswarm.png and waterfall.png into a folder."""
-        figures.draw_importance(self.values, folder / "importance.png")
-        figures.draw_beeswarm(self.values, folder / "beeswarm.png")
-        figures.draw_waterfall(self.values[self.shown], folder / "waterfall.png")
 
+def explain_test(classifier: Classifier, background: Background, test: Part, params: ExplainParams) -> Explained:
+    """Explain up to `params.rows` test rows.
 
-def explain_rows(classifier: Classifier, train: Part, test: Part, params: ExplainParams) -> Explained:
-    """Explain up to `params.rows` test rows: how much does each raw column change the class probabilities?"""
-    encoder, classes = classifier.encoder, classifier.classes
-    rows, background = (
-        np.random.default_rng(params.seed).permutation(len(part.y))[:count]
-        for part, count in ((test, params.rows), (train, params.background_rows))
-    )
-    explanation = attribute(
-        classifier.predict_proba,
-        test.X[rows],
-        train.X[background],
-        list(encoder.blocks.values()),
-        numbers=test.row[rows],
-        n_permutations=params.n_permutations,
-        seed=params.seed,
-    )
-    predicted = classifier.predict_proba(test.X[rows])
-    names = [column.name for column in encoder.columns]
-    code = 1 if len(classes) == 2 else int(np.bincount(predicted.argmax(axis=1)).argmax())
-    mean_absolute = importance(explanation)
-    order = np.argsort(-mean_absolute, kind="stable")
-    shown = _worst_prediction(predicted, test.y[rows])
-    shown_values = encoder.decode(test.X[rows]).astype(object)
+    Raises
+    ------
+    UserError
+        See `Explainer.fit`.
+    """
+    explainer = Explainer.fit(classifier, background, output=params.output, groups=params.groups, seed=params.seed)
+    part = test.take(np.random.default_rng(params.seed).permutation(len(test))[: params.rows])
+    estimate = explainer.estimate(part.X, part.row, error=params.error)
+    importance = compute_importance(explainer, estimate)
+    ranked = importance["column"].tolist()
+    shown, explained = _select_class(estimate)
+    top = ranked[:_DEPENDENCES]
+    permuted = permutation_importance(explainer, test, ranked, params.seed)
+    renamed = permuted.rename(columns={"low": "loss_increase_low", "high": "loss_increase_high"})
+    deletion, difference = deletion_curve(explainer, part.X, estimate, params.seed)
+    pairs = interactions(explainer, part.X[:_INTERACTION_ROWS], ranked[:_INTERACTING], explained, params.seed)
+    worst, waterfall = _explain_worst(explainer, estimate, part)
     return Explained(
-        values=shap.Explanation(
-            explanation.values[:, :, code],
-            explanation.base_values[:, code],
-            data=test.X[rows][:, [block.start for block in encoder.blocks.values()]],
-            display_data=shown_values.where(shown_values.notna(), "missing").to_numpy(dtype=object),
-            feature_names=names,
-        ),
-        attributions=_to_long_frame(explanation, test.row[rows], classes, names),
-        importance=pd.DataFrame({"column": np.array(names)[order], "importance": mean_absolute[order]}),
-        shown=shown,
+        values=_to_long_frame(explainer, estimate, part.row),
+        importance=importance.merge(renamed, on="column", how="left"),
+        frames={
+            "points": _points(explainer, estimate, part, ranked[:_SHOWN_COLUMNS], shown, explained),
+            "effects": partial_dependence(explainer, top, explained),
+            "interactions": pairs,
+            "deletion": deletion,
+            "waterfall": waterfall,
+            "importance_by_class": _importance_by_class(explainer, estimate),
+        },
         facts={
-            "base_values": dict(zip(classes, explanation.base_values[0].tolist(), strict=True)),
-            "rows": len(rows),
-            "background_rows": len(background),
-            "class": classes[code],
-            "additivity_error": additivity_error(explanation, predicted),
-            "worst_relative_error": worst_relative_error(explanation),
-            "shown_row": int(test.row[rows][shown]),
-            "shown_actual": classes[test.y[rows][shown]],
-            "shown_probability": float(predicted[shown, code]),
+            "output": params.output,
+            "rows": len(part),
+            "background_rows": len(explainer.X),
+            "train_rows": explainer.n_train,
+            "class": classifier.classes[explained],
+            "each_row_its_class": len(classifier.classes) > estimate.classes.shape[1] > 0 and len(classifier.classes) > 2,
+            "dependences": _partners(explainer, estimate, part.X, top, shown),
+            "deletion": difference,
+            "gap": estimate.gap,
+            "shared": shared_information(explainer, ranked),
+            "worst": worst,
+            "errors": _summarize_errors(estimate),
         },
     )
 
 
-def _worst_prediction(predicted: np.ndarray, y_true: np.ndarray) -> int:
-    """Return the position of the row whose actual class has the lowest predicted probability."""
-    return int(predicted[np.arange(len(y_true)), y_true].argmin())
+def _select_class(estimate: Estimate) -> tuple[int, int]:
+    """Return the output that is shown, and the code of its class: the class explained most often, the most probable one of several."""
+    if estimate.classes.shape[1] == 1:
+        return 0, int(np.bincount(estimate.classes[:, 0]).argmax())
+    shown = int(np.bincount(estimate.outputs.argmax(axis=1)).argmax())
+    return shown, int(estimate.classes[0, shown])
 
 
-def _to_long_frame(explanation: shap.Explanation, row: np.ndarray, classes: list[str], names: list[str]) -> pd.DataFrame:
-    """Return one line per row, column and class."""
-    index = pd.MultiIndex.from_product([row, names, classes], names=["row", "column", "class"])
-    numbers = {"attribution": explanation.values.reshape(-1), "standard_error": explanation.error_std.reshape(-1)}
-    return pd.DataFrame(numbers, index).reset_index()
+def _to_long_frame(explainer: Explainer, estimate: Estimate, row: np.ndarray) -> pd.DataFrame:
+    """Return one line per row, column and explained class."""
+    n, players, outputs = estimate.values.shape
+    names = np.array(explainer.classifier.classes, dtype=object)
+    return pd.DataFrame(
+        {
+            "row": np.repeat(row, players * outputs),
+            "column": np.tile(np.repeat(np.array(explainer.players, dtype=object), outputs), n),
+            "class": np.repeat(names[estimate.classes], players, axis=0).ravel(),
+            "value": estimate.values.ravel(),
+            "standard_error": estimate.errors.ravel(),
+        }
+    )
+
+
+def _importance_by_class(explainer: Explainer, estimate: Estimate) -> pd.DataFrame:
+    """Return the mean absolute value of each column by explained class, with the columns class, column, rows and importance."""
+    frames = []
+    for code in np.unique(estimate.classes):
+        row, output = np.nonzero(estimate.classes == code)
+        mean = np.abs(estimate.values[row, :, output]).mean(axis=0)
+        name = explainer.classifier.classes[code]
+        frames.append(pd.DataFrame({"class": name, "column": list(explainer.players), "rows": len(row), "importance": mean}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _points(
+    explainer: Explainer, estimate: Estimate, part: Part, players: list[str], shown: int, explained: int
+) -> pd.DataFrame:
+    """Return a line per row and column for one class, with the columns column, row, value, text, number and rank (0 to 1, or NaN)."""
+    rows = np.flatnonzero(estimate.classes[:, shown] == explained)
+    text, number = explainer.show(part.X[rows])
+    ranks = number.rank(pct=True)
+    frames = [
+        pd.DataFrame(
+            {
+                "column": player,
+                "row": part.row[rows],
+                "value": estimate.values[rows, explainer.players.index(player), shown],
+                "text": text[player].to_numpy(object),
+                "number": number[player].to_numpy(),
+                "rank": ranks[player].to_numpy(),
+            }
+        )
+        for player in players
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _partners(explainer: Explainer, estimate: Estimate, X: np.ndarray, players: list[str], shown: int) -> list[dict[str, str]]:
+    """Return each player as `column`, and as `partner` the one whose values change its effect most, by shap's approximation."""
+    if len(explainer.players) < 2 or len(X) < 4:
+        return [{"column": player, "partner": player} for player in players]
+    first = np.array([np.flatnonzero(explainer.owner == player)[0] for player in range(len(explainer.players))])
+    places = [explainer.players.index(player) for player in players]
+    partners = [shap.utils.approximate_interactions(i, estimate.values[:, :, shown], X[:, first])[0] for i in places]
+    return [{"column": player, "partner": explainer.players[i]} for player, i in zip(players, partners, strict=True)]
+
+
+def _explain_worst(explainer: Explainer, estimate: Estimate, part: Part) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return facts of the row whose actual class has the lowest probability, and its values: column, text, value, standard_error."""
+    classes = explainer.classifier.classes
+    y_prob = explainer.classifier.predict_proba(part.X)
+    worst = int(y_prob[np.arange(len(part)), part.y].argmin())
+    output = int(np.abs(estimate.outputs[worst] - estimate.base[worst]).argmax())
+    code = int(estimate.classes[worst, output])
+    text, _ = explainer.show(part.X[[worst]])
+    frame = pd.DataFrame(
+        {
+            "column": list(explainer.players),
+            "text": [text[player].iloc[0] for player in explainer.players],
+            "value": estimate.values[worst, :, output],
+            "standard_error": estimate.errors[worst, :, output],
+        }
+    )
+    order = np.argsort(-np.abs(frame["value"].to_numpy()), kind="stable")
+    facts = {
+        "row": int(part.row[worst]),
+        "actual": classes[part.y[worst]],
+        "class": classes[code],
+        "probability": float(y_prob[worst, code]),
+        "base": float(estimate.base[worst, output]),
+        "output": float(estimate.outputs[worst, output]),
+    }
+    return facts, frame.iloc[order].reset_index(drop=True)
+
+
+def _summarize_errors(estimate: Estimate) -> dict[str, float]:
+    """Return errors relative to the mean absolute value: mean, largest of a row, and that of the choice of background rows."""
+    scale = np.abs(estimate.values).mean()
+    of_row = np.abs(estimate.values).mean(axis=(1, 2))
+    worst = np.divide(estimate.errors.mean(axis=(1, 2)), of_row, out=np.zeros_like(of_row), where=of_row > 0)
+    mean, background = (
+        float(each / scale) if scale else 0.0
+        for each in (estimate.errors.mean(), np.sqrt(np.square(estimate.background_errors).mean()))
+    )
+    return {"mean": mean, "worst_row": float(worst.max()), "background": background}

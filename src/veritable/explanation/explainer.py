@@ -6,23 +6,26 @@ explained exactly too; walks estimate the values of what is left (`walks.py`).
 """
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
+import pandas as pd
 
 from veritable.errors import UserError
 from veritable.explanation.leaves import Tree, read_trees, tree_values
 from veritable.explanation.library import shap
 from veritable.explanation.proxy import fit_proxy, mix
 from veritable.explanation.walks import Game, walk_values
+from veritable.models.background import Background
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Member
 from veritable.models.linear import Linear
 from veritable.models.trees import Trees
-from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.encoder import EncodedColumn, Encoder
 
 Output = Literal["log_odds", "probability"]
 MAX_CLASSES = 10  # with more classes, only the predicted class of each row is explained
@@ -74,6 +77,8 @@ class Explainer:
     ----------
     X
         Background rows, in random order. Shape: (m, width) float32
+    n_train
+        Number of train rows that they are a sample of.
     output
         "log_odds": the log-odds of the positive class; with more than two classes, the score of a class minus the mean of the scores of
         all classes, where a score is a log-probability up to a constant. "probability": the probability of a class.
@@ -89,6 +94,7 @@ class Explainer:
 
     classifier: Classifier
     X: np.ndarray
+    n_train: int
     output: Output
     seed: int
     players: tuple[str, ...]
@@ -102,6 +108,7 @@ class Explainer:
     def fit(
         cls,
         classifier: Classifier,
+        background: Background | None = None,
         *,
         output: Output = "log_odds",
         groups: Mapping[str, Sequence[str]] | None = None,
@@ -111,6 +118,8 @@ class Explainer:
 
         Parameters
         ----------
+        background
+            Train rows to compare with; by default those that the classifier was saved with.
         groups
             Columns that get one value together, by the name of the group.
 
@@ -119,7 +128,8 @@ class Explainer:
         UserError
             The classifier was saved without train rows, or a group has a column that the classifier does not use or another group has.
         """
-        if classifier.background is None or len(classifier.background.X) < 2:
+        background = background or classifier.background
+        if background is None or len(background.X) < 2:
             raise UserError(
                 "a classifier must have at least 2 train rows with it to be explained, but has fewer. Set train.background_rows in "
                 "params.yaml to 2 or more, and train it again."
@@ -127,7 +137,7 @@ class Explainer:
         players, owner = _assign_players(classifier.encoder, groups or {})
         members = list(zip(classifier.ensemble.members, classifier.ensemble.weights, strict=True))
         if output == "probability":  # not a sum over members
-            return cls(classifier, classifier.background.X, output, seed, players, owner, sampled=tuple(members))
+            return cls(classifier, background.X, background.n_train, output, seed, players, owner, sampled=tuple(members))
         linear = [(each, weight) for each, weight in members if isinstance(each, Linear)]
         boosted = [(each, weight) for each, weight in members if isinstance(each, Trees)]
         trees = [tree for each, weight in boosted for tree in read_trees(each, weight)]
@@ -135,7 +145,7 @@ class Explainer:
             boosted, trees = [], []
         exact = [id(each) for each, _ in (*boosted, *linear)]
         sampled = [(each, weight) for each, weight in members if id(each) not in exact]
-        return cls(classifier, classifier.background.X, output, seed, players, owner, tuple(trees), tuple(linear), tuple(sampled))
+        return cls(classifier, background.X, background.n_train, output, seed, players, owner, tuple(trees), tuple(linear), tuple(sampled))
 
     def classes(self, X: np.ndarray) -> np.ndarray:
         """Return the codes of the classes that are explained: the positive one of two, all up to 10, else the most probable one.
@@ -147,6 +157,23 @@ class Explainer:
             return self.classifier.predict_proba(X).argmax(axis=1)[:, None]
         explained = [1] if n_classes == 2 else range(n_classes)
         return np.tile(np.array(explained, dtype=np.int64), (len(X), 1))
+
+    def show(self, X: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the raw values of encoded rows by player: as texts, and as numbers (NaN where a player is not one number).
+
+        Shape: (n, width) -> (n, players) each
+        """
+        decoded = self.classifier.encoder.decode(X)
+        texts, numbers = {}, {}
+        columns = self.classifier.encoder.columns
+        starts = [block.start for block in self.classifier.encoder.blocks.values()]
+        for player, name in enumerate(self.players):
+            own = [column for column, start in zip(columns, starts, strict=True) if self.owner[start] == player]
+            shown = [_round(decoded[column.name], column) for column in own]
+            texts[name] = [", ".join(map(_format, values)) for values in zip(*shown, strict=True)]
+            is_number = len(own) == 1 and own[0].kind == "number"
+            numbers[name] = shown[0].to_numpy(float) if is_number else np.full(len(X), np.nan)
+        return pd.DataFrame(texts, index=decoded.index), pd.DataFrame(numbers, index=decoded.index)
 
     def explain(self, X: np.ndarray, numbers: np.ndarray, *, error: float = 0.05) -> shap.Explanation:
         """Explain rows: see `estimate`. Returns values and error_std (n, players, outputs), and base_values (n, outputs)."""
@@ -206,9 +233,7 @@ class Explainer:
 
             walked, errors = walk_values(game, X, numbers.tolist(), seed=self.seed, enough=enough)
         values = share * halves[0] + (1 - share) * halves[1] + walked
-        background = self.classifier.background
-        assert background is not None
-        unseen = np.sqrt(max(0.0, 1 - len(self.X) / background.n_train))
+        unseen = np.sqrt(max(0.0, 1 - len(self.X) / self.n_train))
         base = np.repeat(self.outputs(self.X, classes).mean(axis=0)[None], len(X), axis=0)
         return values, errors, unseen * np.abs(halves[0] - halves[1]) / 2, base, self.outputs(X, classes)
 
@@ -265,6 +290,15 @@ class Explainer:
         return self.outputs(X, classes) if self.output == "probability" else self._scores(X, self.sampled, classes)
 
 
+def _round(values: pd.Series, column: EncodedColumn) -> pd.Series:
+    """Round a number as far as its encoding is exact: to a ten-thousandth of the standard deviation."""
+    return values.astype(float).round(4 - math.floor(math.log10(column.scale))) + 0.0 if column.kind == "number" else values
+
+
+def _format(value: object) -> str:
+    return "missing" if pd.isna(value) else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _assign_players(encoder: Encoder, groups: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the names of the players, and the player of each encoded column. A group stands where its first column stands."""
     group_of: dict[str, str] = {}
@@ -275,6 +309,8 @@ def _assign_players(encoder: Encoder, groups: Mapping[str, Sequence[str]]) -> tu
                 raise UserError(
                     f"a column of the group '{group}' must be one that the classifier uses, but is '{column}'. The nearest is '{nearest}'."
                 )
+            if group in encoder.blocks and group not in columns:
+                raise UserError(f"a group must not be named as a column outside it, but '{group}' is. Rename the group.")
             if column in group_of:
                 raise UserError(
                     f"a column must be in one group, but '{column}' is in '{group_of[column]}' and in '{group}'. Remove it from one."

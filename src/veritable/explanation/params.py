@@ -1,17 +1,20 @@
 """Params of the stage `explain`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from veritable.params import Section
 from veritable.tables.params import Seed
 
+Name = Annotated[str, Field(min_length=1)]
+
 
 class ExplainParams(Section):
     """Section `explain`."""
 
     rows: Annotated[int, Field(ge=1, le=1_000_000)]
-    background_rows: Annotated[int, Field(ge=2, le=1_000_000)]  # the standard error needs two
-    n_permutations: Annotated[int, Field(ge=1, le=100_000)]
+    output: Literal["log_odds", "probability"]
+    error: Annotated[float, Field(gt=0, le=1)]
+    groups: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     seed: Seed

@@ -8,17 +8,10 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-INK, ACCENT, SECOND, FAINT = "#1f2933", "#2563eb", "#d97706", "#9aa5b1"
-_PALETTE = [ACCENT, SECOND, "#059669", "#7c3aed", "#db2777", "#0891b2", "#65a30d", "#6b7280"]
-MAX_CLASSES = len(_PALETTE)
-_SIZE = {"width": 330, "height": 250}
-_CONFIG: dict[str, Any] = {
-    "font": "system-ui, sans-serif",
-    "view": {"stroke": None},
-    "axis": {"grid": True, "gridColor": "#eef1f4", "domainColor": FAINT, "tickColor": FAINT, "labelColor": INK,
-             "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12},
-    "legend": {"labelColor": INK, "title": None, "orient": "bottom", "labelFontSize": 11, "columns": 4, "labelLimit": 80},
-}  # fmt: skip
+from veritable.reporting.explanation_charts import make_explanation_charts
+from veritable.reporting.style import ACCENT, CONFIG, FAINT, INK, PALETTE, SIZE
+
+MAX_CLASSES = len(PALETTE)
 
 
 def draw(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -29,17 +22,17 @@ def draw(summary: Mapping[str, Any]) -> dict[str, str]:
         "pr": _curve(curves["pr"], classes, "recall", "precision", "recall", "precision", diagonal=False),
         "calibration": _calibration(curves["calibration"], classes),
         "training": _training(summary["history"], summary["best"]["epoch"]),
-        "importance": _importance(summary["importance"]),
+        **make_explanation_charts(summary),
     }
     return {name: _to_svg(chart, name) for name, chart in charts.items()}
 
 
 def _to_svg(chart: Any, name: str) -> str:
-    """Render a chart; number its clip paths per chart, because Vega numbers them per process."""
-    svg = vl_convert.vegalite_to_svg(chart.configure(**_CONFIG).to_dict())
-    clips = re.findall(r'<clipPath id="(clip\d+)"', svg)
-    new = {clip: f"{name}-clip{number}" for number, clip in enumerate(clips)}
-    return re.sub(r'(<clipPath id="|clip-path="url\(#)(clip\d+)', lambda match: match[1] + new.get(match[2], match[2]), svg)
+    """Render a chart; number its clip paths and gradients per chart, because Vega numbers them per process."""
+    svg = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_dict())
+    ids = re.findall(r' id="((?:clip|gradient_)\d+)"', svg)
+    new = {each: f"{name}-{number}" for number, each in enumerate(ids)}
+    return re.sub(r'( id="|url\(#)((?:clip|gradient_)\d+)', lambda match: match[1] + new.get(match[2], match[2]), svg)
 
 
 def _classes_with_curve(summary: Mapping[str, Any]) -> list[str]:
@@ -58,7 +51,7 @@ def _select(frame: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
 def _color(classes: list[str]) -> Any:
     if len(classes) == 1:
         return alt.value(ACCENT)
-    return alt.Color("class:N", sort=classes, scale=alt.Scale(domain=classes, range=_PALETTE[: len(classes)]))
+    return alt.Color("class:N", sort=classes, scale=alt.Scale(domain=classes, range=PALETTE[: len(classes)]))
 
 
 def _unit(name: str, title: str) -> dict[str, Any]:
@@ -77,7 +70,7 @@ def _curve(frame: pd.DataFrame, classes: list[str], x: str, y: str, x_title: str
         .mark_line(strokeWidth=2, interpolate="linear")
         .encode(alt.X(**_unit(x, x_title)), alt.Y(**_unit(y, y_title)), color=_color(classes), order="order:Q")
     )
-    return alt.layer(*([_diagonal()] if diagonal else []), line).properties(**_SIZE)
+    return alt.layer(*([_diagonal()] if diagonal else []), line).properties(**SIZE)
 
 
 def _calibration(frame: pd.DataFrame, classes: list[str]) -> Any:
@@ -94,7 +87,7 @@ def _calibration(frame: pd.DataFrame, classes: list[str]) -> Any:
                 alt.Y("low:Q", title="observed share of the class"), alt.Y2("high:Q")
             ),
         )
-    return alt.layer(*layers).properties(**_SIZE)
+    return alt.layer(*layers).properties(**SIZE)
 
 
 def _training(history: pd.DataFrame, best: int) -> Any:
@@ -120,17 +113,4 @@ def _training(history: pd.DataFrame, best: int) -> Any:
         )
     )
     kept = alt.Chart(pd.DataFrame({"epoch": [best]})).mark_rule(color=INK, strokeDash=[2, 3]).encode(epochs)
-    return alt.layer(kept, lines).properties(**_SIZE)
-
-
-def _importance(importance: pd.DataFrame) -> Any:
-    top = importance.head(15)
-    return (
-        alt.Chart(top)
-        .mark_bar(color=ACCENT, cornerRadiusEnd=2)
-        .encode(
-            alt.X("importance:Q", title="mean absolute change of the predicted probability"),
-            alt.Y("column:N", sort=top["column"].tolist(), title=None, axis=alt.Axis(labelLimit=180)),
-        )
-        .properties(width=_SIZE["width"], height=max(60, 20 * len(top)))
-    )
+    return alt.layer(kept, lines).properties(**SIZE)

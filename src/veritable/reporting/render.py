@@ -1,6 +1,5 @@
 """Render the summary as an HTML page and as a Markdown text, through thin templates."""
 
-import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +16,12 @@ _LIMITS = {"max_columns": MAX_COLUMNS, "max_findings": MAX_FINDINGS}
 
 
 def render_html(summary: Mapping[str, Any], templates: Path) -> str:
-    """Render one self-contained page: styles, charts and figures are inlined."""
+    """Render one self-contained page: styles and charts are inlined."""
     sentences = write_sentences(summary, lambda name: f"<b>{escape(name)}</b>")
     svgs = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
-    images = {name: base64.b64encode(png).decode() for name, png in summary["figures"].items()}
     safe = {name: Markup(text) for name, text in sentences.items()}  # noqa: S704  names were escaped above
     template = _environment(templates / "html", escape=True).get_template("report.html.j2")
-    return template.render(summary, charts=svgs, images=images, sentences=safe, **_LIMITS)
+    return template.render(summary, charts=svgs, sentences=safe, **_LIMITS)
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:

@@ -114,15 +114,35 @@ def _curves(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
     return [f"Curves of the {MAX_CURVES} most frequent classes."] if len(summary["classes"]) > MAX_CURVES else []
 
 
-def _explanation(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
-    explanation = summary["explanation"]
-    return [
-        f"Shapley values of {explanation['rows']:,} test rows against {explanation['background_rows']:,} background rows of "
-        "the train part: how much each column changes the predicted probability. The importance of a column is the mean "
-        f"absolute value. The values sum to the predictions within {explanation['additivity_error']:.1e}. Their standard "
-        "error, which is mostly due to the choice of the background rows, is at most "
-        f"{explanation['worst_relative_error']:.0%} of the largest value of a row.".replace("%", " %")
+def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
+    facts = summary["explanation"]
+    output = {"log_odds": "log-odds" if summary["positive"] else "score", "probability": "probability"}[facts["output"]]
+    of = f"the {output} of {emphasize(facts['class'])}"
+    which = f"all {facts['train_rows']:,}" if facts["background_rows"] == facts["train_rows"] else f"{facts['background_rows']:,}"
+    errors, deletion = facts["errors"], facts["deletion"]
+    sentences = [
+        f"Shapley values of {facts['rows']:,} test rows, compared with {which} rows of the train part: how much each column "
+        f"changes {of}." + (" Each row is explained for the class predicted for it." if facts["each_row_its_class"] else ""),
+        "The importance of a column is the mean absolute value, here with 95 % intervals over rows.",
+        f"The mean standard error of the values is {errors['mean']:.1%} of their mean absolute value, and at most "
+        f"{errors['worst_row']:.1%} in a row."
+        + (f" Another sample of train rows to compare with would change the values by {errors['background']:.1%}." if errors["background"] else ""),
     ]
+    if deletion["low"] > 0:
+        sentences.append(
+            "Check: replacing the most important columns of a row first changes its prediction sooner than a random order does "
+            f"(mean difference {deletion['difference']:.2f}, from {deletion['low']:.2f} to {deletion['high']:.2f})."
+        )
+    else:
+        sentences.append(
+            "Check failed: replacing the most important columns of a row first does not change its prediction sooner than a "
+            f"random order does (mean difference {deletion['difference']:.2f}, from {deletion['low']:.2f} to "
+            f"{deletion['high']:.2f}). Do not rely on these values."
+        )
+    for names in facts["shared"]:
+        listed = ", ".join(map(emphasize, names[:6])) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "")
+        sentences.append(f"Much of the same information is in {listed}: they share the credit; explain.groups explains them as one.")
+    return [sentence.replace("%", " %").replace("  %", " %") for sentence in sentences]
 
 
 def _parts(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:

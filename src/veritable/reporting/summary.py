@@ -41,7 +41,7 @@ def make_summary(
     curves: Mapping[str, pd.DataFrame],
     explanation: Mapping[str, Any],
     importance: pd.DataFrame,
-    figures: Mapping[str, bytes],
+    explained: Mapping[str, pd.DataFrame],
     params: Mapping[str, Any],
     versions: Mapping[str, str],
     findings: Sequence[Mapping[str, Any]],
@@ -93,7 +93,7 @@ def make_summary(
         "best": {"epoch": int(kept["epoch"]), "epochs": len(history), "valid_loss": float(kept["valid_loss"])},
         "explanation": explanation,
         "importance": importance,
-        "figures": figures,
+        "explained": explained,
         "params": params,
         "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
     }

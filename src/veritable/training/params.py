@@ -101,7 +101,6 @@ class CommonParams(Section):
     """Parameters of `train` that a plan takes over unchanged."""
 
     n_networks: Annotated[int, Field(ge=1, le=1000)]
-    background_rows: Annotated[int, Field(ge=0, le=1_000_000)]
     refit: bool
     freeze: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100)]
     class_weight: Literal["none", "balanced"]
@@ -116,6 +115,7 @@ class TrainParams(CommonParams):
     network: Literal["auto", "mlp", "resnet", "tabm"]
     blend: list[Blended] | Literal["auto"]
     n_splits: Splits | Literal["auto"]
+    background_rows: Annotated[int, Field(ge=0, le=1_000_000)]
     init: Annotated[str, Field(min_length=1)]
     member: Annotated[str, Field(min_length=1)]
     memory_gib: Positive

@@ -81,6 +81,8 @@ class TrainPlan(CommonParams):
         Sections of the members of the blend; None if the blend lacks them.
     linear
         Whether the blend has a linear model.
+    background_rows
+        Number of train rows that are saved with the classifier.
     init, member
         Folders of the earlier classifier and of the pretrained model; None if there is none.
     streamed
@@ -92,6 +94,7 @@ class TrainPlan(CommonParams):
     network: Network
     n_splits: Splits
     fewer_splits: bool = False
+    background_rows: int = 0
     init: str | None = None
     member: str | None = None
     mlp: MLPParams | None = None
@@ -150,6 +153,7 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has
         network=network,
         n_splits=n_splits,
         fewer_splits=is_auto and n_splits > 0,
+        background_rows=params.background_rows,
         init=params.init if has_init else None,
         member=params.member if has_member else None,
         trees=params.trees if "trees" in blend else None,
