@@ -28,7 +28,8 @@ def explain(stage: Stage) -> None:
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     write_json(folder / "explanation.json", explained.facts)
     facts = explained.facts
+    errors = facts["errors"]
     print(
-        f"Explained {facts['rows']:,} rows. The mean standard error of a row's values is at most {facts['errors']['worst_row']:.1%} of their "
-        f"mean absolute value; the values sum to the outputs within {facts['gap']:.0e}."
+        f"Explained {facts['rows']:,} rows. The mean standard error of a row's values is at most {errors['worst_row']:.1%} of "
+        f"their mean absolute value; the values sum to the outputs within {facts['gap']:.0e}."
     )

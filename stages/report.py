@@ -24,9 +24,7 @@ def report(stage: Stage) -> None:
         },
         explanation=read_json(explanation / "explanation.json"),
         importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
-        explained={
-            path.stem: pd.read_parquet(path) for path in sorted(explanation.glob("*.parquet")) if path.stem != "values"
-        },
+        explained={path.stem: pd.read_parquet(path) for path in sorted(explanation.glob("*.parquet")) if path.stem != "values"},
         params={section: stage.params[section] for section in stage.params} | {"train": read_json(stage.inputs["train.json"])},
         findings=read_json(stage.inputs["findings.json"])["findings"],
         findings_file="reports/findings.json",

@@ -19,7 +19,8 @@ QUICK = {
     "train.n_splits": "0",
     "train.mlp.max_epochs": "3",
     "evaluate.n_resamples": "100",
-    "explain.n_permutations": "1",
+    "explain.rows": "20",
+    "explain.error": "0.3",
 }
 
 

@@ -1,6 +1,5 @@
 """Make summaries of invented runs, for the tests of the report."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,62 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.reporting.summary import make_summary
 
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+def explanation_facts(classes: list[str], columns: list[str]) -> dict[str, Any]:
+    """Facts that the stage `explain` writes."""
+    return {
+        "output": "log_odds",
+        "rows": 100,
+        "background_rows": 50,
+        "train_rows": 3000,
+        "class": classes[-1],
+        "each_row_its_class": len(classes) > 10,
+        "dependences": [{"column": name, "partner": columns[-1]} for name in columns[:4]],
+        "deletion": {"difference": 0.9, "low": 0.7, "high": 1.1},
+        "gap": 1e-12,
+        "shared": [columns[:2]] if len(columns) > 1 else [],
+        "worst": {"row": 17, "actual": classes[0], "class": classes[-1], "probability": 0.93, "base": -0.5, "output": 2.5},
+        "errors": {"mean": 0.031, "worst_row": 0.049, "background": 0.042},
+    }
+
+
+def importance(columns: list[str]) -> pd.DataFrame:
+    """Importance of the columns; only the first twenty have a permutation importance."""
+    value = np.linspace(0.3, 0.1, len(columns))
+    loss = np.where(np.arange(len(columns)) < 20, value / 10, np.nan)
+    frame = pd.DataFrame({"column": columns, "importance": value, "low": value - 0.05, "high": value + 0.05})
+    return frame.assign(loss_increase=loss, loss_increase_low=loss - 0.01, loss_increase_high=loss + 0.01)
+
+
+def explained_frames(columns: list[str]) -> dict[str, pd.DataFrame]:
+    """Tables that the stage `explain` writes; the last column is a category."""
+    draw, shown, top = np.random.default_rng(0), columns[:12], columns[:4]
+    points = [
+        pd.DataFrame({"column": name, "row": range(30), "value": draw.normal(size=30), "number": draw.normal(size=30)})
+        for name in shown
+    ]
+    frame = pd.concat(points, ignore_index=True)
+    category = frame["column"] == columns[-1]
+    frame = frame.assign(text=frame["number"].round(1).astype(str), rank=frame["number"].rank(pct=True))
+    frame.loc[category, ["number", "rank"]] = np.nan
+    effects = [
+        pd.DataFrame(
+            {"column": name, "text": list("abc"), "number": np.nan if name == columns[-1] else [0.0, 1.0, 3.0],
+             "output": [-1.0, 0.5, 1.0], "share": [0.2, 0.5, 0.3]}
+        )
+        for name in top
+    ]  # fmt: skip
+    pairs = [{"one": top[0], "other": name, "strength": 0.2, "low": 0.1, "high": 0.3} for name in top[1:]]
+    return {
+        "points": frame,
+        "effects": pd.concat(effects, ignore_index=True),
+        "interactions": pd.DataFrame(pairs, columns=["one", "other", "strength", "low", "high"]),
+        "deletion": pd.DataFrame({"removed": [0, 1, 2], "ordered": [0.0, 1.5, 2.0], "random": [0.0, 0.6, 2.0]}),
+        "waterfall": pd.DataFrame(
+            {"column": columns, "text": "7", "value": draw.normal(size=len(columns)), "standard_error": 0.1}
+        ),
+        "importance_by_class": pd.DataFrame(),
+    }
 
 
 def predictions(
@@ -99,19 +153,9 @@ def facts(
             },
         },
         "curves": make_curves(network, classes),
-        "explanation": {
-            "base_values": dict.fromkeys(classes, 1 / len(classes)),
-            "rows": 100,
-            "background_rows": 50,
-            "class": classes[-1],
-            "additivity_error": 1e-8,
-            "worst_relative_error": 0.12,
-            "shown_row": 17,
-            "shown_actual": classes[0],
-            "shown_probability": 0.93,
-        },
-        "importance": pd.DataFrame({"column": columns, "importance": np.linspace(0.3, 0.1, len(columns))}),
-        "figures": dict.fromkeys(("importance", "beeswarm", "waterfall"), PIXEL),
+        "explanation": explanation_facts(classes, columns),
+        "importance": importance(columns),
+        "explained": explained_frames(columns),
         "findings_file": "findings.json",
         "findings": [
             {

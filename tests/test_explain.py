@@ -1,130 +1,103 @@
-"""An explanation has one value per raw column, in long form, and reproducible figures."""
+"""The explanation of test rows has one value per row, column and explained class, and facts that agree with it."""
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import image
 
-from tests.rooms import HOSTILE, params, prepared
+from tests.rooms import params, prepared
 from tests.test_classifier import classifier
-from veritable.explanation import figures
-from veritable.explanation.explain import Explained, explain_rows
-from veritable.explanation.library import shap
+from tests.test_explainer import with_background
+from veritable.explanation.explain import Explained, explain_test
 from veritable.explanation.params import ExplainParams
+from veritable.models.background import Background
 
-SMALL = {"rows": 12, "background_rows": 10, "n_permutations": 2}
+FRAMES = {"points", "effects", "interactions", "deletion", "waterfall", "importance_by_class"}
 
 
 @cache
-def explained(classes: int = 2, **changes: int) -> Explained:
-    done, knobs = prepared(300, classes), params(ExplainParams, "explain", **{**SMALL, **changes})
-    return explain_rows(classifier(classes), done.parts["train"], done.parts["test"], knobs)
+def explained(classes: int = 2, **changes: object) -> Explained:
+    background = with_background(classes).background
+    assert background is not None
+    knobs = params(ExplainParams, "explain", **{"rows": 12, **changes})
+    return explain_test(classifier(classes, kind="blend"), background, prepared(300, classes).parts["test"], knobs)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_long_form(classes: int) -> None:
-    """Each row, raw column and class has one line, and the lines of a row and class sum to its probability."""
-    done, test = explained(classes), prepared(300, classes).parts["test"]
-    frame = done.attributions
-    assert ["row", "column", "class", "attribution", "standard_error"] == list(frame.columns)
-    assert (frame["standard_error"] >= 0).all()
-    assert 12 * 4 * classes == len(frame) == len(frame.drop_duplicates(["row", "column", "class"]))
+    """Each row, column and class has one line; for two classes, only the positive one is explained."""
+    done, outputs = explained(classes), 1 if classes == 2 else classes
+    frame = done.values
+    assert ["row", "column", "class", "value", "standard_error"] == list(frame.columns)
+    assert 12 * 4 * outputs == len(frame) == len(frame.drop_duplicates(["row", "column", "class"]))
     assert ["age", "colour", "member", "score"] == frame["column"].unique().tolist()
-    sums = frame.groupby(["class", "row"])["attribution"].sum().unstack(0).add(done.facts["base_values"])
-    X = test.X[[test.row.tolist().index(row) for row in sums.index]]
-    np.testing.assert_allclose(classifier(classes).predict_proba(X), sums, atol=1e-6)
-
-
-def test_values_shown() -> None:
-    """For two classes, the values of the positive one are shown, with the raw values of the rows."""
-    done = explained()
-    assert "class 1" == done.facts["class"]
-    frame = done.attributions
-    expected = frame[frame["class"] == "class 1"]["attribution"].to_numpy().reshape(12, 4)
-    np.testing.assert_array_equal(expected, done.values.values)
-    assert {"red", "green", "blue", "missing"} >= set(done.values.display_data[:, 1])
-    assert {"yes", "no"} >= set(done.values.display_data[:, 2])
-
-
-def test_class_shown_of_many() -> None:
-    """For more classes, the class that is predicted most often is shown."""
-    frame = explained(3).attributions
-    sums = frame.groupby(["row", "class"])["attribution"].sum().add(0).reset_index()
-    sums["probability"] = sums["attribution"] + sums["class"].map(explained(3).facts["base_values"])
-    likeliest = sums.loc[sums.groupby("row")["probability"].idxmax(), "class"]
-    assert likeliest.mode()[0] == explained(3).facts["class"]
-
-
-def test_importance() -> None:
-    """The importance of a column is its mean absolute value; columns are in descending order."""
-    done = explained(3)
-    expected = done.attributions["attribution"].abs().groupby(done.attributions["column"]).mean()
-    assert done.importance["importance"].is_monotonic_decreasing
-    np.testing.assert_allclose(expected[done.importance["column"]], done.importance["importance"])
-
-
-def test_facts() -> None:
-    """The facts have the number of rows, and the row whose actual class has the lowest probability."""
-    facts, test = explained().facts, prepared().parts["test"]
-    assert (12, 10) == (facts["rows"], facts["background_rows"])
-    assert 0 <= facts["additivity_error"] < 1e-14
-    assert 0 < facts["worst_relative_error"] < 2
-    assert 1 == pytest.approx(sum(facts["base_values"].values()))
-    rows = [test.row.tolist().index(row) for row in explained().attributions["row"].unique()]
-    probabilities = classifier().predict_proba(test.X[rows])
-    worst = rows[probabilities[np.arange(12), test.y[rows]].argmin()]
-    assert test.row[worst] == facts["shown_row"]
-    assert classifier().classes[test.y[worst]] == facts["shown_actual"]
-    assert probabilities[rows.index(worst), 1] == pytest.approx(facts["shown_probability"])
-
-
-def test_fewer_rows_than_asked_for() -> None:
-    """If a part has fewer rows than requested, each of them is explained once."""
-    done = explained(rows=1000, background_rows=1000, n_permutations=1)
-    assert (60, 180) == (done.facts["rows"], done.facts["background_rows"])
-    assert 60 == done.attributions["row"].nunique()
-
-
-def test_rows_do_not_depend_on_others() -> None:
-    """If more rows are explained, the attributions and errors of the first ones stay the same."""
-    few = explained(rows=5).attributions
-    assert few.equals(explained().attributions.iloc[: len(few)])
-
-
-@pytest.mark.parametrize("change", [{"rows": 11}, {"background_rows": 11}, {"n_permutations": 3}, {"seed": 1}], ids=str)
-def test_every_knob_matters(change: dict[str, int]) -> None:
-    """The same params give the same attributions; each param changes them."""
-    assert explained().attributions.equals(explained.__wrapped__().attributions)
-    assert not explained().attributions.equals(explained(**change).attributions)
+    assert (frame["standard_error"] >= 0).all()
+    if classes == 3:  # centered scores sum to 0
+        assert 0 == pytest.approx(frame.groupby(["row", "column"])["value"].sum().abs().max(), abs=1e-9)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_figures(tmp_path: Path, classes: int) -> None:
-    """Three figures are drawn, are not blank, and are the same bytes each time."""
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        explained(classes).draw(tmp_path / name)
-    one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert {"importance.png", "beeswarm.png", "waterfall.png"} == set(one)
-    assert one == two
-    for path in (tmp_path / "one").iterdir():
-        pixels = image.imread(path)
-        assert min(pixels.shape[:2]) > 200
-        assert pixels[:, :, :3].std() > 0.01
+def test_frames(classes: int) -> None:
+    """All tables for the report are there, and none has a missing name or an infinite number."""
+    done = explained(classes)
+    assert FRAMES == set(done.frames)
+    for frame in (done.importance, *done.frames.values()):
+        assert len(frame)
+        assert np.isfinite(frame.select_dtypes("number").drop(columns=["number", "rank"], errors="ignore")).all(axis=None)
+    assert {"column", "importance", "low", "high", "loss_increase", "loss_increase_low", "loss_increase_high"} == set(
+        done.importance
+    )
+    assert set(range(3)) >= set(done.frames["importance_by_class"]["class"].str.removeprefix("class ").astype(int))
 
 
-def test_hostile_names(tmp_path: Path) -> None:
-    """Any column name and value can be drawn; text between dollar signs is not a formula."""
-    draw = np.random.default_rng(0)
-    data = draw.normal(size=(11, len(HOSTILE)))
-    shown = data.astype(object)
-    shown[:, 0] = HOSTILE
-    data[2, 1] = np.nan
-    values = shap.Explanation(data / 2, np.zeros(11), data=data, display_data=shown, feature_names=HOSTILE)
-    figures.draw_importance(values, tmp_path / "importance.png")
-    figures.draw_beeswarm(values, tmp_path / "beeswarm.png")
-    for row in (0, 3, 8, 9):
-        figures.draw_waterfall(values[row], tmp_path / f"{row}.png")
-    assert 6 == len([path for path in tmp_path.iterdir() if path.stat().st_size > 5000])
+def test_worst_row() -> None:
+    """The waterfall is that of the row whose actual class has the lowest probability, and adds up."""
+    done, test = explained(), prepared(300, 2).parts["test"]
+    worst, values = done.facts["worst"], done.frames["waterfall"]
+    rows = [test.row.tolist().index(row) for row in done.values["row"].unique()]
+    y_prob = classifier(kind="blend").predict_proba(test.X[rows])
+    assert test.row[rows[int(y_prob[np.arange(12), test.y[rows]].argmin())]] == worst["row"]
+    assert worst["output"] == pytest.approx(worst["base"] + values["value"].sum())
+    own = done.values[done.values["row"] == worst["row"]].set_index("column")
+    np.testing.assert_array_equal(own.loc[values["column"], "value"], values["value"])
+    assert values["value"].abs().is_monotonic_decreasing
+
+
+def test_facts() -> None:
+    """The facts say how many rows were compared, and how large the errors are."""
+    facts, values = explained().facts, explained().values
+    assert (12, 40, 180) == (facts["rows"], facts["background_rows"], facts["train_rows"])
+    assert facts["gap"] < 1e-9
+    assert values["standard_error"].mean() / values["value"].abs().mean() == pytest.approx(facts["errors"]["mean"])
+    assert facts["errors"]["mean"] <= facts["errors"]["worst_row"] < 0.2
+    assert 0 < facts["errors"]["background"]
+    assert {"difference", "low", "high"} == set(facts["deletion"])
+
+
+def test_rows_do_not_depend_on_others() -> None:
+    """If more rows are explained, the values and errors of the first ones stay the same."""
+    few = explained(rows=5).values
+    assert few.equals(explained().values.iloc[: len(few)])
+
+
+def test_fewer_rows_than_asked_for() -> None:
+    """If the test part has fewer rows than asked for, each of them is explained once."""
+    assert 60 == explained(rows=1000).values["row"].nunique()
+
+
+@pytest.mark.parametrize("change", [{"rows": 11}, {"error": 0.01}, {"output": "probability"}, {"seed": 1}], ids=str)
+def test_every_knob_matters(change: dict[str, object]) -> None:
+    """The same params give the same values; each param changes them."""
+    assert explained().values.equals(explained.__wrapped__().values)
+    assert not explained().values.equals(explained(**change).values)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_few_rows(rows: int) -> None:
+    """One row can be explained, compared with two."""
+    done = prepared(300, 2)
+    background = Background.draw(done.parts["train"], 2, 0)
+    assert background is not None
+    knobs = params(ExplainParams, "explain", rows=rows)
+    found = explain_test(classifier(kind="blend"), background, done.parts["test"], knobs)
+    assert rows == found.values["row"].nunique()

@@ -139,9 +139,11 @@ WRONG = [
     ("evaluate.n_resamples", 99, "greater than or equal to 100"),
     ("evaluate.confidence_level", 95, "less than 1"),
     ("explain.rows", 0, "greater than or equal to 1"),
-    ("explain.background_rows", 1.5, "a valid integer"),
-    ("explain.background_rows", 1, "greater than or equal to 2"),
-    ("explain.n_permutations", "10", "a valid integer"),
+    ("train.background_rows", 1.5, "a valid integer"),
+    ("train.background_rows", -1, "greater than or equal to 0"),
+    ("explain.output", "odds", "'log_odds' or 'probability'"),
+    ("explain.error", 0, "greater than 0"),
+    ("explain.groups", ["age"], "a valid dictionary"),
 ]
 
 
@@ -258,7 +260,7 @@ def test_invalid_nested_section(value: Any) -> None:
 
 def test_unknown_key() -> None:
     """An unknown key that is similar to no known key is rejected with all known keys."""
-    assert "params.yaml has no key 'explain.zzz'. The keys are: rows, background_rows, n_permutations, seed." == refusal(
+    assert "params.yaml has no key 'explain.zzz'. The keys are: rows, output, error, groups, seed." == refusal(
         "explain", section("explain", zzz=1)
     )
 

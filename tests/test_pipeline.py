@@ -231,7 +231,6 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
         "train.trees.n_models": "2",
         "train.trees.n_estimators": "100",
         "explain.rows": "10",
-        "explain.background_rows": "20",
     }.items():
         change(demo, key, value)
     done = demo.run(*REPRO, timeout=200)

@@ -74,14 +74,12 @@ def test_sections(classes: list[str]) -> None:
 
 
 def test_needs_nothing_else() -> None:
-    """The page loads and runs nothing: no script, no link, inlined images, and a policy that forbids the rest."""
+    """The page loads and runs nothing: no script, no link, no image, and a policy that forbids the rest."""
     parsed = page()
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in parsed.tags)
-    sources = [value or "" for _, attributes in parsed.tags for key, value in attributes.items() if key in ("src", "href")]
-    assert 2 == len(sources)
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not [value for _, attributes in parsed.tags for key, value in attributes.items() if key in ("src", "href")]
     policies = [attributes.get("content") or "" for _, attributes in parsed.tags if attributes.get("http-equiv")]
-    assert ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"] == policies
+    assert ["default-src 'none'; style-src 'unsafe-inline'"] == policies
 
 
 def test_hostile_names_in_html() -> None:
@@ -99,9 +97,6 @@ def test_hostile_names_in_html() -> None:
     ]
     assert outline[0] == outline[1]
     assert {"script"}.isdisjoint(tag for tag, _ in two.tags)
-    assert 1 == len(
-        [tag for tag, attributes in two.tags if tag == "img" and "beeswarm" in (attributes.get("alt") or "").lower()]
-    )
     assert [] == [name for name in HOSTILE if name not in two.texts]
 
 
@@ -135,7 +130,7 @@ def test_shared_sentences(classes: list[str]) -> None:
 def test_markdown_tables() -> None:
     """The tables of the Markdown text are rectangular, with one row per metric, class and column."""
     shapes = [(len(table), {len(row) for row in table}) for table in tables(render_markdown(summary(), TEMPLATES))]
-    assert [(2 + 10, {5}), (2 + 2, {3}), (2 + 2, {2})] == shapes
+    assert [(2 + 10, {5}), (2 + 2, {3}), (2 + 2, {3})] == shapes
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -64,7 +64,8 @@ QUICK = {
     "baselines.max_rows": "2000",
     "evaluate.n_resamples": "100",
     "explain.rows": "5",
-    "explain.background_rows": "10",
+    "train.background_rows": "200",
+    "explain.error": "0.3",
 }
 
 

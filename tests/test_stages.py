@@ -30,7 +30,7 @@ OTHER = {
         "shard_rows": "50", "seed": "1",
     },
     "train": {
-        "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false",
+        "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false", "background_rows": "99",
         "init": "models/v1", "member": "models/m",
         "freeze": "[output]", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
         "memory_gib": "0.5", "seed": "1",
@@ -41,7 +41,9 @@ OTHER = {
     "baselines": {"max_rows": "50", "seed": "1"},
     "threshold": {"metric": "accuracy"},
     "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
-    "explain": {"rows": "10", "background_rows": "10", "n_permutations": "2", "seed": "1"},
+    "explain": {
+        "rows": "10", "output": "probability", "error": "0.02", "groups": "{some: [feature_0, feature_1]}", "seed": "1",
+    },
 }  # fmt: skip
 
 

@@ -17,14 +17,14 @@ from veritable.reporting.summary import LABELS, make_summary, parse_versions, se
 
 
 def plain(value: Any) -> Any:
-    """Return frames as lists of rows, and bytes as their length."""
+    """Return frames as lists of rows, in which a missing value is None."""
     if isinstance(value, pd.DataFrame):
-        return value.to_dict("records")
+        return value.astype(object).where(value.notna(), None).to_dict("records")
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [plain(each) for each in value]
-    return len(value) if isinstance(value, bytes) else value
+    return value
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"]], ids=len)

@@ -193,7 +193,7 @@ OTHER: dict[str, Any] = {
     "forest": {"n_estimators": 6},
 }
 UNMOVED = {"accelerator", "memory_gib"}  # without an effect on the result here
-ELSEWHERE = {"init", "freeze", "member"}  # test_transfer.py, test_pretrained.py
+ELSEWHERE = {"init", "freeze", "member", "background_rows"}  # test_transfer.py, test_pretrained.py, test_background.py
 
 
 class TestKnobs:

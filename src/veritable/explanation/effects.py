@@ -61,8 +61,8 @@ def permutation_importance(explainer: Explainer, test: Part, players: list[str],
 def deletion_curve(explainer: Explainer, X: np.ndarray, estimate: Estimate, seed: int) -> tuple[pd.DataFrame, dict[str, float]]:
     """Replace the columns of each row by values of background rows, the most important ones first, or in random order.
 
-    If the values are right, the output changes sooner in the order of importance (compare Petsiuk et al. 2018, "RISE", and Covert et
-    al. 2021, "Explaining by removing").
+    If the values are right, the output changes sooner in the order of importance (compare Petsiuk et al. 2018, "RISE", and
+    Covert et al. 2021, "Explaining by removing").
 
     Returns
     -------
@@ -87,7 +87,7 @@ def deletion_curve(explainer: Explainer, X: np.ndarray, estimate: Estimate, seed
     ordered, random = changes.mean(axis=1)
     frame = pd.DataFrame({"removed": [0, *steps], "ordered": [0.0, *ordered], "random": [0.0, *random]})
     difference = _with_interval((changes[0] - changes[1]).mean(axis=1)[:, None], "difference")
-    return frame, {name: float(value) for name, value in difference.iloc[0].items()}
+    return frame, {name: float(difference[name].iloc[0]) for name in ("difference", "low", "high")}
 
 
 def _outputs_of(explainer: Explainer, X: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -109,8 +109,8 @@ def partial_dependence(explainer: Explainer, players: list[str], explained: int)
 
     Returns
     -------
-    Frame with the columns column, text (the value), number (NaN unless the column is a number), output (difference to the mean output)
-    and share (of the background rows that are nearest to the value).
+    Frame with the columns column, text (the value), number (NaN unless the column is a number), output (difference to the mean
+    output) and share (of the background rows that are nearest to the value).
     """
     rows, classes = explainer.X[:_EFFECT_ROWS], (explained,)
     base = explainer.outputs(rows, classes).mean()
@@ -133,11 +133,12 @@ def partial_dependence(explainer: Explainer, players: list[str], explained: int)
 def _grid(explainer: Explainer, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return background rows whose values of some columns stand for those of all, and the share of the rows near each of them.
 
-    They are quantiles of a number, and the most frequent levels of a category or combinations of a group. Shape: (grid, width), (grid,)
+    They are quantiles of a number, and the most frequent levels of a category or combinations of a group. Shape: (grid, width),
+    (grid,)
     """
     first = explainer.X[:, columns[0]]
     if explainer.classifier.encoder.cardinalities[columns[0]]:
-        levels, where, counts = np.unique(first, return_index=True, return_counts=True)
+        _, where, counts = np.unique(first, return_index=True, return_counts=True)
         most = np.argsort(-counts, kind="stable")[:_GRID]
         return explainer.X[where[most]], counts[most] / len(first)
     order = np.argsort(first, kind="stable")

@@ -93,7 +93,7 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
 
 
 def _select_class(estimate: Estimate) -> tuple[int, int]:
-    """Return the output that is shown, and the code of its class: the class explained most often, the most probable one of several."""
+    """Return the output that is shown, and its class: the one explained, or having the largest output, most often."""
     if estimate.classes.shape[1] == 1:
         return 0, int(np.bincount(estimate.classes[:, 0]).argmax())
     shown = int(np.bincount(estimate.outputs.argmax(axis=1)).argmax())
@@ -129,7 +129,7 @@ def _importance_by_class(explainer: Explainer, estimate: Estimate) -> pd.DataFra
 def _points(
     explainer: Explainer, estimate: Estimate, part: Part, players: list[str], shown: int, explained: int
 ) -> pd.DataFrame:
-    """Return a line per row and column for one class, with the columns column, row, value, text, number and rank (0 to 1, or NaN)."""
+    """Return a line per row and column for one class: column, row, value, text, number and rank (0 to 1, or NaN)."""
     rows = np.flatnonzero(estimate.classes[:, shown] == explained)
     text, number = explainer.show(part.X[rows])
     ranks = number.rank(pct=True)
@@ -160,7 +160,7 @@ def _partners(explainer: Explainer, estimate: Estimate, X: np.ndarray, players: 
 
 
 def _explain_worst(explainer: Explainer, estimate: Estimate, part: Part) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return facts of the row whose actual class has the lowest probability, and its values: column, text, value, standard_error."""
+    """Return facts of the row whose actual class has the lowest probability, and its values with their errors."""
     classes = explainer.classifier.classes
     y_prob = explainer.classifier.predict_proba(part.X)
     worst = int(y_prob[np.arange(len(part)), part.y].argmin())

@@ -1,8 +1,8 @@
 """Shapley values of a classifier's predictions, one per column of the table, with their standard errors.
 
-The scores of the classifier are a weighted sum over its members, so their Shapley values are that of the members'. Boosted trees and
-linear models are explained exactly (`leaves.py`, `Linear.parts`). For the other members, trees imitate their sum (`proxy.py`) and are
-explained exactly too; walks estimate the values of what is left (`walks.py`).
+The scores of the classifier are a weighted sum over its members, so their Shapley values are that of the members'. Boosted
+trees and linear models are explained exactly (`leaves.py`, `Linear.parts`). For the other members, trees imitate their sum
+(`proxy.py`) and are explained exactly too; walks estimate the values of what is left (`walks.py`).
 """
 
 import difflib
@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -46,8 +46,8 @@ class Estimate:
         Values, and their standard errors as estimates of those against all background rows; 0 where a value is exact.
         Shape: (n, players, outputs)
     background_errors
-        Half the difference between the values against either half of the background, corrected for the share of the train part that the
-        background is: an estimate, with one degree of freedom, of the standard error that comes from the choice of the
+        Half the difference between the values against either half of the background, corrected for the share of the train part
+        that the background is: an estimate, with one degree of freedom, of the standard error that comes from the choice of the
         background rows. Shape: (n, players, outputs)
     base
         Mean output of the background. Shape: (n, outputs)
@@ -80,8 +80,8 @@ class Explainer:
     n_train
         Number of train rows that they are a sample of.
     output
-        "log_odds": the log-odds of the positive class; with more than two classes, the score of a class minus the mean of the scores of
-        all classes, where a score is a log-probability up to a constant. "probability": the probability of a class.
+        "log_odds": the log-odds of the positive class; with more than two classes, the score of a class minus the mean
+        score of all classes, where a score is a log-probability up to a constant. "probability": the probability of a class.
     players
         Names of what gets a value: columns of the table, or groups of columns.
     owner
@@ -126,13 +126,14 @@ class Explainer:
         Raises
         ------
         UserError
-            The classifier was saved without train rows, or a group has a column that the classifier does not use or another group has.
+            The classifier was saved without train rows, or a group has a column that the classifier does not use or another
+            group has.
         """
         background = background or classifier.background
         if background is None or len(background.X) < 2:
             raise UserError(
-                "a classifier must have at least 2 train rows with it to be explained, but has fewer. Set train.background_rows in "
-                "params.yaml to 2 or more, and train it again."
+                "a classifier must have at least 2 train rows with it to be explained, but has fewer. "
+                "Set train.background_rows in params.yaml to 2 or more, and train it again."
             )
         players, owner = _assign_players(classifier.encoder, groups or {})
         members = list(zip(classifier.ensemble.members, classifier.ensemble.weights, strict=True))
@@ -145,16 +146,29 @@ class Explainer:
             boosted, trees = [], []
         exact = [id(each) for each, _ in (*boosted, *linear)]
         sampled = [(each, weight) for each, weight in members if id(each) not in exact]
-        return cls(classifier, background.X, background.n_train, output, seed, players, owner, tuple(trees), tuple(linear), tuple(sampled))
+        return cls(
+            classifier,
+            background.X,
+            background.n_train,
+            output,
+            seed,
+            players,
+            owner,
+            tuple(trees),
+            tuple(linear),
+            tuple(sampled),
+        )
 
     def classes(self, X: np.ndarray) -> np.ndarray:
-        """Return the codes of the classes that are explained: the positive one of two, all up to 10, else the most probable one.
+        """Return the codes of the classes that are explained: the positive one of two, all up to 10, else the most probable
+        one.
 
         Shape: (n, width) -> (n, outputs)
         """
         n_classes = len(self.classifier.classes)
         if n_classes > MAX_CLASSES:
-            return self.classifier.predict_proba(X).argmax(axis=1)[:, None]
+            most_probable: np.ndarray = self.classifier.predict_proba(X).argmax(axis=1)
+            return most_probable[:, None]
         explained = [1] if n_classes == 2 else range(n_classes)
         return np.tile(np.array(explained, dtype=np.int64), (len(X), 1))
 
@@ -190,8 +204,8 @@ class Explainer:
         numbers
             Number of each row; seeds its walks. Shape: (n,), 0 or more
         error
-            Mean standard error of the values of a row to reach, relative to their mean absolute value. Walks are added until it is
-            reached, up to 256 pairs.
+            Mean standard error of the values of a row to reach, relative to their mean absolute value. Walks are added until it
+            is reached, up to 256 pairs.
         """
         classes = self.classes(X)
         shape = len(X), len(self.players), classes.shape[1]
@@ -221,7 +235,7 @@ class Explainer:
         halves = self._exact(X, classes)
         errors = np.zeros(halves.shape[1:])
         share = len(self._halves[0]) / len(self.X)
-        walked = 0.0
+        walked: np.ndarray | float = 0.0
         if self.sampled:
             game, proxy = self._residual(classes)
             halves = halves + tree_values(proxy, X, self._halves, self.owner, len(classes))
@@ -233,6 +247,8 @@ class Explainer:
 
             walked, errors = walk_values(game, X, numbers.tolist(), seed=self.seed, enough=enough)
         values = share * halves[0] + (1 - share) * halves[1] + walked
+        if len(classes) > 1:  # what one class gains, the others lose
+            values = values - values.mean(axis=2, keepdims=True)
         unseen = np.sqrt(max(0.0, 1 - len(self.X) / self.n_train))
         base = np.repeat(self.outputs(self.X, classes).mean(axis=0)[None], len(X), axis=0)
         return values, errors, unseen * np.abs(halves[0] - halves[1]) / 2, base, self.outputs(X, classes)
@@ -261,7 +277,7 @@ class Explainer:
     def outputs(self, X: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
         """Return what is explained. Shape: (n, width) -> (n, outputs)"""
         if self.output == "probability":
-            return self.classifier.predict_proba(X)[:, classes]
+            return np.asarray(self.classifier.predict_proba(X)[:, classes])
         ensemble = self.classifier.ensemble
         return self._scores(X, list(zip(ensemble.members, ensemble.weights, strict=True)), classes)
 
@@ -280,7 +296,7 @@ class Explainer:
 
             def residual(X: np.ndarray) -> np.ndarray:
                 imitated = np.stack([proxy.booster.predict(X, num_threads=1) for proxy in proxies], axis=1)
-                return self._sampled_outputs(X, classes) - imitated
+                return np.asarray(self._sampled_outputs(X, classes) - imitated)
 
             trees = [replace(tree, output=i) for i, proxy in enumerate(proxies) for tree in read_trees(proxy, 1.0)]
             self._residuals[classes] = Game(residual, self.X, residual(self.X), self.owner), trees
@@ -295,7 +311,7 @@ def _round(values: pd.Series, column: EncodedColumn) -> pd.Series:
     return values.astype(float).round(4 - math.floor(math.log10(column.scale))) + 0.0 if column.kind == "number" else values
 
 
-def _format(value: object) -> str:
+def _format(value: Any) -> str:
     return "missing" if pd.isna(value) else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -307,13 +323,15 @@ def _assign_players(encoder: Encoder, groups: Mapping[str, Sequence[str]]) -> tu
             if column not in encoder.blocks:
                 nearest = difflib.get_close_matches(column, encoder.blocks, 1, 0)[0]
                 raise UserError(
-                    f"a column of the group '{group}' must be one that the classifier uses, but is '{column}'. The nearest is '{nearest}'."
+                    f"a column of the group '{group}' must be one that the classifier uses, but is '{column}'. "
+                    f"The nearest is '{nearest}'."
                 )
             if group in encoder.blocks and group not in columns:
                 raise UserError(f"a group must not be named as a column outside it, but '{group}' is. Rename the group.")
             if column in group_of:
                 raise UserError(
-                    f"a column must be in one group, but '{column}' is in '{group_of[column]}' and in '{group}'. Remove it from one."
+                    f"a column must be in one group, but '{column}' is in '{group_of[column]}' and in '{group}'. "
+                    "Remove it from one."
                 )
             group_of[column] = group
     players = tuple(dict.fromkeys(group_of.get(name, name) for name in encoder.blocks))
@@ -327,5 +345,5 @@ def contrast(scores: np.ndarray, classes: Sequence[int]) -> np.ndarray:
     Shape: (..., n_classes) -> (..., outputs)
     """
     if scores.shape[-1] == 2:
-        return scores[..., 1:] - scores[..., :1]
-    return scores[..., list(classes)] - scores.mean(axis=-1, keepdims=True)
+        return np.asarray(scores[..., 1:] - scores[..., :1])
+    return np.asarray(scores[..., list(classes)] - scores.mean(axis=-1, keepdims=True))

@@ -1,13 +1,15 @@
 """Exact Shapley values of boosted trees, by counting how the background fails to reach each leaf.
 
-The game is the interventional one: a column outside the coalition has its value in a background row, and the value of a coalition is
-the mean over the background. The players are the columns of the table, whatever the number of encoded columns of each.
+The game is the interventional one: a column outside the coalition has its value in a background row, and the value of a
+coalition is the mean over the background. The players are the columns of the table, whatever the number of encoded columns of
+each.
 
 A leaf is reached if each player on its path lets it through. For an explained row and a background row, the players whose value
-in the explained row does not let through must be outside the coalition, and those whose value in the background row does not must
-be inside. So the share of a player depends only on these two sets of players, the fail patterns of the two rows, and background
-rows with the same pattern are counted together (Nadel & Wettenstein 2026, "Woodelf"; Yu et al. 2022, "Linear TreeShap", for the sums
-over leaves). The cost is the number of leaves times the sum of explained and background rows, instead of their product.
+in the explained row does not let through must be outside the coalition, and those whose value in the background row does not
+must be inside. So the share of a player depends only on these two sets of players, the fail patterns of the two rows, and
+background rows with the same pattern are counted together (Nadel & Wettenstein 2026, "Woodelf"; Yu et al. 2022, "Linear
+TreeShap", for the sums over leaves). The cost is the number of leaves times the sum of explained and background rows, instead
+of their product.
 """
 
 from collections.abc import Sequence
@@ -51,7 +53,7 @@ class Tree:
 
 
 def read_trees(model: Trees, weight: float) -> list[Tree]:
-    """Return the trees of a LightGBM model, with all leaves multiplied by a weight. With two classes the output is the margin."""
+    """Return the trees of a LightGBM model, with all leaves multiplied by a weight; of two classes, those of the margin."""
     dump = model.booster.dump_model()
     per_round = dump["num_tree_per_iteration"]
     trees = []

@@ -1,7 +1,8 @@
 """Boosted trees that imitate a function on mixtures of background rows: a control variate for walks.
 
 The trees' Shapley values are known exactly, so that only those of the difference between the function and the trees must be
-estimated, which is a tenth as large. (Compare Witter et al. 2025, "Regression-adjusted Monte Carlo estimators for Shapley values".)
+estimated, which is a tenth as large. (Compare Witter et al. 2025, "Regression-adjusted Monte Carlo estimators for Shapley
+values".)
 """
 
 import lightgbm as lgb
@@ -35,7 +36,8 @@ def mix(background: np.ndarray, owner: np.ndarray, seed: int) -> np.ndarray:
     n_players = owner.max() + 1
     sizes = generator.integers(0, n_players + 1, _MIXTURES)
     ranks = generator.permuted(np.tile(np.arange(n_players), (_MIXTURES, 1)), axis=1)
-    return np.where((ranks < sizes[:, None])[:, owner], background[one], background[other])
+    mixed: np.ndarray = np.where((ranks < sizes[:, None])[:, owner], background[one], background[other])
+    return mixed
 
 
 def fit_proxy(mixtures: np.ndarray, output: np.ndarray, cardinalities: np.ndarray) -> Trees:

@@ -20,9 +20,9 @@ _CLUSTERED = 30
 def interactions(explainer: Explainer, X: np.ndarray, players: list[str], explained: int, seed: int) -> pd.DataFrame:
     """Estimate the Shapley interaction index of each pair of players (Grabisch & Roubens 1999).
 
-    It is the mean, over background rows and coalitions of the other players, of how much the effect of one player depends on the
-    other. Trees that imitate the output serve as a control variate: their difference is averaged over few coalitions, with the trees alone
-    over many.
+    It is the mean, over background rows and coalitions of the other players, of how much the effect of one player depends on
+    the other. Trees that imitate the output serve as a control variate: their difference is averaged over few coalitions, with
+    the trees alone over many.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def interactions(explainer: Explainer, X: np.ndarray, players: list[str], explai
 
     Returns
     -------
-    Frame with the columns one, other, strength (mean over rows of the absolute index, corrected for its error), low and high (95 %), in
-    descending order.
+    Frame with the columns one, other, strength (mean over rows of the absolute index, corrected for its error), low and high
+    (95 %), in descending order.
     """
     classes, generator = (explained,), np.random.default_rng(seed)
     mixtures = mix(explainer.X, explainer.owner, seed)
@@ -53,7 +53,7 @@ def interactions(explainer: Explainer, X: np.ndarray, players: list[str], explai
         squared_error = sum(part.var(axis=1, ddof=1) / part.shape[1] for part in parts)
         squared = index**2 - squared_error
         strength = np.sqrt(max(squared.mean(), 0.0))
-        half = _Z * squared.std(ddof=1) / np.sqrt(len(X))
+        half = _Z * squared.std() / np.sqrt(max(1, len(X) - 1))
         low, high = (np.sqrt(max(squared.mean() + side * half, 0.0)) for side in (-1, 1))
         lines.append({"one": one, "other": other, "strength": strength, "low": low, "high": high})
     frame = pd.DataFrame(lines, columns=["one", "other", "strength", "low", "high"])
@@ -63,7 +63,7 @@ def interactions(explainer: Explainer, X: np.ndarray, players: list[str], explai
 def _differences(
     explainer: Explainer, X: np.ndarray, pair: list[int], draws: int, generator: np.random.Generator
 ) -> list[tuple[float, np.ndarray]]:
-    """Return the four rows, with their signs, whose outputs make up the interaction in random coalitions. Shape: (n * draws, width)"""
+    """Return the rows whose outputs, with these signs, make up the interaction in random coalitions: (n * draws, width)."""
     n = len(X) * draws
     rows = np.repeat(X, draws, axis=0)
     background = explainer.X[generator.integers(0, len(explainer.X), n)]
@@ -81,8 +81,8 @@ def _differences(
 def shared_information(explainer: Explainer, players: list[str]) -> list[list[str]]:
     """Return the sets of columns that carry much of the same information, so that they share the credit of a prediction.
 
-    Two columns are in one set if the normalized mutual information of their values in the background, in up to 8 bins, is 0.5 or more,
-    directly or through others. At most 30 players are compared.
+    Two columns are in one set if the normalized mutual information of their values in the background, in up to 8 bins, is 0.5
+    or more, directly or through others. At most 30 players are compared.
     """
     players = players[:_CLUSTERED]
     if len(players) < 2:
@@ -101,4 +101,4 @@ def _bin(explainer: Explainer, player: str) -> np.ndarray:
     if explainer.classifier.encoder.cardinalities[column]:
         return values.astype(np.int64)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    return np.digitize(values, edges)
+    return np.asarray(np.digitize(values, edges))

@@ -1,10 +1,10 @@
 """Estimate Shapley values of any function by walks from background rows to the explained row.
 
-A walk switches one player after the other, a column of the table or a group of columns, from its value in a background row to its value
-in the explained row. Each switch changes the output; the change is the contribution of the player. The Shapley value is the mean
-contribution over background rows and orders of the players (Strumbelj & Kononenko 2014, "Explaining prediction models and individual predictions with feature
-contributions"). Each order is walked together with its reverse, because their errors partly cancel (Mitchell et al. 2022,
-"Sampling permutations for Shapley value estimation").
+A walk switches one player after the other, a column of the table or a group of columns, from its value in a background row to
+its value in the explained row. Each switch changes the output; the change is the contribution of the player. The Shapley value
+is the mean contribution over background rows and orders of the players (Strumbelj & Kononenko 2014, "Explaining prediction
+models and individual predictions with feature contributions"). Each order is walked together with its reverse, because their
+errors partly cancel (Mitchell et al. 2022, "Sampling permutations for Shapley value estimation").
 
 The contributions of a pair of walks sum to the output of the row minus that of the background row, and the mean of that sum
 over the background is known. So the contributions are regressed on their sum: this makes the values add up, and uses what is
@@ -48,7 +48,12 @@ class Game:
 
 
 def walk_values(
-    game: Game, rows: np.ndarray, numbers: Sequence[int], *, seed: int, enough: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    game: Game,
+    rows: np.ndarray,
+    numbers: Sequence[int],
+    *,
+    seed: int,
+    enough: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Estimate Shapley values. Those of a row have the same bits whatever the other rows.
 
@@ -177,17 +182,20 @@ class _Sums:
         self.total_squared[active] += np.square(total).sum(axis=1)
 
     def estimate(self, active: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return values and standard errors, given the mean of the total over the background. Shape of `known`: (active, outputs)"""
+        """Return values and standard errors, given the mean of the total over the background: Shape (active, outputs)."""
         n = self.n[active][:, None]
         mean, mean_total = self.first[active] / n[:, None], self.total[active] / n
         around = np.maximum(self.second[active] - n[:, None] * mean**2, 0.0)
         together = self.product[active] - n[:, None] * mean * mean_total[:, None]
         around_total = together.sum(axis=1)
         varies = around_total > 1e-12 * np.maximum(self.total_squared[active], 1e-300)
-        even = np.broadcast_to(1 / mean.shape[1], mean.shape)  # if all pairs have the same total, the rest is shared evenly
-        slope = np.divide(together, around_total[:, None], out=even.copy(), where=varies[:, None])
+        size = np.abs(mean).sum(
+            axis=1, keepdims=True
+        )  # if all pairs have the same total, what is missing is shared by the values
+        shares = np.divide(np.abs(mean), size, out=np.full(mean.shape, 1 / mean.shape[1]), where=size > 0)
+        slope = np.divide(together, around_total[:, None], out=shares, where=varies[:, None])
         missing = known - mean_total
         left = np.maximum(around - np.where(varies[:, None], slope * together, 0.0), 0.0) / (n[:, None] - 2)
         leverage = np.divide(missing**2, around_total, out=np.zeros_like(missing), where=varies)
-        error = np.sqrt(left * (1 / n + leverage)[:, None])
+        error = np.where(varies[:, None], np.sqrt(left * (1 / n + leverage)[:, None]), np.abs(slope * missing[:, None]))
         return mean + slope * missing[:, None], error

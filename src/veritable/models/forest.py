@@ -77,7 +77,9 @@ class Forest:
         step = max(1, _BATCH_CELLS // len(self.root))
         for start in range(0, len(X), step):
             rows = np.ascontiguousarray(X[start : start + step], dtype=np.float32)
-            leaves = np.stack([self.left[root + tree.apply(rows)] for root, tree in zip(self.root, self._trees, strict=True)], axis=1)
+            leaves = np.stack(
+                [self.left[root + tree.apply(rows)] for root, tree in zip(self.root, self._trees, strict=True)], axis=1
+            )
             found[start : start + step] = _SCALE * self.value[leaves].mean(axis=1, dtype=np.float64)
         return found
 

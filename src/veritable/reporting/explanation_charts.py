@@ -99,7 +99,7 @@ def _depend(points: pd.DataFrame, name: str, partner: str, unit: str) -> Any:
 
 
 def _effects(effects: pd.DataFrame, unit: str) -> Any:
-    return _columns([_effect(each, name, unit) for name, each in effects.groupby("column", sort=False)])
+    return _columns([_effect(each, str(name), unit) for name, each in effects.groupby("column", sort=False)])
 
 
 def _effect(effect: pd.DataFrame, name: str, unit: str) -> Any:
@@ -162,9 +162,15 @@ def _waterfall(values: pd.DataFrame, facts: Mapping[str, Any], unit: str) -> Any
     frame["text"] = [f"{value:+.2f} ± {error:.2f}" for value, error in zip(steps, errors, strict=True)]
     y = alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))
     color = alt.Color("direction:N", scale=alt.Scale(domain=["raises", "lowers"], range=[SECOND, ACCENT]))
-    bars = alt.Chart(frame).mark_bar(height=12).encode(alt.X("start:Q", title=unit, scale=alt.Scale(zero=False, padding=50)), alt.X2("end:Q"), y, color)
+    bars = (
+        alt.Chart(frame)
+        .mark_bar(height=12)
+        .encode(alt.X("start:Q", title=unit, scale=alt.Scale(zero=False, padding=50)), alt.X2("end:Q"), y, color)
+    )
     frame["right"] = frame[["start", "end"]].max(axis=1)
-    texts = alt.Chart(frame).mark_text(align="left", dx=4, fontSize=10, color=INK).encode(alt.X("right:Q"), y, alt.Text("text:N"))
+    texts = (
+        alt.Chart(frame).mark_text(align="left", dx=4, fontSize=10, color=INK).encode(alt.X("right:Q"), y, alt.Text("text:N"))
+    )
     base = alt.Chart(pd.DataFrame({"x": [facts["base"]]})).mark_rule(color=FAINT, strokeDash=[4, 4]).encode(alt.X("x:Q"))
     return alt.layer(base, bars, texts).properties(
         width=SIZE["width"] - 60, height=max(60, 22 * len(frame)), padding={"left": 30, "right": 5, "top": 5, "bottom": 5}

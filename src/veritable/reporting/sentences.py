@@ -118,7 +118,9 @@ def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
     facts = summary["explanation"]
     output = {"log_odds": "log-odds" if summary["positive"] else "score", "probability": "probability"}[facts["output"]]
     of = f"the {output} of {emphasize(facts['class'])}"
-    which = f"all {facts['train_rows']:,}" if facts["background_rows"] == facts["train_rows"] else f"{facts['background_rows']:,}"
+    which = (
+        f"all {facts['train_rows']:,}" if facts["background_rows"] == facts["train_rows"] else f"{facts['background_rows']:,}"
+    )
     errors, deletion = facts["errors"], facts["deletion"]
     sentences = [
         f"Shapley values of {facts['rows']:,} test rows, compared with {which} rows of the train part: how much each column "
@@ -126,7 +128,11 @@ def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
         "The importance of a column is the mean absolute value, here with 95 % intervals over rows.",
         f"The mean standard error of the values is {errors['mean']:.1%} of their mean absolute value, and at most "
         f"{errors['worst_row']:.1%} in a row."
-        + (f" Another sample of train rows to compare with would change the values by {errors['background']:.1%}." if errors["background"] else ""),
+        + (
+            f" Another sample of train rows to compare with would change the values by {errors['background']:.1%}."
+            if errors["background"]
+            else ""
+        ),
     ]
     if deletion["low"] > 0:
         sentences.append(
@@ -141,7 +147,9 @@ def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
         )
     for names in facts["shared"]:
         listed = ", ".join(map(emphasize, names[:6])) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "")
-        sentences.append(f"Much of the same information is in {listed}: they share the credit; explain.groups explains them as one.")
+        sentences.append(
+            f"Much of the same information is in {listed}: they share the credit; explain.groups explains them as one."
+        )
     return [sentence.replace("%", " %").replace("  %", " %") for sentence in sentences]
 
 

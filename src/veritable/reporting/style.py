@@ -8,7 +8,7 @@ SIZE = {"width": 330, "height": 250}
 CONFIG: dict[str, Any] = {
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
-    "padding": {"left": 18, "right": 5, "top": 5, "bottom": 5},  # fonts may be wider than those that the labels were measured with
+    "padding": {"left": 18, "right": 5, "top": 5, "bottom": 5},  # for fonts that are wider than here
     "axis": {"grid": True, "gridColor": "#eef1f4", "domainColor": FAINT, "tickColor": FAINT, "labelColor": INK,
              "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12},
     "legend": {"labelColor": INK, "title": None, "orient": "bottom", "labelFontSize": 11, "columns": 4, "labelLimit": 80},
