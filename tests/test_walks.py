@@ -6,7 +6,7 @@ from scipy import stats
 
 from tests.shapley import Function, by_enumeration
 from veritable.explanation import walks
-from veritable.explanation.walks import MAX_PAIRS, MIN_PAIRS, Game, walk_values
+from veritable.explanation.walks import MAX_PAIRS, MIN_PAIRS, Game, RowTerm, walk_values
 
 DRAW = np.random.default_rng(0)
 ROWS, BACKGROUND = DRAW.normal(size=(5, 4)), DRAW.normal(size=(30, 4))
@@ -24,7 +24,7 @@ def bent(X: np.ndarray) -> np.ndarray:
 
 
 def game(function: Function, background: np.ndarray = BACKGROUND, owner: np.ndarray = OWNER) -> Game:
-    return Game(function, background, function(background), owner)
+    return Game.of([RowTerm(function, owner)], background, owner)
 
 
 def estimated(played: Game, rows: np.ndarray = ROWS, *, pairs: int = MIN_PAIRS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

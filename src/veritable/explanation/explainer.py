@@ -14,16 +14,19 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
+import torch
 
 from veritable.errors import UserError
 from veritable.explanation.leaves import Tree, read_trees, tree_values
 from veritable.explanation.library import shap
 from veritable.explanation.proxy import fit_proxy, mix
-from veritable.explanation.walks import Game, walk_values
+from veritable.explanation.walks import Game, RowTerm, Term, walk_values
 from veritable.models.background import Background
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Member
+from veritable.models.first_layer import ROWS
 from veritable.models.linear import Linear
+from veritable.models.network import Network
 from veritable.models.trees import Trees
 from veritable.tables.encoding.encoder import EncodedColumn, Encoder
 
@@ -293,17 +296,79 @@ class Explainer:
             mixtures = mix(self.X, self.owner, self.seed)
             outputs = self._sampled_outputs(mixtures, classes).T
             proxies = [fit_proxy(mixtures, each, self.classifier.encoder.cardinalities) for each in outputs]
+            whole: list[tuple[Member, float]] = []
+            terms: list[Term] = []
+            for member, weight in self.sampled:
+                if isinstance(member, Network) and self.output == "log_odds":
+                    terms.append(NetworkTerm(member, weight, classes, self.owner))
+                else:
+                    whole.append((member, weight))
 
             def residual(X: np.ndarray) -> np.ndarray:
-                imitated = np.stack([proxy.booster.predict(X, num_threads=1) for proxy in proxies], axis=1)
-                return np.asarray(self._sampled_outputs(X, classes) - imitated)
+                imitated = np.stack([np.asarray(proxy.booster.predict(X, num_threads=1)) for proxy in proxies], axis=1)
+                return np.asarray(self._sampled_outputs(X, classes, whole) - imitated)
 
+            terms.append(RowTerm(residual, self.owner))
             trees = [replace(tree, output=i) for i, proxy in enumerate(proxies) for tree in read_trees(proxy, 1.0)]
-            self._residuals[classes] = Game(residual, self.X, residual(self.X), self.owner), trees
+            self._residuals[classes] = Game.of(terms, self.X, self.owner), trees
         return self._residuals[classes]
 
-    def _sampled_outputs(self, X: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
-        return self.outputs(X, classes) if self.output == "probability" else self._scores(X, self.sampled, classes)
+    def _sampled_outputs(
+        self, X: np.ndarray, classes: tuple[int, ...], members: Sequence[tuple[Member, float]] | None = None
+    ) -> np.ndarray:
+        """Return the sum of the outputs of some sampled members, by default all. Shape: (n, width) -> (n, outputs)"""
+        if self.output == "probability":
+            return self.outputs(X, classes)
+        return self._scores(X, self.sampled if members is None else members, classes)
+
+
+class NetworkTerm:
+    """A network as a term of a game, walked in the space of its first layer.
+
+    Parameters
+    ----------
+    weight
+        Weight of the network in the blend.
+    classes
+        Codes of the explained classes.
+    owner
+        Player that each encoded column belongs to. Shape: (width,)
+    """
+
+    def __init__(self, network: Network, weight: float, classes: Sequence[int], owner: np.ndarray):
+        self.network, self.weight, self.classes, self.owner = network, weight, classes, owner
+        self.cells = len(network.parts.bias) * (int(owner.max()) + 2)
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        return contrast(self.weight * self.network.scores(X), self.classes)
+
+    def follow(self, start: np.ndarray, target: np.ndarray) -> "NetworkPath":
+        return NetworkPath(self, start, target)
+
+
+class NetworkPath:
+    """Walks of a network: see `walks.Path`."""
+
+    def __init__(self, term: NetworkTerm, start: np.ndarray, target: np.ndarray):
+        self.term, parts = term, term.network.parts
+        with torch.inference_mode():
+            batches = [slice(first, first + ROWS) for first in range(0, len(start), ROWS)]
+            self.hidden = torch.cat([parts.start(start[each]) for each in batches])
+            self.steps = torch.cat([parts.differences(start[each], target[each], term.owner) for each in batches])
+        self.walks = torch.arange(len(start))
+
+    def switch(self, players: np.ndarray) -> None:
+        with torch.inference_mode():
+            self.hidden += self.steps[self.walks, torch.from_numpy(players)]
+
+    def turn(self) -> None:
+        with torch.inference_mode():
+            self.steps = -self.steps
+
+    def outputs(self, walks: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            scores = self.term.network.scores_of_hidden(self.hidden[torch.from_numpy(walks)])
+        return contrast(self.term.weight * scores, self.term.classes)
 
 
 def _round(values: pd.Series, column: EncodedColumn) -> pd.Series:

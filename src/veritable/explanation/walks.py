@@ -13,13 +13,81 @@ known about the sum to correct each of them (a regression estimator: Cochran 197
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 
 MIN_PAIRS = 16
 MAX_PAIRS = 256
-_BATCH_CELLS = 2**21  # encoded values, and contributions, that are held at once
+_BATCH_CELLS = 2**24  # numbers that are held at once for the walks
 Function = Callable[[np.ndarray], np.ndarray]
+
+
+class Path(Protocol):
+    """Walks under way: where each of them is, between its start and its target."""
+
+    def switch(self, players: np.ndarray) -> None:
+        """Give one player of each walk its value at the end that the walks lead to. Shape: (walks,)"""
+
+    def turn(self) -> None:
+        """Let the walks lead back from the target to the start from now on."""
+
+    def outputs(self, walks: np.ndarray) -> np.ndarray:
+        """Return the outputs where some walks are. Shape: (k,) -> (k, outputs)"""
+
+
+class Term(Protocol):
+    """A function whose Shapley values are estimated.
+
+    Attributes
+    ----------
+    cells
+        Numbers that a path holds for each walk.
+    """
+
+    cells: int
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Return the outputs, the same bits whatever the other rows. Shape: (n, width) -> (n, outputs)"""
+
+    def follow(self, start: np.ndarray, target: np.ndarray) -> Path:
+        """Begin walks, a multiple of 16. Shape: (walks, width) each"""
+
+
+class RowPath:
+    """Walks of a function that is computed from whole rows."""
+
+    def __init__(self, function: Function, start: np.ndarray, target: np.ndarray, owner: np.ndarray):
+        self.function, self.rows, self.owner = function, start, owner
+        self.start, self.target = start, target
+
+    def switch(self, players: np.ndarray) -> None:
+        self.rows = np.where(self.owner == players[:, None], self.target, self.rows)
+
+    def turn(self) -> None:
+        self.start, self.target = self.target, self.start
+
+    def outputs(self, walks: np.ndarray) -> np.ndarray:
+        return self.function(self.rows[walks])
+
+
+class RowTerm:
+    """A function that is computed from whole rows.
+
+    Parameters
+    ----------
+    owner
+        See `Game`.
+    """
+
+    def __init__(self, function: Function, owner: np.ndarray):
+        self.function, self.owner, self.cells = function, owner, len(owner)
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        return self.function(X)
+
+    def follow(self, start: np.ndarray, target: np.ndarray) -> RowPath:
+        return RowPath(self.function, start, target, self.owner)
 
 
 @dataclass(frozen=True)
@@ -28,18 +96,25 @@ class Game:
 
     Attributes
     ----------
-    function
-        From encoded rows to outputs, the same bits whatever the other rows. Shape: (n, width) -> (n, outputs)
-    background, base
-        Rows that the walks start from, and their outputs. Shape: (m, width), (m, outputs)
+    terms
+        Functions whose sum is explained. They are walked along the same paths, one after the other.
+    background
+        Rows that the walks start from. Shape: (m, width)
+    base
+        Outputs of these rows by term. Shape: (m, outputs) each
     owner
         Player that each encoded column belongs to, from 0 on; the columns of a player are switched together. Shape: (width,)
     """
 
-    function: Function
+    terms: Sequence[Term]
     background: np.ndarray
-    base: np.ndarray
+    base: Sequence[np.ndarray]
     owner: np.ndarray
+
+    @classmethod
+    def of(cls, terms: Sequence[Term], background: np.ndarray, owner: np.ndarray) -> Self:
+        """Make it with the outputs of the background."""
+        return cls(terms, background, [term(background) for term in terms], owner)
 
     @property
     def n_players(self) -> int:
@@ -73,13 +148,14 @@ def walk_values(
     -------
     Values, and their standard errors. Shape: (n, players, outputs) each. The errors have 14 degrees of freedom or more.
     """
-    shape = game.n_players, game.base.shape[1]
+    shape = game.n_players, game.base[0].shape[1]
+    mean = sum(base.mean(axis=0) for base in game.base)
     values, errors = np.empty((2, len(rows), *shape))
-    row_cells = MIN_PAIRS * max(rows.shape[1], shape[0] * shape[1])
+    row_cells = MIN_PAIRS * max(2 * shape[0] * shape[1], *(term.cells for term in game.terms))
     at_once = max(1, _BATCH_CELLS // row_cells)
     for first in range(0, len(rows), at_once):
         positions = np.arange(first, min(first + at_once, len(rows)))
-        outputs = game.function(rows[positions])
+        outputs = [term(rows[positions]) for term in game.terms]
         generators = [np.random.default_rng((seed, numbers[i])) for i in positions]
         sums = _Sums.empty(len(positions), *shape)
         active = np.arange(len(positions))
@@ -87,59 +163,64 @@ def walk_values(
             wanted = max(MIN_PAIRS, int(sums.n[active[0]]))  # all active rows have had equally many
             for _ in range(wanted // MIN_PAIRS):
                 chosen = [generators[i] for i in active]
-                sums.add(active, _pairs(game, rows[positions[active]], outputs[active], chosen))
-            known = outputs[active] - game.base.mean(axis=0)
-            found, error = sums.estimate(active, known)
+                sums.add(active, _pairs(game, rows[positions[active]], [each[active] for each in outputs], chosen))
+            found, error = sums.estimate(active, sum(each[active] for each in outputs) - mean)
             values[positions[active]], errors[positions[active]] = found, error
             active = active[~enough(positions[active], found, error) & (sums.n[active] < MAX_PAIRS)]
     return values, errors
 
 
-def _pairs(game: Game, rows: np.ndarray, outputs: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
+def _pairs(
+    game: Game, rows: np.ndarray, outputs: Sequence[np.ndarray], generators: Sequence[np.random.Generator]
+) -> np.ndarray:
     """Return the contributions of 16 pairs of walks to each row. Shape: (n, 16, players, outputs)"""
-    n_players = game.n_players
-    players = np.tile(np.arange(n_players), (MIN_PAIRS, 1))
+    players = np.tile(np.arange(game.n_players), (MIN_PAIRS, 1))
     drawn = np.concatenate([each.integers(0, len(game.background), MIN_PAIRS) for each in generators])
     orders = np.concatenate([each.permuted(players, axis=1) for each in generators])
-    ends = game.background[drawn], np.repeat(rows, MIN_PAIRS, axis=0)
-    reached = game.base[drawn], np.repeat(outputs, MIN_PAIRS, axis=0)
-    total = sum(_walk(game, ends, reached, each) for each in (orders, orders[:, ::-1]))
-    return np.asarray(total).reshape(len(rows), MIN_PAIRS, n_players, -1) / 2
-
-
-def _walk(
-    game: Game, ends: tuple[np.ndarray, np.ndarray], outputs: tuple[np.ndarray, np.ndarray], orders: np.ndarray
-) -> np.ndarray:
-    """Return how much the output changes when each player is switched, for several walks.
-
-    The switch of a player whose values are equal at both ends changes nothing, and after the last of the other players the walk
-    is at its end; neither needs the function.
-
-    Parameters
-    ----------
-    ends, outputs
-        Encoded rows at the start and at the end of each walk, and their outputs. Shape: (n, width), (n, outputs)
-    orders
-        Players in the order in which they are switched. Shape: (n, players)
-
-    Returns
-    -------
-    Shape: (n, players, outputs)
-    """
-    (start, target), (current, after) = ends, outputs
+    start, target = game.background[drawn], np.repeat(rows, MIN_PAIRS, axis=0)
     differs = np.zeros(orders.shape, dtype=bool)
     row, place = np.nonzero(start != target)
     differs[row, game.owner[place]] = True
-    walks, remaining = np.arange(len(start)), differs.sum(axis=1)
-    state, contributions = start, np.zeros((*orders.shape, current.shape[1]))
+    total = np.zeros((*orders.shape, outputs[0].shape[1]))
+    for term, base, output in zip(game.terms, game.base, outputs, strict=True):
+        path = term.follow(start, target)
+        ends = base[drawn], np.repeat(output, MIN_PAIRS, axis=0)
+        total += _walk(path, differs, ends, orders)
+        path.turn()  # on the way back in the same order, the players that are still switched are those of the reverse order
+        total -= _walk(path, differs, ends[::-1], orders)
+    return total.reshape(len(rows), MIN_PAIRS, game.n_players, -1) / 2
+
+
+def _walk(path: Path, differs: np.ndarray, ends: tuple[np.ndarray, np.ndarray], orders: np.ndarray) -> np.ndarray:
+    """Return how much the output changes when each player is switched, for several walks.
+
+    The switch of a player whose values are equal at both ends changes nothing, and after the last of the other players the walk
+    is at its end; neither needs an output.
+
+    Parameters
+    ----------
+    differs
+        Whether the values of each player differ between the ends of each walk. Shape: (walks, players)
+    ends
+        Outputs at the beginning and at the end of each walk. Shape: (walks, outputs) each
+    orders
+        Players in the order in which they are switched. Shape: (walks, players)
+
+    Returns
+    -------
+    Shape: (walks, players, outputs)
+    """
+    current, after = ends
+    walks, remaining = np.arange(len(orders)), differs.sum(axis=1)
+    contributions = np.zeros((*orders.shape, current.shape[1]))
     for players in orders.T:
-        state = np.where(game.owner == players[:, None], target, state)
+        path.switch(players)
         switched = differs[walks, players]
         remaining -= switched
-        between = switched & (remaining > 0)
         reached = np.where((remaining > 0)[:, None], current, after)
-        if between.any():
-            reached[between] = game.function(state[between])
+        between = np.flatnonzero(switched & (remaining > 0))
+        if len(between):
+            reached[between] = path.outputs(between)
         contributions[walks, players] = reached - current
         current = reached
     return contributions

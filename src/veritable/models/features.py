@@ -50,6 +50,13 @@ class Features(nn.Module):
         self.chunks = [each for each in (*chunks, self.padding) if each]  # output columns per encoded column
         self.out_features = sum(self.chunks)
 
+    @property
+    def column(self) -> np.ndarray:
+        """Encoded column of each output column, -1 for padding. Shape: (out_features,)"""
+        plain = self.plain[self.one_hot.column].tolist() if len(self.plain) else []
+        binned = np.repeat(self.binned.numpy(), self.d_embedding)
+        return np.concatenate([binned, np.array(plain, dtype=np.int64), np.full(self.padding, -1)])
+
     def forward(self, X: Tensor) -> Tensor:
         pieces = [] if self.numbers is None else [self._embed(self.numbers, X[:, self.binned]).flatten(1)]
         if len(self.plain):

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from veritable.models.first_layer import FirstLayer
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 ALIGNMENT = 16  # lengths that are multiples of it have the same bits wherever a row lies: docs/decisions/0005-tables.md
 
@@ -87,3 +89,10 @@ class MLP(nn.Sequential):
             layers |= {f"{name}_{i}": layer for name, layer in zip(("hidden", "activation", "dropout"), added, strict=True)}
             size = hidden
         super().__init__(OrderedDict(layers, output=Linear(size, n_classes)))
+
+    def split(self) -> FirstLayer:
+        """Return the first layer and the rest, for evaluation."""
+        one_hot, first, *rest = self.children()
+        assert isinstance(one_hot, OneHot)
+        assert isinstance(first, nn.Linear)
+        return FirstLayer(one_hot, one_hot.column.numpy(), first.weight.T.contiguous(), first.bias, nn.Sequential(*rest))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from veritable.models.first_layer import FirstLayer
+
 _BATCH_ROWS = 256  # every batch is padded to this size: matrix products of another size may add in another order
+_HIDDEN_ROWS = 64  # as above; walks come in smaller numbers
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,23 @@ class Network:
                 padded[: len(rows)] = rows
                 batches.append(log_probabilities(self.module(padded).double())[: len(rows)])
             return torch.cat(batches).numpy() if batches else np.empty((0, self.module(padded).shape[-1]))
+
+    @cached_property
+    def parts(self) -> FirstLayer:
+        """The first layer of the network, and the rest."""
+        with torch.inference_mode():
+            return self.module.eval().split()  # type: ignore[operator, no-any-return]
+
+    def scores_of_hidden(self, hidden: Tensor) -> np.ndarray:
+        """Return log-probabilities from outputs of the first layer, as `scores`. Shape: (n, units) -> (n, classes), float64"""
+        batches = []
+        padded = torch.zeros((_HIDDEN_ROWS, hidden.shape[1]))
+        with torch.inference_mode():
+            for start in range(0, len(hidden), _HIDDEN_ROWS):
+                rows = hidden[start : start + _HIDDEN_ROWS]
+                padded[: len(rows)] = rows
+                batches.append(log_probabilities(self.parts.rest(padded).double())[: len(rows)])
+        return torch.cat(batches).numpy()
 
     def save(self, stem: Path) -> None:
         """Write the weights to `stem`.safetensors."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from veritable.models.features import Bins, Features
+from veritable.models.first_layer import FirstLayer
 from veritable.models.mlp import Linear
 
 
@@ -60,3 +61,10 @@ class ResNet(nn.Sequential):
         layers |= {f"block_{i}": Block(d_block, dropout) for i in range(1, n_blocks + 1)}
         layers |= {"norm": nn.LayerNorm(d_block), "relu": nn.ReLU(), "output": Linear(d_block, n_classes)}
         super().__init__(OrderedDict(layers))
+
+    def split(self) -> FirstLayer:
+        """Return the first layer and the rest, for evaluation."""
+        features, first, *rest = self.children()
+        assert isinstance(features, Features)
+        assert isinstance(first, nn.Linear)
+        return FirstLayer(features, features.column, first.weight.T.contiguous(), first.bias, nn.Sequential(*rest))

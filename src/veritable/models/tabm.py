@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veritable.models.features import Bins, Features
+from veritable.models.first_layer import FirstLayer
 from veritable.models.mlp import ALIGNMENT
 
 
@@ -74,3 +75,15 @@ class TabM(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         logits: Tensor = self.output(self.backbone(self.view(self.features(X))))
         return logits
+
+    def split(self) -> FirstLayer:
+        """Return the first layer of all k networks, and the rest, for evaluation."""
+        (first, *others), *blocks = self.backbone.blocks
+        following = nn.Sequential(*others, *blocks)
+        weight = first.weight.T[:, None] * first.r.T[:, :, None] * first.s  # (in_features, k, d_block)
+
+        def rest(hidden: Tensor) -> Tensor:
+            logits: Tensor = self.output(following(hidden.view(-1, *first.bias.shape)))
+            return logits
+
+        return FirstLayer(self.features, self.features.column, weight.flatten(1), first.bias.flatten(), rest)
