@@ -208,7 +208,7 @@ class Explainer:
             Number of each row; seeds its walks. Shape: (n,), 0 or more
         error
             Mean standard error of the values of a row to reach, relative to their mean absolute value. Walks are added until it
-            is reached, up to 256 pairs.
+            is reached, within limits: see `walk_values`.
         """
         classes = self.classes(X)
         shape = len(X), len(self.players), classes.shape[1]

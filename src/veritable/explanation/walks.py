@@ -19,7 +19,8 @@ import numpy as np
 
 MIN_PAIRS = 16
 MAX_PAIRS = 256
-_BATCH_CELLS = 2**24  # numbers that are held at once for the walks
+_MAX_STEPS = 2**13  # pairs times players of a row, unless the first 16 pairs have more
+_BATCH_CELLS = 2**23  # numbers that are held at once for the walks, and again for a term
 Function = Callable[[np.ndarray], np.ndarray]
 
 
@@ -132,7 +133,8 @@ def walk_values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Estimate Shapley values. Those of a row have the same bits whatever the other rows.
 
-    The number of pairs of walks starts at 16 and is doubled up to 256, until the errors of a row are small enough.
+    The number of pairs of walks starts at 16 and is doubled until the errors of a row are small enough, up to 256 pairs, or
+    fewer if there are more than 32 players: the time for a row is bounded.
 
     Parameters
     ----------
@@ -151,7 +153,8 @@ def walk_values(
     shape = game.n_players, game.base[0].shape[1]
     mean = sum(base.mean(axis=0) for base in game.base)
     values, errors = np.empty((2, len(rows), *shape))
-    row_cells = MIN_PAIRS * max(2 * shape[0] * shape[1], *(term.cells for term in game.terms))
+    row_cells = MIN_PAIRS * max(2 * shape[0] * shape[1], rows.shape[1])
+    most = min(MAX_PAIRS, max(MIN_PAIRS, _MAX_STEPS // shape[0]))
     at_once = max(1, _BATCH_CELLS // row_cells)
     for first in range(0, len(rows), at_once):
         positions = np.arange(first, min(first + at_once, len(rows)))
@@ -166,7 +169,7 @@ def walk_values(
                 sums.add(active, _pairs(game, rows[positions[active]], [each[active] for each in outputs], chosen))
             found, error = sums.estimate(active, sum(each[active] for each in outputs) - mean)
             values[positions[active]], errors[positions[active]] = found, error
-            active = active[~enough(positions[active], found, error) & (sums.n[active] < MAX_PAIRS)]
+            active = active[~enough(positions[active], found, error) & (2 * sums.n[active] <= most)]
     return values, errors
 
 
@@ -183,11 +186,14 @@ def _pairs(
     differs[row, game.owner[place]] = True
     total = np.zeros((*orders.shape, outputs[0].shape[1]))
     for term, base, output in zip(game.terms, game.base, outputs, strict=True):
-        path = term.follow(start, target)
-        ends = base[drawn], np.repeat(output, MIN_PAIRS, axis=0)
-        total += _walk(path, differs, ends, orders)
-        path.turn()  # on the way back in the same order, the players that are still switched are those of the reverse order
-        total -= _walk(path, differs, ends[::-1], orders)
+        before, after = base[drawn], np.repeat(output, MIN_PAIRS, axis=0)
+        step = MIN_PAIRS * max(1, _BATCH_CELLS // (MIN_PAIRS * term.cells))
+        for first in range(0, len(start), step):
+            some = slice(first, first + step)
+            path, ends = term.follow(start[some], target[some]), (before[some], after[some])
+            total[some] += _walk(path, differs[some], ends, orders[some])
+            path.turn()  # on the way back in the same order, the players that are still switched are those of the reverse order
+            total[some] -= _walk(path, differs[some], ends[::-1], orders[some])
     return total.reshape(len(rows), MIN_PAIRS, game.n_players, -1) / 2
 
 
