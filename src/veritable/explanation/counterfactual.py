@@ -199,7 +199,7 @@ class ChangeSearch:
 
     @staticmethod
     def _rising(changes: Sequence[_Change], gains: np.ndarray) -> dict[int, list[_Change]]:
-        """Return, for each column with a gain, the changes that gain more than all nearer ones. The column with most comes first."""
+        """Return, the changes of each column that gain more than all nearer ones; columns that gain most come first."""
         rising: dict[int, list[_Change]] = {}
         most: dict[int, float] = {}
         for i in np.lexsort((-gains, np.array([change.distance for change in changes]))).tolist():
