@@ -74,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         "explain",
         help="explain the predictions for new rows with a trained classifier",
         description="Say how much each column raises or lowers the score of a class for each row, compared with train rows "
-        "that the classifier was saved with, and how exact these values are. Without -o and --html, the first 20 rows are described "
-        "in words. Rows are read as `predict` reads them; the last line counts their problems.",
+        "that the classifier was saved with, and how exact these values are. Without -o and --html, the first 20 rows are "
+        "described in words. Rows are read as `predict` reads them; the last line counts their problems.",
     )
     _add_rows(explaining)
     explaining.add_argument(

@@ -23,6 +23,7 @@ MAX_COLUMNS = 3
 _SINGLES = 2_048  # single changes that are tried, at least two per column
 _GRID = 32  # values of a column that are tried
 _JOINT = {2: (10, 6), 3: (7, 3)}  # by number of changed columns: columns that are combined, and values of each
+_REFINED = 5  # columns whose single changes are moved as near as possible
 _TINY = 1e-300
 
 
@@ -133,7 +134,12 @@ class ChangeSearch:
             ]
             turned, _ = self._try(x, joint, decision)
             best = self._best(joint, turned)
-        return None if best is None else self._describe(x, self._refine(x, best, decision))
+        if best is None:
+            return None
+        refined = [
+            self._refine(x, each, decision) for each in ([best] if len(best) > 1 else self._nearest_by_column(singles, turned))
+        ]
+        return self._describe(x, min(refined, key=_total))
 
     @cached_property
     def _blocks(self) -> list[slice]:
@@ -195,11 +201,20 @@ class ChangeSearch:
     def _best(changes: Sequence[tuple[_Change, ...]], turned: np.ndarray) -> tuple[_Change, ...] | None:
         """Return the change with the smallest distance among those that turn the decision; of equal ones, the first."""
         found = [changes[i] for i in np.flatnonzero(turned).tolist()]
-        return min(found, key=lambda each: sum(change.distance for change in each)) if found else None
+        return min(found, key=_total) if found else None
+
+    @staticmethod
+    def _nearest_by_column(singles: Sequence[tuple[_Change, ...]], turned: np.ndarray) -> list[tuple[_Change, ...]]:
+        """Return the nearest single change of each column that turns the decision, for the columns with the nearest ones."""
+        found: dict[int, tuple[_Change, ...]] = {}
+        for i in np.flatnonzero(turned).tolist():
+            column = singles[i][0].column
+            found[column] = min(found.get(column, singles[i]), singles[i], key=_total)
+        return sorted(found.values(), key=_total)[:_REFINED]
 
     @staticmethod
     def _rising(changes: Sequence[_Change], gains: np.ndarray) -> dict[int, list[_Change]]:
-        """Return, the changes of each column that gain more than all nearer ones; columns that gain most come first."""
+        """Return the changes of each column that gain more than all nearer ones; columns that gain most come first."""
         rising: dict[int, list[_Change]] = {}
         most: dict[int, float] = {}
         for i in np.lexsort((-gains, np.array([change.distance for change in changes]))).tolist():
@@ -233,7 +248,11 @@ class ChangeSearch:
         names = list(self.classifier.encoder.blocks)
         columns = tuple(names[column] for column in sorted(change.column for change in changes))
         decision = int(self.classifier.decide(y_prob[None])[0])
-        return Counterfactual(changed, columns, decision, y_prob, sum(change.distance for change in changes))
+        return Counterfactual(changed, columns, decision, y_prob, _total(changes))
+
+
+def _total(changes: Sequence[_Change]) -> float:
+    return sum(change.distance for change in changes)
 
 
 def _spread(n: int, size: int) -> list[int]:

@@ -17,7 +17,8 @@ from veritable.serving.writing import Writer, check_output
 from veritable.tables.reading.source import quoted
 
 PRINTED_ROWS, PAGE_ROWS = 20, 200
-_BATCH_ROWS, _BATCH_VALUES = 1_000, 2**21
+_BATCH_ROWS, _BATCH_VALUES = 500, 2**21
+_REPORTED_ROWS = 50  # rows of a batch if all are reported, which takes longer
 DEFAULT_ERROR = 0.05
 
 
@@ -126,7 +127,8 @@ def explain(request: Request) -> int:
         _write_page(run, request.page)
     if request.output is None and request.page is None:
         print(
-            "\n\n".join(f"{each.name}: {each.decision()}\n{each.reasons()}\n{each.alternative()}" for each in run.reports), "\n"
+            "".join(f"{each.name}: {each.decision()}\n{each.reasons()}\n{each.alternative()}\n\n" for each in run.reports),
+            end="",
         )
     print(_closing(run))
     return 0
@@ -143,7 +145,7 @@ def _batch_rows(run: _Run) -> int:
     """Return how many rows are explained at once, so that their values fit in memory."""
     n_values = len(run.classifier.encoder.columns) * len(run.classifier.classes)
     rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // n_values))
-    return rows if run.pieces is not None else min(rows, run.request.max_reports)
+    return rows if run.pieces is not None else min(rows, run.request.max_reports, _REPORTED_ROWS)
 
 
 def _explain_batches(run: _Run, batches: Iterator[Rows]) -> None:

@@ -54,7 +54,7 @@ def render_page(reports: Sequence[RowReport], **facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": shorten, "number": format_value}
+    environment.filters["short"] = shorten
     template = environment.get_template("explain.html.j2")
     return template.render(reports=[(report, waterfall(report)) for report in reports], sentence=_sentence, **facts)
 
@@ -70,7 +70,16 @@ def shorten(text: str) -> str:
     return f"{plain[:_LONGEST]}…" if len(plain) > _LONGEST else plain
 
 
-def waterfall(report: RowReport) -> list[Step]:
+@dataclass(frozen=True)
+class Waterfall:
+    """Bars, and the places of the base value and of the output if there is a base value."""
+
+    steps: Sequence[Step]
+    base: float | None
+    output: float | None
+
+
+def waterfall(report: RowReport) -> Waterfall:
     """Lay out the bars of a row: from the base value to the output, or each from 0 if there is no base value."""
     bars = list(report.bars[:_BARS])
     if others := report.bars[_BARS:]:
@@ -97,4 +106,5 @@ def waterfall(report: RowReport) -> list[Step]:
         steps.append(
             Step(bar.column, bar.cell, format_value(bar.value, bar.error), bar.value >= 0, left, shown, low_end, high_end, tick)
         )
-    return steps
+    ends_at = (None, None) if report.base is None else (place(report.base), place(start))
+    return Waterfall(steps, *ends_at)

@@ -19,7 +19,6 @@ class Pieces:
     def __init__(self, output: Path, key: str):
         self._output = output
         self.folder = output.with_name(f".{output.name}.{key}.partial")
-        self.folder.mkdir(exist_ok=True)
 
     def has(self, first: int, n_rows: int) -> bool:
         """Return whether the batch that starts with row `first` is finished."""
@@ -27,6 +26,7 @@ class Pieces:
 
     def write(self, first: int, n_rows: int, table: pa.Table) -> None:
         """Keep a batch. It appears whole or not at all."""
+        self.folder.mkdir(exist_ok=True)
         partial = self.folder / "writing"
         pq.write_table(table, partial)
         partial.replace(self._path(first, n_rows))

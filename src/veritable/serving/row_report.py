@@ -20,6 +20,10 @@ NO_CHANGE = (
 Mark = Callable[[str], str]  # how a text of the table is shown in a sentence
 
 
+def _plain(text: str) -> str:
+    return quoted(text)[1:-1]
+
+
 @dataclass(frozen=True)
 class Bar:
     """A column with its cell in the row, its value, and the standard error of the value (None for LIME)."""
@@ -29,9 +33,9 @@ class Bar:
     value: float
     error: float | None
 
-    def text(self, show: Mark = str) -> str:
-        """Return, for example, "age 39 (+0.81 ± 0.02)"."""
-        return f"{show(self.column)} {show(self.cell)} ({format_value(self.value, self.error)})"
+    def text(self, show: Mark) -> str:
+        """Return, for example, "age = 39 (+0.81 ± 0.02)"."""
+        return f"{show(self.column)} = {show(self.cell)} ({format_value(self.value, self.error)})"
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class RowReport:
             f"{show(self.predicted)} is predicted."
         )
 
-    def reasons(self, show: Mark = str) -> str:
+    def reasons(self, show: Mark = _plain) -> str:
         """State what raises and what lowers the probability most."""
         raised = [bar.text(show) for bar in self.bars if bar.value > 0][:_NAMED]
         lowered = [bar.text(show) for bar in self.bars if bar.value < 0][:_NAMED]

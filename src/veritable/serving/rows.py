@@ -22,6 +22,8 @@ _PROBLEMS = {
     "unseen": "of a category that the train part does not have and treated as other",
 }
 _MARKS = {"wrong": "unreadable", "unseen": "not in the train part"}
+_DIGITS = 6  # significant digits of a number
+_SHORTENED, _LONG = ("number", "date"), 10  # kinds of columns whose cells are written again if they have more characters
 _FLOAT32 = 2.0**-21  # relative precision of an encoded value, with a margin
 
 
@@ -141,7 +143,7 @@ def encode_rows(
 def cell_texts(rows: Rows, classifier: Classifier) -> np.ndarray:
     """Return the cells of the columns that the classifier uses, as texts. Shape: (n, columns) object
 
-    A missing one is "missing"; one that is unreadable or of an unseen category is marked.
+    A missing one is "missing"; one that is unreadable or of an unseen category is marked; a long number is rounded.
     """
     contract, described = classifier.contract, {column.name: column for column in classifier.contract.columns}
     found = np.full((len(rows), len(classifier.encoder.columns)), None, dtype=object)
@@ -150,8 +152,11 @@ def cell_texts(rows: Rows, classifier: Classifier) -> np.ndarray:
             array = parse.plain_array(rows.columns[column.name])
             missing = {*contract.reading.missing, *described[column.name].missing_codes}
             found[:, i] = parse.clean_texts(array, missing).to_pylist()
+        for row, value in enumerate(rows.read.values[i].tolist()):
+            if value == value and column.kind in _SHORTENED and len(found[row, i]) > _LONG:
+                found[row, i] = _number_text(value) if column.kind == "number" else parse.date_text(value)
         for what, mark in _MARKS.items():
-            for row in np.flatnonzero(rows.read.odd[what].get(column.name, np.zeros(0, dtype=bool))):
+            for row in np.flatnonzero(rows.read.odd[what].get(column.name, np.zeros(0, dtype=bool))).tolist():
                 found[row, i] = None if found[row, i] is None else f"{found[row, i]} ({mark})"
     found[found == None] = "missing"  # noqa: E711  element by element
     return found
@@ -168,13 +173,21 @@ def value_texts(X: np.ndarray, encoder: Encoder) -> np.ndarray:
             if value is None or value != value:
                 found[row, i] = "missing"
             else:
-                found[row, i] = _number_text(value, column) if column.kind == "number" else str(value)
+                found[row, i] = _number_text(value, _precision(value, column)) if column.kind == "number" else str(value)
     return found
 
 
-def _number_text(value: float, column: EncodedColumn) -> str:
-    precision = max(abs(value), abs(value - column.mean), column.scale * 1e-3) * _FLOAT32
-    return parse.number_text(round(value, -math.ceil(math.log10(precision))) if precision > 0 else value)
+def _precision(value: float, column: EncodedColumn) -> float:
+    """Return the precision with which an encoded value of a column is known."""
+    return max(abs(value), abs(value - column.mean), column.scale * 1e-3) * _FLOAT32
+
+
+def _number_text(value: float, precision: float = 0.0) -> str:
+    """Return a number with six significant digits, or with more before the decimal point, and none below the precision."""
+    digits = max(0, _DIGITS - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    if precision:
+        digits = min(digits, -math.ceil(math.log10(precision)))
+    return parse.number_text(round(value, digits))
 
 
 def _column_problems(source: Source, classifier: Classifier) -> list[str]:
