@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibrationDisplay
@@ -12,6 +14,7 @@ from sklearn.metrics import get_scorer, log_loss
 from sklearn.utils.validation import check_is_fitted
 
 import veritable
+from tests.explaining import explainable, of_table
 from tests.rooms import mixed_table, prepare_frame
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
@@ -87,3 +90,91 @@ def test_nothing_else_hangs_on_the_package() -> None:
     """An unknown name of the package is an AttributeError."""
     with pytest.raises(AttributeError, match="has no attribute 'lode'"):
         veritable.lode  # noqa: B018
+
+
+def explaining(tmp_path: Path, classes: int = 2) -> TableClassifier:
+    explainable(classes).save(tmp_path / "classifier")
+    return veritable.load(tmp_path / "classifier")
+
+
+def test_explain(tmp_path: Path) -> None:
+    """Values and base value add up to the log-odds of the positive class; cells, names and errors come along."""
+    model, rows = explaining(tmp_path), mixed_table(40)
+    found = model.explain(rows)
+    p = model.predict_proba(rows)
+    assert (40, 4) == found.values.shape == found.error_std.shape == found.data.shape == found.display_data.shape
+    np.testing.assert_allclose(np.log(p[:, 1] / p[:, 0]), found.base_values + found.values.sum(axis=1), atol=1e-5)
+    assert ["age", "colour", "member", "score"] == list(found.feature_names)
+    np.testing.assert_allclose(rows[["age", "score"]], found.data[:, [0, 3]])
+    assert rows["colour"].fillna("missing").tolist() == found.display_data[:, 1].tolist()
+    assert (found.error_std >= 0).all()
+    assert (found.error_std > 0).any()
+
+
+def test_explain_each_class(tmp_path: Path) -> None:
+    """With three classes there is an output for each, in the order of classes_, relative to the mean of all."""
+    model, rows = explaining(tmp_path, 3), mixed_table(20, 3)
+    found = model.explain(rows)
+    scores = np.log(model.predict_proba(rows))
+    assert (20, 4, 3) == found.values.shape
+    assert ["class 0", "class 1", "class 2"] == list(found.output_names)
+    expected = scores - scores.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(expected, found.base_values + found.values.sum(axis=1), atol=1e-5)
+
+
+def test_explain_in_the_order_of_classes(tmp_path: Path) -> None:
+    """Whatever the order of the classes in the classifier, an output is of the class that it is named after."""
+    labels = ["10", "9", "x"]
+    frame = mixed_table(150, 3).assign(target=labels * 50)
+    of_table(prepare_frame(frame)).save(tmp_path / "classifier")
+    model = veritable.load(tmp_path / "classifier")
+    found, scores = model.explain(frame.head(10)), np.log(model.predict_proba(frame.head(10)))
+    assert [str(label) for label in model.classes_] == list(found.output_names)
+    expected = scores - scores.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(expected, found.base_values + found.values.sum(axis=1), atol=1e-5)
+
+
+def test_explain_many_classes(tmp_path: Path) -> None:
+    """With more than ten classes, the predicted class of each row is explained."""
+    model, rows = explaining(tmp_path, 12), mixed_table(15, 12)
+    found, scores = model.explain(rows), np.log(model.predict_proba(rows))
+    assert (15, 4) == found.values.shape
+    expected = scores.max(axis=1) - scores.mean(axis=1)
+    np.testing.assert_allclose(expected, found.base_values + found.values.sum(axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_shaps_plots_take_it(tmp_path: Path, classes: int) -> None:
+    """All of shap's plots of tables draw the explanation, with missing values, categories and booleans."""
+    from veritable.explanation.library import shap
+
+    found = explaining(tmp_path, classes).explain(mixed_table(40, classes))
+    one = found if classes == 2 else found[:, :, 1]
+    for name in ("beeswarm", "bar", "violin", "heatmap"):
+        getattr(shap.plots, name)(one, show=False)
+        plt.close("all")
+    for column in ("age", "colour", "member"):
+        shap.plots.scatter(one[:, column], color=one[:, "score"], show=False)
+        plt.close("all")
+    shap.plots.waterfall(one[0], show=False)
+    shap.plots.bar(one[0], show=False)
+    shap.plots.force(one[0], matplotlib=True, show=False)
+    shap.plots.decision(one.base_values[0], one.values, feature_names=list(one.feature_names), show=False)
+    plt.close("all")
+
+
+def test_explain_as_the_command(tmp_path: Path) -> None:
+    """A row has the values that the command writes."""
+    from veritable.cli.main import main
+
+    model, rows = explaining(tmp_path), mixed_table(12)
+    rows.to_parquet(tmp_path / "new.parquet", index=False)
+    assert 0 == main(["explain", str(model.folder), str(tmp_path / "new.parquet"), "-o", str(tmp_path / "out.parquet")])
+    found = model.explain(rows)
+    np.testing.assert_array_equal(found.values.reshape(-1), pd.read_parquet(tmp_path / "out.parquet")["value"])
+
+
+def test_explain_without_background(tmp_path: Path) -> None:
+    """A classifier whose background is withheld cannot be explained."""
+    with pytest.raises(UserError, match="must have at least 2 train rows with it to be explained"):
+        loaded(tmp_path).explain(mixed_table(5))

@@ -13,7 +13,7 @@ from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
 from veritable.cli.main import main
-from veritable.serving.predict import escape_formulas
+from veritable.serving.writing import escape_formulas
 
 
 @pytest.fixture

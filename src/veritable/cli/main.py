@@ -65,15 +65,63 @@ def _parser() -> argparse.ArgumentParser:
         "outside the range of the training table are used as they are; unknown columns are ignored. The last line counts all "
         "of them.",
     )
-    predicting.add_argument(
-        "classifier", type=Path, metavar="CLASSIFIER", help="folder of a trained classifier, e.g. models/classifier"
-    )
-    predicting.add_argument("table", type=Path, metavar="TABLE", help="file with the new rows, in any format of data.path")
+    _add_rows(predicting)
     predicting.add_argument("-o", "--output", type=Path, required=True, help="file for the predictions: .csv or .parquet")
     predicting.add_argument(
         "--strict", action="store_true", help="fail and write nothing if any value or column is not as in the training table"
     )
+    explaining = commands.add_parser(
+        "explain",
+        help="explain the predictions for new rows with a trained classifier",
+        description="Say how much each column raises or lowers the score of a class for each row, compared with train rows "
+        "that the classifier was saved with, and how exact these values are. Without -o and --html, the first 20 rows are "
+        "described in words. Rows are read as `predict` reads them; the last line counts their problems.",
+    )
+    _add_rows(explaining)
+    explaining.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="file for the values of all rows, one line per row, column and class: .csv or .parquet. A run that was killed "
+        "continues where it stopped if it is started again with the same inputs",
+    )
+    explaining.add_argument(
+        "--html",
+        type=Path,
+        metavar="PAGE",
+        help="page about the first 200 rows: decision, values, the nearest change that would turn the decision, and similar "
+        "train rows",
+    )
+    explaining.add_argument(
+        "--method",
+        choices=("shap", "lime"),
+        default="shap",
+        help="Shapley values with their standard errors, or LIME with its fidelity (default: %(default)s)",
+    )
+    explaining.add_argument(
+        "--error",
+        type=float,
+        metavar="E",
+        help="standard error of the Shapley values of a row to reach, relative to their mean absolute value; a smaller one "
+        "takes longer (default: 0.05)",
+    )
+    explaining.add_argument(
+        "--fixed",
+        nargs="+",
+        default=[],
+        action="extend",
+        metavar="COLUMN",
+        help="columns that cannot change, such as the age: the nearest change leaves them as they are",
+    )
+    explaining.add_argument("--seed", type=int, default=0, metavar="N", help="seed of what is sampled (default: %(default)s)")
     return parser
+
+
+def _add_rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "classifier", type=Path, metavar="CLASSIFIER", help="folder of a trained classifier, e.g. models/classifier"
+    )
+    parser.add_argument("table", type=Path, metavar="TABLE", help="file with the new rows, in any format of data.path")
 
 
 def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
@@ -82,6 +130,11 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.serving.predict import predict
 
         return predict(parsed.classifier, parsed.table, parsed.output, strict=parsed.strict)
+    if parsed.command == "explain":
+        from veritable.serving.explain import Request, explain
+
+        given = {name: getattr(parsed, name) for name in ("output", "method", "error", "fixed", "seed")}
+        return explain(Request(parsed.classifier, parsed.table, page=parsed.html, **given))
     if parsed.command == "repro":
         from veritable.cli.repro import repro
 

@@ -1,7 +1,8 @@
 """Wrap a trained classifier as a scikit-learn estimator: `veritable.load(folder)`."""
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from veritable.errors import UserError
 from veritable.models.classifier import Classifier
+from veritable.serving.rows import cell_texts, encode_rows
+from veritable.tables.encoding.encoder import columns_of
 from veritable.tables.typing.target import as_labels
+
+if TYPE_CHECKING:
+    from veritable.explanation.explainer import Explainer
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -51,6 +57,55 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Predict labels; with two classes, at the threshold that was chosen on the valid part. Shape: (n,)"""
         codes = self.classifier.predict(X)
         return np.asarray(self.classes_[np.argsort(self._order)[codes]])
+
+    def explain(self, X: pd.DataFrame, *, error: float = 0.05) -> Any:
+        """Explain rows by Shapley values, compared with the train rows that the classifier was saved with.
+
+        The values are in log-odds of the positive class if there are two classes; with more, they are in log-probability
+        relative to the mean of all classes. A row and its place in the frame determine its values.
+
+        Parameters
+        ----------
+        error
+            Mean standard error of the values of a row to reach, relative to their mean absolute value. A smaller one takes
+            longer.
+
+        Returns
+        -------
+        A `shap.Explanation`. `error_std` has the standard errors. `data` has the cells as numbers: categories as codes, dates as
+        seconds since 1970, NaN where missing; `display_data` has them as texts. With two classes, or with more than ten, each
+        row has one output, that of the positive or the predicted class. Otherwise it has one for each class, in the order of
+        `classes_`, which `output_names` names. Shape: (n, columns) or (n, columns, n_classes)
+
+        Raises
+        ------
+        UserError
+            The classifier was saved without train rows.
+        TableError
+            A column is absent that had no missing values in the train part.
+        """
+        from veritable.explanation.library import shap  # shap takes seconds to import
+
+        names = [column.name for column in self.classifier.encoder.columns]
+        rows = encode_rows(columns_of(X, names), self.classifier, len(X))
+        found = self._explainer.estimate(rows.X, rows.numbers, error=error)
+        each_class = found.classes.shape[1] == len(self.classes_)
+        output: Any = self._order if each_class else 0
+        return shap.Explanation(
+            found.values[:, :, output],
+            found.base[:, output],
+            data=np.stack(rows.read.values, axis=1),
+            display_data=cell_texts(rows, self.classifier),
+            feature_names=names,
+            output_names=[str(label) for label in self.classes_] if each_class else None,
+            error_std=found.errors[:, :, output],
+        )
+
+    @cached_property
+    def _explainer(self) -> "Explainer":
+        from veritable.explanation.explainer import Explainer
+
+        return Explainer.fit(self.classifier)
 
 
 def load(folder: str | Path) -> TableClassifier:
