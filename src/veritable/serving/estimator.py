@@ -61,8 +61,8 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def explain(self, X: pd.DataFrame, *, error: float = 0.05) -> Any:
         """Explain rows by Shapley values, compared with the train rows that the classifier was saved with.
 
-        The values are in log-odds of the positive class if there are two classes; with more, they are in log-probability
-        relative to the mean of all classes. A row and its place in the frame determine its values.
+        With two classes, the values are in log-odds of the positive class; with more, they are in log-probability relative to
+        the mean of all classes. A row and its place in the frame determine its values.
 
         Parameters
         ----------
@@ -72,10 +72,10 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        A `shap.Explanation`. `error_std` has the standard errors. `data` has the cells as numbers: categories as codes, dates as
-        seconds since 1970, NaN where missing; `display_data` has them as texts. With two classes, or with more than ten, each
-        row has one output, that of the positive or the predicted class. Otherwise it has one for each class, in the order of
-        `classes_`, which `output_names` names. Shape: (n, columns) or (n, columns, n_classes)
+        A `shap.Explanation`. `error_std` has the standard errors. `data` has the cells as numbers: categories as codes, dates
+        as seconds since 1970, NaN where missing; `display_data` has them as texts. With two classes, or with more than ten,
+        each row has one output, that of the positive or the predicted class. Otherwise it has one for each class, in the order
+        of `classes_`, which `output_names` names. Shape: (n, columns) or (n, columns, n_classes)
 
         Raises
         ------
