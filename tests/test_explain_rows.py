@@ -112,6 +112,18 @@ def test_three_classes_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "log-probability, relative to the mean of all classes" in text
 
 
+def test_many_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With more than ten classes, each row has the values of the class that is predicted for it."""
+    rows, one = mixed_table(6, 12), explainable(12)
+    folder, table = saved(one, tmp_path), new_rows(tmp_path / "new.csv", rows)
+    run(folder, table, "-o", tmp_path / "out.parquet")
+    predicted = [one.classes[code] for code in one.predict(rows)]
+    assert np.repeat(predicted, 4).tolist() == read(tmp_path / "out.parquet")["class"].tolist()
+    run(folder, table)
+    text = capsys.readouterr().out
+    assert all(f"Row {i}: '{name}' is predicted, with" in text for i, name in enumerate(predicted))
+
+
 def test_odd_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Missing, unreadable and unseen cells, and dates, are shown as they are, and the last line counts them."""
     days = pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d")

@@ -61,8 +61,8 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def explain(self, X: pd.DataFrame, *, error: float = 0.05) -> Any:
         """Explain rows by Shapley values, compared with the train rows that the classifier was saved with.
 
-        The values are in log-odds of the positive class if there are two classes; with more, they are in log-probability
-        relative to the mean of all classes. A row and its place in the frame determine its values.
+        With two classes, the values are in log-odds of the positive class; with more, they are in log-probability relative to
+        the mean of all classes. A row and its place in the frame determine its values.
 
         Parameters
         ----------

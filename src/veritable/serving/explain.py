@@ -6,6 +6,7 @@ from pathlib import Path
 
 from veritable.errors import UserError
 from veritable.explanation.counterfactual import ChangeSearch
+from veritable.explanation.explainer import MAX_CLASSES
 from veritable.models.classifier import Classifier
 from veritable.progress import row_progress
 from veritable.serving.attribution import Attributions, Method, Quality, prepare_method, to_long_table
@@ -143,8 +144,8 @@ def _open_pieces(request: Request) -> Pieces | None:
 
 def _batch_rows(run: _Run) -> int:
     """Return how many rows are explained at once, so that their values fit in memory."""
-    n_values = len(run.classifier.encoder.columns) * len(run.classifier.classes)
-    rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // n_values))
+    n_outputs = len(run.classifier.classes) if len(run.classifier.classes) <= MAX_CLASSES else 1
+    rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // (n_outputs * len(run.classifier.encoder.columns))))
     return rows if run.pieces is not None else min(rows, run.request.max_reports, _REPORTED_ROWS)
 
 
