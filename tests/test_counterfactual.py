@@ -44,7 +44,7 @@ def test_it_turns_the_decision(classes: int) -> None:
 def exhaustive(search: ChangeSearch, x: np.ndarray, size: int) -> float:
     """Return the smallest distance of any change of `size` columns that turns the decision; infinity if there is none."""
     best, decision = np.inf, int(search.classifier.predict(x[None])[0])
-    values = {column: search._changes(x, column, search._known(column)) for column in search.free}
+    values = {column: search.values.changes(x, column) for column in search.free}
     for columns in combinations(values, size):
         changes = list(product(*(values[column] for column in columns)))
         turned, _ = search._try(x, changes, decision)

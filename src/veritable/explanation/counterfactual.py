@@ -8,7 +8,7 @@ together. The cost is at most about 5,000 predictions a row; above 1,000 columns
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
 from typing import Self
@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from veritable.errors import UserError
-from veritable.explanation.similarity import Distance
+from veritable.explanation.changes import Change, KnownValues, spread, total
 from veritable.models.classifier import Classifier
 
 MAX_COLUMNS = 3
@@ -52,15 +52,6 @@ class Counterfactual:
     distance: float
 
 
-@dataclass(frozen=True)
-class _Change:
-    """A value for one column: the position of a background row that has it, and its distance."""
-
-    column: int
-    row: int
-    distance: float
-
-
 def nearest_change(classifier: Classifier, row: np.ndarray, fixed: Iterable[str] = ()) -> Counterfactual | None:
     """Find the nearest change of at most three columns that turns the decision; None if none is found.
 
@@ -88,17 +79,15 @@ class ChangeSearch:
 
     Attributes
     ----------
-    X
-        Background rows. Shape: (m, width)
+    values
+        Values of the background rows.
     free
         Positions of the columns that may change.
     """
 
     classifier: Classifier
-    X: np.ndarray
-    distance: Distance
+    values: KnownValues
     free: Sequence[int]
-    _ordered: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, classifier: Classifier, fixed: Iterable[str] = ()) -> Self:
@@ -114,21 +103,20 @@ class ChangeSearch:
                 "a classifier must have train rows with it to search for changes, but has none. Set train.background_rows in "
                 "params.yaml to 2 or more, and train it again."
             )
-        X = classifier.background.X
         free = [i for i, name in enumerate(names) if name not in fixed]
-        return cls(classifier, X, Distance.fit(X, classifier.encoder), free)
+        return cls(classifier, KnownValues.of(classifier.background.X, classifier.encoder), free)
 
     def nearest(self, x: np.ndarray) -> Counterfactual | None:
         """Find the nearest change of a row; None if none is found. Shape: (width,)"""
         decision = int(self.classifier.predict(x[None])[0])
-        singles = [(change,) for column in self.free for change in self._grid(x, column)]
+        singles = [(change,) for column in self.free for change in self.values.grid(x, column, self._grid_size)]
         turned, gains = self._try(x, singles, decision)
         best = self._best(singles, turned)
         rising = self._rising([change for (change,) in singles], gains) if best is None else {}
         for size, (n_columns, n_values) in _JOINT.items():
             if best is not None or len(rising) < size:
                 break
-            chosen = {c: [rising[c][i] for i in _spread(len(rising[c]), n_values)] for c in list(rising)[:n_columns]}
+            chosen = {c: [rising[c][i] for i in spread(len(rising[c]), n_values)] for c in list(rising)[:n_columns]}
             joint = [
                 each for columns in combinations(chosen, size) for each in product(*(chosen[column] for column in columns))
             ]
@@ -139,83 +127,41 @@ class ChangeSearch:
         refined = [
             self._refine(x, each, decision) for each in ([best] if len(best) > 1 else self._nearest_by_column(singles, turned))
         ]
-        return self._describe(x, min(refined, key=_total))
-
-    @cached_property
-    def _blocks(self) -> list[slice]:
-        return list(self.classifier.encoder.blocks.values())
+        return self._describe(x, min(refined, key=total))
 
     @cached_property
     def _grid_size(self) -> int:
         return min(_GRID, max(2, _SINGLES // max(1, len(self.free))))
 
-    def _known(self, column: int) -> np.ndarray:
-        """Return positions of background rows with the different known values of a column, numbers in ascending order."""
-        if column not in self._ordered:
-            described, block = self.classifier.encoder.columns[column], self._blocks[column]
-            there = np.ones(len(self.X), dtype=bool)
-            if described.indicator:
-                there = self.X[:, block.stop - 1] == 0
-            elif described.kind == "category":  # neither "other", nor missing
-                names = [level is not None for level in (None, *described.levels)]
-                there = np.array(names)[self.X[:, block.start].astype(int)]
-            rows = np.flatnonzero(there)
-            _, first, count = np.unique(self.X[rows, block.start], return_index=True, return_counts=True)
-            order = np.argsort(-count, kind="stable") if described.kind == "category" else np.arange(len(first))
-            self._ordered[column] = rows[first[order]]
-        return self._ordered[column]
-
-    def _changes(self, x: np.ndarray, column: int, rows: np.ndarray) -> list[_Change]:
-        """Return the changes of a column to its values in background rows that differ from that of the row."""
-        block = self._blocks[column]
-        rows = rows[(self.X[rows, block] != x[block]).any(axis=1)]
-        distances = self.distance.between(self.X[rows], x, column)
-        return [_Change(column, row, each) for row, each in zip(rows.tolist(), distances.tolist(), strict=True)]
-
-    def _grid(self, x: np.ndarray, column: int) -> list[_Change]:
-        """Return changes to values on a grid: the most frequent categories, or numbers at even ranks."""
-        known = self._known(column)
-        if self.distance.known[column] is None:
-            return self._changes(x, column, known[: self._grid_size])
-        return self._changes(x, column, known[_spread(len(known), self._grid_size)])
-
-    def _apply(self, x: np.ndarray, changes: Sequence[Sequence[_Change]]) -> np.ndarray:
-        rows = np.repeat(x[None], len(changes), axis=0)
-        for i, each in enumerate(changes):
-            for change in each:
-                block = self._blocks[change.column]
-                rows[i, block] = self.X[change.row, block]
-        return rows
-
-    def _try(self, x: np.ndarray, changes: Sequence[Sequence[_Change]], decision: int) -> tuple[np.ndarray, np.ndarray]:
+    def _try(self, x: np.ndarray, changes: Sequence[Sequence[Change]], decision: int) -> tuple[np.ndarray, np.ndarray]:
         """Return whether each change turns the decision, and its log of the probability of another class relative to it."""
         if not changes:
             return np.zeros(0, dtype=bool), np.zeros(0)
-        y_prob = self.classifier.predict_proba(self._apply(x, [(), *changes]))
+        y_prob = self.classifier.predict_proba(self.values.apply(x, [(), *changes]))
         turned = self.classifier.decide(y_prob) != decision
         others = np.delete(y_prob, decision, axis=1).max(axis=1)
         margins = np.log(np.maximum(others, _TINY)) - np.log(np.maximum(y_prob[:, decision], _TINY))
         return turned[1:], margins[1:] - margins[0]
 
     @staticmethod
-    def _best(changes: Sequence[tuple[_Change, ...]], turned: np.ndarray) -> tuple[_Change, ...] | None:
+    def _best(changes: Sequence[tuple[Change, ...]], turned: np.ndarray) -> tuple[Change, ...] | None:
         """Return the change with the smallest distance among those that turn the decision; of equal ones, the first."""
         found = [changes[i] for i in np.flatnonzero(turned).tolist()]
-        return min(found, key=_total) if found else None
+        return min(found, key=total) if found else None
 
     @staticmethod
-    def _nearest_by_column(singles: Sequence[tuple[_Change, ...]], turned: np.ndarray) -> list[tuple[_Change, ...]]:
+    def _nearest_by_column(singles: Sequence[tuple[Change, ...]], turned: np.ndarray) -> list[tuple[Change, ...]]:
         """Return the nearest single change of each column that turns the decision, for the columns with the nearest ones."""
-        found: dict[int, tuple[_Change, ...]] = {}
+        found: dict[int, tuple[Change, ...]] = {}
         for i in np.flatnonzero(turned).tolist():
             column = singles[i][0].column
-            found[column] = min(found.get(column, singles[i]), singles[i], key=_total)
-        return sorted(found.values(), key=_total)[:_REFINED]
+            found[column] = min(found.get(column, singles[i]), singles[i], key=total)
+        return sorted(found.values(), key=total)[:_REFINED]
 
     @staticmethod
-    def _rising(changes: Sequence[_Change], gains: np.ndarray) -> dict[int, list[_Change]]:
+    def _rising(changes: Sequence[Change], gains: np.ndarray) -> dict[int, list[Change]]:
         """Return the changes of each column that gain more than all nearer ones; columns that gain most come first."""
-        rising: dict[int, list[_Change]] = {}
+        rising: dict[int, list[Change]] = {}
         most: dict[int, float] = {}
         for i in np.lexsort((-gains, np.array([change.distance for change in changes]))).tolist():
             if gains[i] > most.get(changes[i].column, 0.0):
@@ -223,39 +169,29 @@ class ChangeSearch:
                 most[changes[i].column] = float(gains[i])
         return {column: rising[column] for column in sorted(rising, key=lambda column: (-most[column], column))}
 
-    def _refine(self, x: np.ndarray, best: tuple[_Change, ...], decision: int) -> tuple[_Change, ...]:
+    def _refine(self, x: np.ndarray, best: tuple[Change, ...], decision: int) -> tuple[Change, ...]:
         """Move each number, one after the other, to the nearest known value with which the decision still turns."""
         for i, column in enumerate([change.column for change in best]):
-            if self.distance.known[column] is None:
+            if not self.values.is_ordered(column):
                 continue
-            changes = sorted(self._changes(x, column, self._known(column)), key=lambda change: change.distance)
+            changes = sorted(self.values.changes(x, column), key=lambda change: change.distance)
             low = 0.0
             for size in (
                 _GRID,
                 4 * _GRID,
             ):  # among all nearer values, then among those beyond the last that fails
                 nearer = [change for change in changes if low < change.distance < best[i].distance]
-                tried = [(*best[:i], nearer[k], *best[i + 1 :]) for k in _spread(len(nearer), size)]
+                tried = [(*best[:i], nearer[k], *best[i + 1 :]) for k in spread(len(nearer), size)]
                 turned, _ = self._try(x, tried, decision)
                 best = self._best([best, *tried], np.array([True, *turned])) or best
                 failed = [each[i].distance for each, good in zip(tried, turned, strict=True) if not good]
                 low = max((each for each in failed if each < best[i].distance), default=0.0)
         return best
 
-    def _describe(self, x: np.ndarray, changes: Sequence[_Change]) -> Counterfactual:
-        (changed,) = self._apply(x, [changes])
+    def _describe(self, x: np.ndarray, changes: Sequence[Change]) -> Counterfactual:
+        (changed,) = self.values.apply(x, [changes])
         (y_prob,) = self.classifier.predict_proba(changed[None])
         names = list(self.classifier.encoder.blocks)
         columns = tuple(names[column] for column in sorted(change.column for change in changes))
         decision = int(self.classifier.decide(y_prob[None])[0])
-        return Counterfactual(changed, columns, decision, y_prob, _total(changes))
-
-
-def _total(changes: Sequence[_Change]) -> float:
-    return sum(change.distance for change in changes)
-
-
-def _spread(n: int, size: int) -> list[int]:
-    """Return up to `size` positions, evenly from the first to the last of n."""
-    places: list[int] = np.linspace(0, n - 1, min(n, size)).round().astype(int).tolist()
-    return places
+        return Counterfactual(changed, columns, decision, y_prob, total(changes))

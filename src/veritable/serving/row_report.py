@@ -184,7 +184,7 @@ def _change(x: np.ndarray, cells: np.ndarray, code: int, classifier: Classifier,
 
 def _similar(x: np.ndarray, columns: Sequence[int], classifier: Classifier, search: ChangeSearch) -> list[Similar]:
     assert classifier.background is not None, "ChangeSearch.fit has checked it"
-    found = find_similar(search.distance, classifier.background, x)
+    found = find_similar(search.values.distance, classifier.background, x)
     texts = value_texts(found.X, classifier.encoder)
     lines = zip(found.y.tolist(), found.distance.tolist(), texts[:, columns].tolist(), strict=True)
     return [Similar(classifier.classes[code], distance, values) for code, distance, values in lines]
