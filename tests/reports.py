@@ -28,7 +28,15 @@ def explanation_facts(classes: list[str], columns: list[str]) -> dict[str, Any]:
         "deletion": {"difference": 0.9, "low": 0.7, "high": 1.1},
         "gap": 1e-12,
         "shared": [columns[:2]] if len(columns) > 1 else [],
-        "worst": {"row": 17, "actual": classes[0], "class": classes[-1], "probability": 0.93, "base": -0.5, "output": 2.5},
+        "worst": {
+            "row": 17,
+            "actual": classes[0],
+            "class": classes[-1],
+            "probability": 0.93,
+            "base": -0.5,
+            "output": 2.5,
+            "change": {"predicted": classes[0], "columns": [{"column": columns[0], "before": "3", "after": classes[-1]}]},
+        },
         "errors": {"mean": 0.031, "worst_row": 0.049, "background": 0.042},
     }
 

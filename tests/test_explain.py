@@ -16,6 +16,7 @@ FRAMES = {"points", "effects", "interactions", "deletion", "waterfall", "importa
 
 
 @cache
+@cache
 def explained(classes: int = 2, **changes: object) -> Explained:
     background = with_background(classes).background
     assert background is not None
@@ -61,6 +62,16 @@ def test_worst_row() -> None:
     own = done.values[done.values["row"] == worst["row"]].set_index("column")
     np.testing.assert_array_equal(own.loc[values["column"], "value"], values["value"])
     assert values["value"].abs().is_monotonic_decreasing
+
+
+def test_nearest_change() -> None:
+    """The nearest change of the worst row turns its decision, and leaves fixed columns as they are."""
+    worst = explained().facts["worst"]
+    changed = {each["column"] for each in worst["change"]["columns"]}
+    assert changed
+    assert all(each["before"] != each["after"] for each in worst["change"]["columns"])
+    fixed = explained.__wrapped__(fixed=sorted(changed)).facts["worst"]["change"]
+    assert fixed is None or changed.isdisjoint(each["column"] for each in fixed["columns"])
 
 
 def test_facts() -> None:

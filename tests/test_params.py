@@ -260,7 +260,7 @@ def test_invalid_nested_section(value: Any) -> None:
 
 def test_unknown_key() -> None:
     """An unknown key that is similar to no known key is rejected with all known keys."""
-    assert "params.yaml has no key 'explain.zzz'. The keys are: rows, output, error, groups, seed." == refusal(
+    assert "params.yaml has no key 'explain.zzz'. The keys are: rows, output, error, fixed, groups, seed." == refusal(
         "explain", section("explain", zzz=1)
     )
 

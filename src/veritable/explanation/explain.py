@@ -1,12 +1,13 @@
 """Explain test rows, and check and sum up the values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from veritable.explanation.counterfactual import nearest_change
 from veritable.explanation.effects import compute_importance, deletion_curve, partial_dependence, permutation_importance
 from veritable.explanation.explainer import Estimate, Explainer
 from veritable.explanation.library import shap
@@ -50,7 +51,7 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
     Raises
     ------
     UserError
-        See `Explainer.fit`.
+        See `Explainer.fit` and `nearest_change`.
     """
     explainer = Explainer.fit(classifier, background, output=params.output, groups=params.groups, seed=params.seed)
     part = test.take(np.random.default_rng(params.seed).permutation(len(test))[: params.rows])
@@ -64,6 +65,8 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
     deletion, difference = deletion_curve(explainer, part.X, estimate, params.seed)
     pairs = interactions(explainer, part.X[:_INTERACTION_ROWS], ranked[:_INTERACTING], explained, params.seed)
     worst, waterfall = _explain_worst(explainer, estimate, part)
+    at = int(np.flatnonzero(part.row == worst["row"])[0])
+    worst["change"] = _change(replace(classifier, background=background), part.X[at], params.fixed)
     return Explained(
         values=_to_long_frame(explainer, estimate, part.row),
         importance=importance.merge(renamed, on="column", how="left"),
@@ -185,6 +188,16 @@ def _explain_worst(explainer: Explainer, estimate: Estimate, part: Part) -> tupl
         "output": float(estimate.outputs[worst, output]),
     }
     return facts, frame.iloc[order].reset_index(drop=True)
+
+
+def _change(classifier: Classifier, row: np.ndarray, fixed: list[str]) -> dict[str, Any] | None:
+    """Return the nearest change that turns the decision: the class then predicted, and the columns with their values."""
+    found = nearest_change(classifier, row, fixed)
+    if found is None:
+        return None
+    texts, _ = Explainer.fit(classifier).show(np.stack([row, found.x]))
+    columns = [{"column": name, "before": texts[name][0], "after": texts[name][1]} for name in found.columns]
+    return {"predicted": classifier.classes[found.decision], "columns": columns}
 
 
 def _summarize_errors(estimate: Estimate) -> dict[str, float]:

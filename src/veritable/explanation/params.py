@@ -16,5 +16,6 @@ class ExplainParams(Section):
     rows: Annotated[int, Field(ge=1, le=1_000_000)]
     output: Literal["log_odds", "probability"]
     error: Annotated[float, Field(gt=0, le=1)]
+    fixed: list[Name]
     groups: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     seed: Seed

@@ -32,6 +32,7 @@ def write_sentences(summary: Mapping[str, Any], emphasize: Callable[[str], str])
         "groups": _groups,
         "curves": _curves,
         "explanation": _explanation,
+        "change": _change,
         "parts": _parts,
         "classes": _classes,
         "classifier": _classifier,
@@ -151,6 +152,17 @@ def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
             f"Much of the same information is in {listed}: they share the credit; explain.groups explains them as one."
         )
     return [sentence.replace("%", " %").replace("  %", " %") for sentence in sentences]
+
+
+def _change(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
+    change = summary["explanation"]["worst"]["change"]
+    if change is None:
+        return ["No change of at most three columns was found that turns its decision."]
+    changed = [
+        f"{emphasize(each['column'])} were {emphasize(each['after'])} instead of {emphasize(each['before'])}"
+        for each in change["columns"]
+    ]
+    return [f"{emphasize(change['predicted'])} would be predicted if {' and '.join(changed)}."]
 
 
 def _parts(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
