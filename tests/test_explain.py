@@ -70,7 +70,11 @@ def test_nearest_change() -> None:
     changed = {each["column"] for each in worst["change"]["columns"]}
     assert changed
     assert all(each["before"] != each["after"] for each in worst["change"]["columns"])
-    fixed = explained.__wrapped__(fixed=sorted(changed)).facts["worst"]["change"]
+    done = prepared(300, 2)
+    background = with_background().background
+    assert background is not None
+    knobs = params(ExplainParams, "explain", rows=12).model_copy(update={"fixed": sorted(changed)})
+    fixed = explain_test(classifier(kind="blend"), background, done.parts["test"], knobs).facts["worst"]["change"]
     assert fixed is None or changed.isdisjoint(each["column"] for each in fixed["columns"])
 
 
