@@ -72,3 +72,14 @@ def test_any_number_of_epochs(epochs: int) -> None:
 def test_same_bytes() -> None:
     """The same summary gives the same charts."""
     assert draw(summary()) == draw(summary())
+
+
+def test_every_point_is_drawn() -> None:
+    """Each row has a dot per column in the beeswarm, also of a category, and one in each dependence chart."""
+    facts = summary(["no", "yes"], columns=["a", "b", "c"])
+    drawn = draw(facts)
+    dots = {
+        name: len([each for each in ElementTree.fromstring(drawn[name]).iter() if each.get("aria-roledescription") == "circle"])
+        for name in ("beeswarm", "dependence")
+    }
+    assert {"beeswarm": 3 * 30, "dependence": 3 * 30} == dots

@@ -85,7 +85,7 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
             "train_rows": explainer.n_train,
             "class": classifier.classes[explained],
             "each_row_its_class": len(classifier.classes) > estimate.classes.shape[1] > 0 and len(classifier.classes) > 2,
-            "dependences": _partners(explainer, estimate, part.X, top, shown),
+            "dependences": _partners(explainer, estimate, part.X, top, ranked[:_SHOWN_COLUMNS], shown),
             "deletion": difference,
             "gap": estimate.gap,
             "shared": shared_information(explainer, ranked),
@@ -152,14 +152,20 @@ def _points(
     return pd.concat(frames, ignore_index=True)
 
 
-def _partners(explainer: Explainer, estimate: Estimate, X: np.ndarray, players: list[str], shown: int) -> list[dict[str, str]]:
+def _partners(
+    explainer: Explainer, estimate: Estimate, X: np.ndarray, players: list[str], partners: list[str], shown: int
+) -> list[dict[str, str]]:
     """Return each player as `column`, and as `partner` the one whose values change its effect most, by shap's approximation."""
     if len(explainer.players) < 2 or len(X) < 4:
         return [{"column": player, "partner": player} for player in players]
     first = np.array([np.flatnonzero(explainer.owner == player)[0] for player in range(len(explainer.players))])
     places = [explainer.players.index(player) for player in players]
-    partners = [shap.utils.approximate_interactions(i, estimate.values[:, :, shown], X[:, first])[0] for i in places]
-    return [{"column": player, "partner": explainer.players[i]} for player, i in zip(players, partners, strict=True)]
+    found = []
+    for player, place in zip(players, places, strict=True):
+        order = shap.utils.approximate_interactions(place, estimate.values[:, :, shown], X[:, first])
+        others = [explainer.players[i] for i in order if i != place]
+        found.append({"column": player, "partner": next(each for each in others if each in partners)})
+    return found
 
 
 def _explain_worst(explainer: Explainer, estimate: Estimate, part: Part) -> tuple[dict[str, Any], pd.DataFrame]:

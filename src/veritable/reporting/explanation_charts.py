@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from veritable.reporting.style import ACCENT, FAINT, INK, SECOND, SIZE
+from veritable.reporting.style import ACCENT, FAINT, INK, PALETTE, SECOND, SIZE
 
 _COLUMNS = 15
 _POINT_ROWS = 200
@@ -51,28 +51,30 @@ def _permutation(importance: pd.DataFrame) -> Any:
     return _bars(known.head(_COLUMNS), "loss_increase", "column", "increase of the log loss without the column", **names)
 
 
-def _rank_color(title: str | None = None) -> Any:
+def _dots(points: pd.DataFrame, title: str, **encodings: Any) -> Any:
+    """Draw a dot per point, colored by its rank, or gray where it has none."""
     scale = alt.Scale(domain=[0, 1], range=[ACCENT, SECOND], interpolate="rgb")
-    legend = alt.Legend(title=title or "rank of the value", orient="bottom", format=".0%", gradientLength=160, titleLimit=300)
-    return alt.condition("isValid(datum.rank)", alt.Color("rank:Q", scale=scale, legend=legend), alt.value(FAINT))
+    legend = alt.Legend(title=title, orient="bottom", format=".0%", gradientLength=160, titleLimit=300)
+    has_rank = points["rank"].notna()
+    colored = alt.Chart(points[has_rank]).mark_circle(size=17, opacity=0.75)
+    gray = alt.Chart(points[~has_rank].drop(columns="rank")).mark_circle(size=17, opacity=0.75, color=FAINT)
+    layers = [gray.encode(**encodings)] if not has_rank.all() else []
+    layers += [colored.encode(**encodings, color=alt.Color("rank:Q", scale=scale, legend=legend))] if has_rank.any() else []
+    return alt.layer(*layers)
 
 
 def _beeswarm(points: pd.DataFrame, unit: str) -> Any:
     shown = points[points["row"].isin(points["row"].drop_duplicates().head(_POINT_ROWS))]
-    shown = shown.assign(offset=_spread(shown), rank=shown["rank"].astype(object).where(shown["rank"].notna(), None))
     columns = points["column"].drop_duplicates().tolist()
-    chart = (
-        alt.Chart(shown[["column", "value", "offset", "rank"]])
-        .mark_circle(size=16, opacity=0.75)
-        .encode(
-            alt.X("value:Q", title=f"change of the {unit}"),
-            alt.Y("column:N", sort=columns, title=None, axis=_LABEL),
-            alt.YOffset("offset:Q", scale=alt.Scale(domain=[-1, 1])),
-            color=_rank_color(),
-        )
+    dots = _dots(
+        shown.assign(offset=_spread(shown))[["column", "value", "offset", "rank"]],
+        "rank of the value",
+        x=alt.X("value:Q", title=f"change of the {unit}"),
+        y=alt.Y("column:N", sort=columns, title=None, axis=_LABEL),
+        yOffset=alt.YOffset("offset:Q", scale=alt.Scale(domain=[-1, 1])),
     )
     zero = alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=FAINT).encode(alt.X("value:Q"))
-    return alt.layer(zero, chart).properties(width=SIZE["width"], height=max(80, 26 * len(columns)))
+    return alt.layer(zero, dots).properties(width=SIZE["width"], height=max(80, 26 * len(columns)))
 
 
 def _spread(points: pd.DataFrame) -> np.ndarray:
@@ -88,14 +90,26 @@ def _dependence(points: pd.DataFrame, pairs: Sequence[Mapping[str, str]], unit: 
 
 def _depend(points: pd.DataFrame, name: str, partner: str, unit: str) -> Any:
     """Draw the values of a column against the column itself, colored by the column whose value changes its effect most."""
-    own = points[points["column"] == name]
-    rank = points[points["column"] == partner].set_index("row")["rank"]
-    own = own.assign(rank=own["row"].map(rank).astype(object).where(lambda each: each.notna(), None))
-    is_number = own["number"].notna().any()
+    own, other = (points[points["column"] == each].set_index("row") for each in (name, partner))
+    is_number, by_rank = own["number"].notna().any(), other["rank"].notna().any()
+    own = own.assign(rank=other["rank"], partner=other["text"])
     x = alt.X("number:Q", title=name, scale=alt.Scale(zero=False)) if is_number else alt.X("text:N", title=name, axis=_LABEL)
-    chart = alt.Chart(own[["number" if is_number else "text", "value", "rank"]]).mark_circle(size=18, opacity=0.75)
     y = alt.Y("value:Q", title=f"change of the {unit}")
-    return chart.encode(x, y, color=_rank_color(f"rank of {partner}")).properties(width=SIZE["width"], height=180)
+    own = own.dropna(subset="number") if is_number else own  # a missing value has no place on the axis
+    shown = own[["number" if is_number else "text", "value", "rank" if by_rank else "partner"]]
+    if by_rank:
+        chart = _dots(shown, f"rank of {partner}", x=x, y=y)
+    else:
+        chart = alt.Chart(shown).mark_circle(size=17, opacity=0.75).encode(x, y, color=_level_color(other["text"], partner))
+    return chart.properties(width=SIZE["width"], height=180)
+
+
+def _level_color(levels: pd.Series, title: str) -> Any:
+    """Return the colors of the most frequent levels of a category."""
+    names = levels.value_counts().index[: len(PALETTE)].tolist()
+    legend = alt.Legend(title=title, orient="bottom", titleLimit=300, columns=3, labelLimit=110)
+    color = alt.Color("partner:N", scale=alt.Scale(domain=names, range=PALETTE[: len(names)]), legend=legend)
+    return alt.condition(alt.FieldOneOfPredicate("partner", names), color, alt.value(FAINT))
 
 
 def _effects(effects: pd.DataFrame, unit: str) -> Any:
