@@ -34,8 +34,8 @@ CONTESTANTS: dict[str, tuple[str, list[str], int | None]] = {  # function, model
     "shapiq permutation": ("peer_shapiq:permutation", MODELS, None),
 }
 QUICK = {
-    "columns": [10], "models": ["mlp", "trees_numbers"], "contestants": ["veritable", "shap permutation", "shap tree"], "rows": 20,
-    "seconds": 0.5, "background": 100, "small_background": 20, "truth_rows": 3, "calibration_rows": 20,
+    "columns": [10], "models": ["mlp", "trees_numbers"], "contestants": ["veritable", "shap permutation", "shap tree"],
+    "rows": 20, "seconds": 0.5, "background": 100, "small_background": 20, "truth_rows": 3, "calibration_rows": 20,
 }  # fmt: skip
 
 

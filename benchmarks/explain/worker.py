@@ -1,9 +1,9 @@
 """Run one contestant on one case. Run by run.py in a process of its own; prints a line of JSON, and writes the values.
 
 The first row is explained alone and counts as set-up, because explainers prepare and compile things on their first call.
-Then follow up to 4 rows, as many as fit into a quarter of the time, and as many as fit into the rest. The largest call gives the
-rows per second, because several rows at once can be cheaper. If the process is stopped after the first row, that row is the
-measurement.
+Then follow up to 4 rows, as many as fit into a quarter of the time, and as many as fit into the rest. The largest call gives
+the rows per second, because several rows at once can be cheaper. If the process is stopped after the first row, that row is
+the measurement.
 """
 
 import argparse
