@@ -32,6 +32,12 @@ def load(folder: Path, columns: int, model: str, contestant: str, background: in
     return result
 
 
+def load_reference(folder: Path, columns: int, model: str, background: int) -> dict[str, np.ndarray] | None:
+    """Return the reference values and their errors, of the most rows if there are several; None if there are none."""
+    found = [load_file(path) for path in sorted((folder / "truths").glob(f"{columns}-{model}-{background}-*.safetensors"))]
+    return max(found, key=lambda each: len(each["values"])) if found else None
+
+
 def error_of(values: np.ndarray, truth: np.ndarray) -> float:
     """Return the mean absolute difference of the rows that both have, relative to the mean absolute value."""
     n = min(len(values), len(truth))
@@ -43,10 +49,9 @@ def compare(folder: Path, knobs: dict[str, Any], background: int) -> Rows:
     rows = []
     for columns in knobs["columns"]:
         for model in knobs["models"]:
-            path = folder / "truths" / f"{columns}-{model}-{knobs['background']}-{knobs['truth_rows']}.safetensors"
-            if not path.is_file():
+            if (reference := load_reference(folder, columns, model, knobs["background"])) is None:
                 continue
-            truth = load_file(path)["values"]
+            truth = reference["values"]
             base = load(folder, columns, model, REFERENCE, background)
             for contestant in knobs["contestants"]:
                 result = load(folder, columns, model, contestant, background)
@@ -76,9 +81,7 @@ def references(folder: Path, knobs: dict[str, Any]) -> Rows:
     rows = []
     for columns in knobs["columns"]:
         for model in knobs["models"]:
-            path = folder / "truths" / f"{columns}-{model}-{knobs['background']}-{knobs['truth_rows']}.safetensors"
-            if path.is_file():
-                truth = load_file(path)
+            if (truth := load_reference(folder, columns, model, knobs["background"])) is not None:
                 error = np.abs(truth["errors"]).mean() / np.abs(truth["values"]).mean() * np.sqrt(2 / np.pi)
                 how = f"{error:.3f}" if error else "0 (enumerated)"
                 rows.append([str(columns), model, str(len(truth["values"])), how])

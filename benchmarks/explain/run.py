@@ -194,6 +194,15 @@ def compute_truth(bench: Bench, columns: int, model: str, background: int, rows:
     return truth
 
 
+def is_enough(measured: dict[str, Any] | None, wanted: dict[str, Any]) -> bool:
+    """Return whether a result was measured with the same code and rows, in at least as much time."""
+    return (
+        measured is not None
+        and measured | {"seconds": 0} == wanted | {"seconds": 0}
+        and measured["seconds"] >= wanted["seconds"]
+    )
+
+
 def compare(bench: Bench) -> None:
     """Run the measurements that have no result. A contestant that fails is not tried with more columns."""
     failed: dict[tuple[str, str, int], str] = {}
@@ -201,7 +210,7 @@ def compare(bench: Bench) -> None:
         path, settings = bench.result(each), bench.settings(each)
         key = each.model, each.contestant, each.background
         result = json.loads(path.read_text()) if path.is_file() else {"settings": None}
-        if result["settings"] != settings:
+        if not is_enough(result["settings"], settings):
             say(f"{each.name}")
             result = {"failed": failed[key]} if key in failed else bench.measure(each)
             path.write_text(json.dumps(result | {"settings": settings}, indent=1) + "\n")
@@ -216,11 +225,9 @@ def calibrate(bench: Bench) -> None:
         columns, background, rows = min(arguments.columns), arguments.small_background, arguments.calibration_rows
         if not rows or columns > MAX_ENUMERATED:
             continue
-        path, settings = (
-            bench.folder / "calibrations" / f"{columns}-{model}.json",
-            bench.settings(Measurement(columns, model, "veritable", 0)),
-        )
-        settings |= {"rows": rows, "background": background}
+        path = bench.folder / "calibrations" / f"{columns}-{model}.json"
+        code = bench.settings(Measurement(columns, model, "veritable", background))["code"]
+        settings = {"code": code, "rows": rows, "background": background}
         if not path.is_file() or json.loads(path.read_text())["settings"] != settings:
             truth = compute_truth(bench, columns, model, background, rows, float("inf"))
             say(f"{columns} columns, {model}: calibration")
