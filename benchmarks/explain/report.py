@@ -26,7 +26,7 @@ def load(folder: Path, columns: int, model: str, contestant: str, background: in
         return None
     result: dict[str, Any] = json.loads(path.read_text())
     if "failed" not in result:
-        result["values"] = load_file(folder / "values" / f"{name}.safetensors")["values"]
+        result |= load_file(folder / "values" / f"{name}.safetensors")
         result["rate"] = result["timed_rows"] / result["seconds"]
         result["counted"] = COUNTED_ROWS / (result["setup_seconds"] + COUNTED_ROWS / result["rate"])
     return result
@@ -59,7 +59,7 @@ def compare(folder: Path, knobs: dict[str, Any], background: int) -> Rows:
                     continue
                 first = [str(columns), model, contestant]
                 if "failed" in result:
-                    rows.append([*first, result["failed"].replace("|", "/"), *[""] * 7])
+                    rows.append([*first, result["failed"].replace("|", "/"), *[""] * 8])
                     continue
                 ratios = ["", ""]
                 if base and "failed" not in base:
@@ -70,9 +70,9 @@ def compare(folder: Path, knobs: dict[str, Any], background: int) -> Rows:
                 ]
                 speed = [f"{result['setup_seconds']:.2f}", f"{result['rate']:,.3g}", f"{result['counted']:,.3g}"]
                 error = error_of(result["values"], truth)
-                rows.append(
-                    [*first, f"{result['rows']:,}", *speed, *ratios, f"{error:.1e}" if error < 1e-3 else f"{error:.3f}", *mib]
-                )
+                stated = f"{result['errors'].mean() / np.abs(result['values']).mean():.3f}" if "errors" in result else ""
+                shown = f"{error:.1e}" if error < 1e-3 else f"{error:.3f}"
+                rows.append([*first, f"{result['rows']:,}", *speed, *ratios, shown, stated, *mib])
     return rows
 
 
@@ -120,7 +120,7 @@ def print_report(folder: Path, knobs: dict[str, Any]) -> None:
     print(f"{today}, {os.cpu_count()} cores, one thread, Python {platform.python_version()}, {versions}.")
     print(f"Up to {knobs['rows']:,} rows in {knobs['seconds']:g} CPU seconds.")
     head = ["columns", "model", "contestant", "rows", "set-up, CPU s", "rows/CPU s", "with set-up, 1,000 rows"]
-    head += ["/ permutation's", "with set-up", "error", "peak MiB", "of it explaining"]
+    head += ["/ permutation's", "with set-up", "error", "stated standard error", "peak MiB", "of it explaining"]
     for background, who in ((knobs["background"], "all"), (knobs["small_background"], "peers")):
         title = f"Background of {background:,} rows ({who}); error against the values with {knobs['background']:,} rows"
         table(title, head, compare(folder, knobs, background))
