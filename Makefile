@@ -1,12 +1,12 @@
 # make repro   set up .venv and run the pipeline       make test    run every test (about 10 minutes)
 # make report  open the report, or print its path      make quick   run the tests that take less than a minute
 # make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
-# make bench-quality | bench-speed BENCH=...           compare with other libraries (benchmarks/README.md)
+# make bench-quality | bench-speed | bench-explain BENCH=...   compare with other libraries (benchmarks/README.md)
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
-.PHONY: setup repro test quick check report clean bench-quality bench-speed
+.PHONY: setup repro test quick check report clean bench-quality bench-speed bench-explain
 
 # Byte code is kept, so that tests need not be compiled again by each process of each run.
 test quick: export PYTHONDONTWRITEBYTECODE :=
@@ -52,3 +52,6 @@ bench-quality: setup
 bench-speed: setup
 	$(PYTHON) benchmarks/training/run.py $(BENCH)
 	$(PYTHON) benchmarks/training/stream.py
+
+bench-explain: setup
+	$(PYTHON) benchmarks/explain/run.py $(BENCH)
