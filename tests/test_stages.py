@@ -42,7 +42,7 @@ OTHER = {
     "threshold": {"metric": "accuracy"},
     "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
     "explain": {
-        "rows": "10", "output": "probability", "error": "0.02", "fixed": "[feature_6]",
+        "rows": "10", "output": "probability", "error": "0.02", "fixed": f"[{', '.join(f'feature_{i}' for i in range(10))}]",
         "groups": "{some: [feature_0, feature_1]}", "seed": "1",
     },
 }  # fmt: skip
