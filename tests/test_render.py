@@ -287,3 +287,15 @@ def test_many_classes_and_columns_stay_small() -> None:
     for each in (words, text):
         assert "Gradient boosting is omitted: it grows one tree per class and round, and there are too many classes." in each
         assert "(970 others)" in each.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("low", "columns", "expected"),
+    [(0.2, 2, "Check: replacing"), (-0.1, 2, "Check not passed: replacing"), (0.0, 1, None)],
+)
+def test_check_by_deletion(low: float, columns: int, expected: str | None) -> None:
+    """The check of the Shapley values says whether it passed; one column has no order to check."""
+    shown = summary(columns=[f"c{i}" for i in range(columns)])
+    shown["explanation"] = shown["explanation"] | {"deletion": {"difference": low + 0.1, "low": low, "high": low + 0.2}}
+    texts = (render_html(shown, TEMPLATES), render_markdown(shown, TEMPLATES))
+    assert [expected is not None] * 2 == [(expected or "Check") in text for text in texts]

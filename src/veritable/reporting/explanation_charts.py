@@ -145,17 +145,17 @@ def _interactions(pairs: pd.DataFrame, unit: str) -> Any:
 
 
 def _deletion(deletion: pd.DataFrame, unit: str) -> Any:
-    long = deletion.rename(columns={"ordered": "most important first", "random": "random order"}).melt(
+    long = deletion.rename(columns={"ordered": "by importance", "random": "random order"}).melt(
         "removed", var_name="order", value_name="change"
     )
-    names = ["most important first", "random order"]
+    names = ["by importance", "random order"]
     return (
         alt.Chart(long)
         .mark_line(strokeWidth=2, point=True)
         .encode(
             alt.X("removed:Q", title="columns replaced by background values"),
             alt.Y("change:Q", title=f"mean absolute change of the {unit}"),
-            alt.Color("order:N", scale=alt.Scale(domain=names, range=[ACCENT, FAINT]), legend=alt.Legend(labelLimit=160)),
+            alt.Color("order:N", scale=alt.Scale(domain=names, range=[ACCENT, FAINT])),
         )
         .properties(**SIZE)
     )

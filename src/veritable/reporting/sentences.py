@@ -135,21 +135,21 @@ def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
             else ""
         ),
     ]
+    interval = f"mean difference {deletion['difference']:.2f}, from {deletion['low']:.2f} to {deletion['high']:.2f}"
     if deletion["low"] > 0:
         sentences.append(
             "Check: replacing the most important columns of a row first changes its prediction sooner than a random order does "
-            f"(mean difference {deletion['difference']:.2f}, from {deletion['low']:.2f} to {deletion['high']:.2f})."
+            f"({interval})."
         )
-    else:
+    elif len(summary["importance"]) > 1:  # one column has no order
         sentences.append(
-            "Check failed: replacing the most important columns of a row first does not change its prediction sooner than a "
-            f"random order does (mean difference {deletion['difference']:.2f}, from {deletion['low']:.2f} to "
-            f"{deletion['high']:.2f}). Do not rely on these values."
+            "Check not passed: replacing the most important columns of a row first was not shown to change its prediction "
+            f"sooner than a random order does ({interval}). Do not rely on the order of the columns."
         )
     for names in facts["shared"]:
         listed = ", ".join(map(emphasize, names[:6])) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "")
         sentences.append(
-            f"Much of the same information is in {listed}: they share the credit; explain.groups explains them as one."
+            f"Much of the same information is in {listed}: they share the credit. explain.groups explains them as one."
         )
     return [sentence.replace("%", " %").replace("  %", " %") for sentence in sentences]
 
