@@ -12,6 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from tests.rooms import numbers_part, prepared
 from tests.training import SMALL, train_plan
+from veritable.errors import UserError
 from veritable.models.forest import Forest
 from veritable.tables.encoding.parts import Part
 from veritable.training import forest as room
@@ -100,6 +101,31 @@ class TestMember:
         for cells in (1, 100):
             monkeypatch.setattr("veritable.models.forest._BATCH_CELLS", cells)
             np.testing.assert_array_equal(expected, one.scores(X))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"left": lambda a: np.where(a == a.max(), 10**6, a)},
+            {"right": lambda a: a * 0},  # a cycle
+            {"column": lambda a: np.where(a < 0, 0, a)},  # leaves that become inner nodes
+            {"root": lambda a: a[::-1].copy()},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_damaged(self, tmp_path: Path, change: dict[str, Any]) -> None:
+        """A file whose nodes refer to nodes that do not exist, or to themselves, is refused."""
+        forest = fitted(parts(2)[0])
+        damaged = replace(forest, **{name: by(getattr(forest, name)).astype(np.int32) for name, by in change.items()})
+        damaged.save(tmp_path / "forest-1")
+        with pytest.raises(
+            UserError, match=r"must have nodes that refer to later nodes of their tree, but is damaged\. Restore it\.$"
+        ):
+            Forest.load(tmp_path / "forest-1")
+
+    def test_too_few_columns(self) -> None:
+        """Rows that lack a column that the forest splits are refused."""
+        with pytest.raises(UserError, match=r"^the forest splits column \d+, but rows have 1 columns\."):
+            fitted(parts(2)[0]).scores(parts(2)[1].X[:, :1])
 
     @pytest.mark.parametrize("classes", CLASSES)
     def test_no_rows(self, classes: int) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
+from veritable.errors import UserError
+
 _SCALE = 4.0  # makes scores about as large as log-probabilities; the weight in the blend corrects it
 _BATCH_CELLS = 2**20  # rows times trees that are walked at once
 
@@ -64,8 +66,31 @@ class Forest:
 
     @classmethod
     def load(cls, stem: Path) -> Self:
-        """Read what `save` wrote."""
-        return cls(**load_file(stem.with_suffix(".safetensors")))
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        UserError
+            A node refers to one that does not exist: compiled code would read beyond the arrays.
+        """
+        path = stem.with_suffix(".safetensors")
+        forest = cls(**load_file(path))
+        if not forest._is_sound():
+            raise UserError(
+                f"the forest '{path}' must have nodes that refer to later nodes of their tree, but is damaged. Restore it."
+            )
+        return forest
+
+    def _is_sound(self) -> bool:
+        n = len(self.column)
+        node, inner = np.arange(n), self.column >= 0
+        if not (
+            self.root[0] == 0 and (np.diff(self.root) > 0).all() and self.root[-1] < n == len(self.left) == len(self.right)
+        ):
+            return False
+        end = np.repeat([*self.root[1:], n], np.diff([*self.root, n]))
+        later = [((side > node) & (side < end))[inner].all() for side in (self.left, self.right)]
+        return all(later) and bool(((self.left >= 0) & (self.left < len(self.value)))[~inner].all())
 
     def save(self, stem: Path) -> None:
         """Write the arrays to `stem`.safetensors."""
@@ -73,6 +98,10 @@ class Forest:
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the scaled shares; a row does not depend on other rows. Shape: (n, width) -> (n, classes), float64"""
+        if len(X) and self.column.max() >= X.shape[1]:
+            raise UserError(
+                f"the forest splits column {self.column.max()}, but rows have {X.shape[1]} columns. Train it again."
+            )
         found = np.empty((len(X), self.value.shape[1]))
         step = max(1, _BATCH_CELLS // len(self.root))
         for start in range(0, len(X), step):
