@@ -214,12 +214,14 @@ class Explainer:
         shape = len(X), len(self.players), classes.shape[1]
         values, errors, background_errors = np.zeros((3, *shape))
         base, outputs = np.zeros((2, *classes.shape))
-        for explained in np.unique(classes, axis=0):
-            of_class = np.flatnonzero((classes == explained).all(axis=1))
-            step = max(1, _BATCH_VALUES // (shape[1] * max(shape[2], self._n_scores)))
-            for start in range(0, len(of_class), step):
-                rows = of_class[start : start + step]
-                found = self._estimate(X[rows], numbers[rows], tuple(explained.tolist()), error)
+        step = max(1, _BATCH_VALUES // (shape[1] * max(shape[2], self._n_scores)))
+        for start in range(0, len(X), step):
+            batch = np.arange(start, min(start + step, len(X)))
+            scores = tree_values(self.trees, X[batch], self._halves, self.owner, self._n_scores)
+            for explained in np.unique(classes[batch], axis=0):
+                own = np.flatnonzero((classes[batch] == explained).all(axis=1))
+                rows = batch[own]
+                found = self._estimate(X[rows], numbers[rows], scores[:, own], tuple(explained.tolist()), error)
                 values[rows], errors[rows], background_errors[rows], base[rows], outputs[rows] = found
         estimate = Estimate(classes, values, errors, background_errors, base, outputs)
         assert estimate.gap < MAX_GAP, f"values must sum to the outputs within {MAX_GAP}, but the gap is {estimate.gap}"
@@ -232,10 +234,13 @@ class Explainer:
         return 1 if n_classes == 2 else n_classes
 
     def _estimate(
-        self, X: np.ndarray, numbers: np.ndarray, classes: tuple[int, ...], error: float
+        self, X: np.ndarray, numbers: np.ndarray, scores: np.ndarray, classes: tuple[int, ...], error: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return values, errors, background errors, base and outputs of rows for which the same classes are explained."""
-        halves = self._exact(X, classes)
+        """Return values, errors, background errors, base and outputs of rows for which the same classes are explained.
+
+        `scores` are the values of the trees for all classes against either half of the background.
+        """
+        halves = self._exact(X, scores, classes)
         errors = np.zeros(halves.shape[1:])
         share = len(self._halves[0]) / len(self.X)
         walked: np.ndarray | float = 0.0
@@ -261,9 +266,8 @@ class Explainer:
         half = len(self.X) // 2
         return self.X[:half], self.X[half:]
 
-    def _exact(self, X: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+    def _exact(self, X: np.ndarray, scores: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
         """Return the values of trees and linear models against either half. Shape: (2, n, columns, outputs)"""
-        scores = tree_values(self.trees, X, self._halves, self.owner, self._n_scores)
         total = scores if self._n_scores == 1 else contrast(scores, classes)
         for model, weight in self.linear:
             rows, *halves = (self._linear_parts(model, weight, each, classes) for each in (X, *self._halves))
