@@ -188,7 +188,7 @@ def test_without_background() -> None:
         UserError, match=r"^a classifier must have at least 2 train rows with it to be explained, but has fewer\."
     ):
         Explainer.fit(classifier())
-    given = Explainer.fit(classifier(), with_background().background)
+    given = Explainer.fit(replace(classifier(), background=with_background().background))
     assert 40 == len(given.X)
 
 
@@ -197,11 +197,11 @@ def test_background_error() -> None:
     train = prepared(300, 2).parts["train"]
     X, numbers = rows(20)
     one = only(with_background(), "trees")
-    truth = Explainer.fit(one, Background.draw(train, 1000, 0)).estimate(X, numbers)
+    truth = Explainer.fit(replace(one, background=Background.draw(train, 1000, 0))).estimate(X, numbers)
     np.testing.assert_array_equal(0, truth.background_errors)
     squares = []
     for seed in range(30):
-        found = Explainer.fit(one, Background.draw(train, 60, seed)).estimate(X, numbers)
+        found = Explainer.fit(replace(one, background=Background.draw(train, 60, seed))).estimate(X, numbers)
         squares.append([np.square(found.background_errors).mean(), np.square(found.values - truth.values).mean()])
     stated, actual = np.mean(squares, axis=0)
     assert 1 == pytest.approx(stated / actual, abs=0.35)

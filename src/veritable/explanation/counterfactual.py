@@ -176,10 +176,7 @@ class ChangeSearch:
                 continue
             changes = sorted(self.values.changes(x, column), key=lambda change: change.distance)
             low = 0.0
-            for size in (
-                _GRID,
-                4 * _GRID,
-            ):  # among all nearer values, then among those beyond the last that fails
+            for size in (_GRID, 4 * _GRID):  # all nearer values, then those beyond the last that fails
                 nearer = [change for change in changes if low < change.distance < best[i].distance]
                 tried = [(*best[:i], nearer[k], *best[i + 1 :]) for k in spread(len(nearer), size)]
                 turned, _ = self._try(x, tried, decision)

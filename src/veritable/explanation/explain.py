@@ -9,7 +9,7 @@ import pandas as pd
 
 from veritable.explanation.counterfactual import nearest_change
 from veritable.explanation.effects import compute_importance, deletion_curve, partial_dependence, permutation_importance
-from veritable.explanation.explainer import Estimate, Explainer
+from veritable.explanation.explainer import MAX_CLASSES, Estimate, Explainer, show_columns
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
 from veritable.explanation.relations import interactions, shared_information
@@ -53,7 +53,8 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
     UserError
         See `Explainer.fit` and `nearest_change`.
     """
-    explainer = Explainer.fit(classifier, background, output=params.output, groups=params.groups, seed=params.seed)
+    classifier = replace(classifier, background=background)
+    explainer = Explainer.fit(classifier, output=params.output, groups=params.groups, seed=params.seed)
     part = test.take(np.random.default_rng(params.seed).permutation(len(test))[: params.rows])
     estimate = explainer.estimate(part.X, part.row, error=params.error)
     importance = compute_importance(explainer, estimate)
@@ -64,9 +65,7 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
     renamed = permuted.rename(columns={"low": "loss_increase_low", "high": "loss_increase_high"})
     deletion, difference = deletion_curve(explainer, part.X, estimate, params.seed)
     pairs = interactions(explainer, part.X[:_INTERACTION_ROWS], ranked[:_INTERACTING], explained, params.seed)
-    worst, waterfall = _explain_worst(explainer, estimate, part)
-    at = int(np.flatnonzero(part.row == worst["row"])[0])
-    worst["change"] = _change(replace(classifier, background=background), part.X[at], params.fixed)
+    worst, waterfall = _explain_worst(explainer, estimate, part, params.fixed)
     return Explained(
         values=_to_long_frame(explainer, estimate, part.row),
         importance=importance.merge(renamed, on="column", how="left"),
@@ -84,7 +83,7 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
             "background_rows": len(explainer.X),
             "train_rows": explainer.n_train,
             "class": classifier.classes[explained],
-            "each_row_its_class": len(classifier.classes) > estimate.classes.shape[1] > 0 and len(classifier.classes) > 2,
+            "each_row_its_class": len(classifier.classes) > MAX_CLASSES,
             "dependences": _partners(explainer, estimate, part.X, top, ranked[:_SHOWN_COLUMNS], shown),
             "deletion": difference,
             "gap": estimate.gap,
@@ -168,7 +167,9 @@ def _partners(
     return found
 
 
-def _explain_worst(explainer: Explainer, estimate: Estimate, part: Part) -> tuple[dict[str, Any], pd.DataFrame]:
+def _explain_worst(
+    explainer: Explainer, estimate: Estimate, part: Part, fixed: list[str]
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return facts of the row whose actual class has the lowest probability, and its values with their errors."""
     classes = explainer.classifier.classes
     y_prob = explainer.classifier.predict_proba(part.X)
@@ -192,6 +193,7 @@ def _explain_worst(explainer: Explainer, estimate: Estimate, part: Part) -> tupl
         "probability": float(y_prob[worst, code]),
         "base": float(estimate.base[worst, output]),
         "output": float(estimate.outputs[worst, output]),
+        "change": _change(explainer.classifier, part.X[worst], fixed),
     }
     return facts, frame.iloc[order].reset_index(drop=True)
 
@@ -201,7 +203,7 @@ def _change(classifier: Classifier, row: np.ndarray, fixed: list[str]) -> dict[s
     found = nearest_change(classifier, row, fixed)
     if found is None:
         return None
-    texts, _ = Explainer.fit(classifier).show(np.stack([row, found.x]))
+    texts = show_columns(classifier.encoder, np.stack([row, found.x]))
     columns = [{"column": name, "before": texts[name][0], "after": texts[name][1]} for name in found.columns]
     return {"predicted": classifier.classes[found.decision], "columns": columns}
 

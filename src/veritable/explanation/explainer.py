@@ -14,17 +14,15 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-import torch
 
 from veritable.errors import UserError
 from veritable.explanation.leaves import Tree, read_trees, tree_values
 from veritable.explanation.library import shap
+from veritable.explanation.network_walks import NetworkTerm, contrast
 from veritable.explanation.proxy import fit_proxy, mix
 from veritable.explanation.walks import Game, RowTerm, Term, walk_values
-from veritable.models.background import Background
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Member
-from veritable.models.first_layer import ROWS
 from veritable.models.linear import Linear
 from veritable.models.network import Network
 from veritable.models.trees import Trees
@@ -111,7 +109,6 @@ class Explainer:
     def fit(
         cls,
         classifier: Classifier,
-        background: Background | None = None,
         *,
         output: Output = "log_odds",
         groups: Mapping[str, Sequence[str]] | None = None,
@@ -121,8 +118,6 @@ class Explainer:
 
         Parameters
         ----------
-        background
-            Train rows to compare with; by default those that the classifier was saved with.
         groups
             Columns that get one value together, by the name of the group.
 
@@ -132,7 +127,7 @@ class Explainer:
             The classifier was saved without train rows, or a group has a column that the classifier does not use or another
             group has.
         """
-        background = background or classifier.background
+        background = classifier.background
         if background is None or len(background.X) < 2:
             raise UserError(
                 "a classifier must have at least 2 train rows with it to be explained, but has fewer. "
@@ -180,17 +175,16 @@ class Explainer:
 
         Shape: (n, width) -> (n, players) each
         """
-        decoded = self.classifier.encoder.decode(X)
         texts, numbers = {}, {}
-        columns = self.classifier.encoder.columns
+        columns, rounded = self.classifier.encoder.columns, _decode(self.classifier.encoder, X)
         starts = [block.start for block in self.classifier.encoder.blocks.values()]
         for player, name in enumerate(self.players):
             own = [column for column, start in zip(columns, starts, strict=True) if self.owner[start] == player]
-            shown = [_round(decoded[column.name], column) for column in own]
+            shown = [rounded[column.name] for column in own]
             texts[name] = [", ".join(map(_format, values)) for values in zip(*shown, strict=True)]
             is_number = len(own) == 1 and own[0].kind == "number"
             numbers[name] = shown[0].to_numpy(float) if is_number else np.full(len(X), np.nan)
-        return pd.DataFrame(texts, index=decoded.index), pd.DataFrame(numbers, index=decoded.index)
+        return pd.DataFrame(texts, index=rounded.index), pd.DataFrame(numbers, index=rounded.index)
 
     def explain(self, X: np.ndarray, numbers: np.ndarray, *, error: float = 0.05) -> shap.Explanation:
         """Explain rows: see `estimate`. Returns values and error_std (n, players, outputs), and base_values (n, outputs)."""
@@ -258,7 +252,7 @@ class Explainer:
         if len(classes) > 1:  # what one class gains, the others lose
             values = values - values.mean(axis=2, keepdims=True)
         unseen = np.sqrt(max(0.0, 1 - len(self.X) / self.n_train))
-        base = np.repeat(self.outputs(self.X, classes).mean(axis=0)[None], len(X), axis=0)
+        base = np.repeat(self._select(self._background_sums, classes).mean(axis=0)[None], len(X), axis=0)
         return values, errors, unseen * np.abs(halves[0] - halves[1]) / 2, base, self.outputs(X, classes)
 
     @cached_property
@@ -283,22 +277,38 @@ class Explainer:
 
     def outputs(self, X: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
         """Return what is explained. Shape: (n, width) -> (n, outputs)"""
-        if self.output == "probability":
-            return np.asarray(self.classifier.predict_proba(X)[:, classes])
         ensemble = self.classifier.ensemble
-        return self._scores(X, list(zip(ensemble.members, ensemble.weights, strict=True)), classes)
+        return self._select(self._sum(X, list(zip(ensemble.members, ensemble.weights, strict=True))), classes)
 
-    def _scores(self, X: np.ndarray, members: Sequence[tuple[Member, float]], classes: tuple[int, ...]) -> np.ndarray:
+    def _sum(self, X: np.ndarray, members: Sequence[tuple[Member, float]]) -> np.ndarray:
+        """Return the weighted sum of scores, or the probabilities, for all classes. Shape: (n, width) -> (n, n_classes)"""
+        if self.output == "probability":
+            return self.classifier.predict_proba(X)
         total = np.zeros((len(X), len(self.classifier.classes)))
         for member, weight in members:
             total += weight * member.scores(X)
-        return contrast(total, classes)
+        return total
+
+    def _select(self, sums: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+        """Return the outputs of some classes. Shape: (n, n_classes) -> (n, outputs)"""
+        return np.asarray(sums[:, classes]) if self.output == "probability" else contrast(sums, classes)
+
+    @cached_property
+    def _background_sums(self) -> np.ndarray:
+        ensemble = self.classifier.ensemble
+        return self._sum(self.X, list(zip(ensemble.members, ensemble.weights, strict=True)))
+
+    @cached_property
+    def _mixtures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that the proxies are fitted on, and the sums of the sampled members for them."""
+        mixtures = mix(self.X, self.owner, self.seed)
+        return mixtures, self._sum(mixtures, self.sampled)
 
     def _residual(self, classes: tuple[int, ...]) -> tuple[Game, list[Tree]]:
         """Return the game of what the proxies leave of the sampled members, and the trees of the proxies."""
         if classes not in self._residuals:
-            mixtures = mix(self.X, self.owner, self.seed)
-            outputs = self._sampled_outputs(mixtures, classes).T
+            mixtures, sums = self._mixtures
+            outputs = self._select(sums, classes).T
             proxies = [fit_proxy(mixtures, each, self.classifier.encoder.cardinalities) for each in outputs]
             whole: list[tuple[Member, float]] = []
             terms: list[Term] = []
@@ -310,69 +320,22 @@ class Explainer:
 
             def residual(X: np.ndarray) -> np.ndarray:
                 imitated = np.stack([np.asarray(proxy.booster.predict(X, num_threads=1)) for proxy in proxies], axis=1)
-                return np.asarray(self._sampled_outputs(X, classes, whole) - imitated)
+                return np.asarray(self._select(self._sum(X, whole), classes) - imitated)
 
             terms.append(RowTerm(residual, self.owner))
             trees = [replace(tree, output=i) for i, proxy in enumerate(proxies) for tree in read_trees(proxy, 1.0)]
             self._residuals[classes] = Game.of(terms, self.X, self.owner), trees
         return self._residuals[classes]
 
-    def _sampled_outputs(
-        self, X: np.ndarray, classes: tuple[int, ...], members: Sequence[tuple[Member, float]] | None = None
-    ) -> np.ndarray:
-        """Return the sum of the outputs of some sampled members, by default all. Shape: (n, width) -> (n, outputs)"""
-        if self.output == "probability":
-            return self.outputs(X, classes)
-        return self._scores(X, self.sampled if members is None else members, classes)
+
+def show_columns(encoder: Encoder, X: np.ndarray) -> pd.DataFrame:
+    """Return the raw values of encoded rows as texts, by column of the table. Shape: (n, width) -> (n, columns)"""
+    return _decode(encoder, X).map(_format)
 
 
-class NetworkTerm:
-    """A network as a term of a game, walked in the space of its first layer.
-
-    Parameters
-    ----------
-    weight
-        Weight of the network in the blend.
-    classes
-        Codes of the explained classes.
-    owner
-        Player that each encoded column belongs to. Shape: (width,)
-    """
-
-    def __init__(self, network: Network, weight: float, classes: Sequence[int], owner: np.ndarray):
-        self.network, self.weight, self.classes, self.owner = network, weight, classes, owner
-        self.cells = len(network.parts.bias) * (int(owner.max()) + 2)
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        return contrast(self.weight * self.network.scores(X), self.classes)
-
-    def follow(self, start: np.ndarray, target: np.ndarray) -> "NetworkPath":
-        return NetworkPath(self, start, target)
-
-
-class NetworkPath:
-    """Walks of a network: see `walks.Path`."""
-
-    def __init__(self, term: NetworkTerm, start: np.ndarray, target: np.ndarray):
-        self.term, parts = term, term.network.parts
-        with torch.inference_mode():
-            batches = [slice(first, first + ROWS) for first in range(0, len(start), ROWS)]
-            self.hidden = torch.cat([parts.start(start[each]) for each in batches])
-            self.steps = torch.cat([parts.differences(start[each], target[each], term.owner) for each in batches])
-        self.walks = torch.arange(len(start))
-
-    def switch(self, players: np.ndarray) -> None:
-        with torch.inference_mode():
-            self.hidden += self.steps[self.walks, torch.from_numpy(players)]
-
-    def turn(self) -> None:
-        with torch.inference_mode():
-            self.steps = -self.steps
-
-    def outputs(self, walks: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            scores = self.term.network.scores_of_hidden(self.hidden[torch.from_numpy(walks)])
-        return contrast(self.term.weight * scores, self.term.classes)
+def _decode(encoder: Encoder, X: np.ndarray) -> pd.DataFrame:
+    decoded = encoder.decode(X)
+    return pd.DataFrame({column.name: _round(decoded[column.name], column) for column in encoder.columns})
 
 
 def _round(values: pd.Series, column: EncodedColumn) -> pd.Series:
@@ -406,13 +369,3 @@ def _assign_players(encoder: Encoder, groups: Mapping[str, Sequence[str]]) -> tu
     players = tuple(dict.fromkeys(group_of.get(name, name) for name in encoder.blocks))
     owner = [players.index(group_of.get(c.name, c.name)) for c in encoder.columns for _ in c.names]
     return players, np.array(owner)
-
-
-def contrast(scores: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """Return the log-odds of the second of two classes, or the scores of some classes minus the mean of all.
-
-    Shape: (..., n_classes) -> (..., outputs)
-    """
-    if scores.shape[-1] == 2:
-        return np.asarray(scores[..., 1:] - scores[..., :1])
-    return np.asarray(scores[..., list(classes)] - scores.mean(axis=-1, keepdims=True))

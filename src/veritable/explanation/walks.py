@@ -276,9 +276,8 @@ class _Sums:
         together = self.product[active] - n[:, None] * mean * mean_total[:, None]
         around_total = together.sum(axis=1)
         varies = around_total > 1e-12 * np.maximum(self.total_squared[active], 1e-300)
-        size = np.abs(mean).sum(
-            axis=1, keepdims=True
-        )  # if all pairs have the same total, what is missing is shared by the values
+        # If all pairs have the same total, what is missing is shared in proportion to the values.
+        size = np.abs(mean).sum(axis=1, keepdims=True)
         shares = np.divide(np.abs(mean), size, out=np.full(mean.shape, 1 / mean.shape[1]), where=size > 0)
         slope = np.divide(together, around_total[:, None], out=shares, where=varies[:, None])
         missing = known - mean_total
