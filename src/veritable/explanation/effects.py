@@ -118,11 +118,9 @@ def partial_dependence(explainer: Explainer, players: list[str], explained: int)
     for player in players:
         columns = np.flatnonzero(explainer.owner == explainer.players.index(player))
         grid, share = _grid(explainer, columns)
-        outputs = []
-        for each in grid:
-            X = rows.copy()
-            X[:, columns] = each[columns]
-            outputs.append(explainer.outputs(X, classes).mean() - base)
+        X = np.tile(rows, (len(grid), 1))
+        X[:, columns] = np.repeat(grid[:, columns], len(rows), axis=0)
+        outputs = explainer.outputs(X, classes).reshape(len(grid), len(rows)).mean(axis=1) - base
         text, number = explainer.show(grid)
         frames.append(
             pd.DataFrame({"column": player, "text": text[player], "number": number[player], "output": outputs, "share": share})

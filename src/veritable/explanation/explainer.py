@@ -20,6 +20,7 @@ from veritable.explanation.leaves import Tree, read_trees, tree_values
 from veritable.explanation.library import shap
 from veritable.explanation.network_walks import NetworkTerm, contrast
 from veritable.explanation.proxy import fit_proxy, mix
+from veritable.explanation.tree_walks import TreesTerm
 from veritable.explanation.walks import Game, RowTerm, Term, walk_values
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Member
@@ -299,17 +300,20 @@ class Explainer:
         return self._sum(self.X, list(zip(ensemble.members, ensemble.weights, strict=True)))
 
     @cached_property
-    def _mixtures(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that the proxies are fitted on, and the sums of the sampled members for them."""
-        mixtures = mix(self.X, self.owner, self.seed)
-        return mixtures, self._sum(mixtures, self.sampled)
+    def mixtures(self) -> np.ndarray:
+        """Mixtures of background rows, which proxies are fitted on. Shape: (mixtures, width)"""
+        return mix(self.X, self.owner, self.seed)
+
+    @cached_property
+    def _mixture_sums(self) -> np.ndarray:
+        return self._sum(self.mixtures, self.sampled)
 
     def _residual(self, classes: tuple[int, ...]) -> tuple[Game, list[Tree]]:
         """Return the game of what the proxies leave of the sampled members, and the trees of the proxies."""
         if classes not in self._residuals:
-            mixtures, sums = self._mixtures
-            outputs = self._select(sums, classes).T
-            proxies = [fit_proxy(mixtures, each, self.classifier.encoder.cardinalities) for each in outputs]
+            cardinalities = self.classifier.encoder.cardinalities
+            outputs = self._select(self._mixture_sums, classes).T
+            proxies = [fit_proxy(self.mixtures, each, cardinalities) for each in outputs]
             whole: list[tuple[Member, float]] = []
             terms: list[Term] = []
             for member, weight in self.sampled:
@@ -318,12 +322,10 @@ class Explainer:
                 else:
                     whole.append((member, weight))
 
-            def residual(X: np.ndarray) -> np.ndarray:
-                imitated = np.stack([np.asarray(proxy.booster.predict(X, num_threads=1)) for proxy in proxies], axis=1)
-                return np.asarray(self._select(self._sum(X, whole), classes) - imitated)
-
-            terms.append(RowTerm(residual, self.owner))
+            if whole:
+                terms.append(RowTerm(lambda X: self._select(self._sum(X, whole), classes), self.owner))
             trees = [replace(tree, output=i) for i, proxy in enumerate(proxies) for tree in read_trees(proxy, 1.0)]
+            terms.append(TreesTerm([replace(tree, value=-tree.value) for tree in trees], cardinalities, self.owner))
             self._residuals[classes] = Game.of(terms, self.X, self.owner), trees
         return self._residuals[classes]
 

@@ -39,7 +39,7 @@ class NetworkTerm:
     def __call__(self, X: np.ndarray) -> np.ndarray:
         return contrast(self.weight * self.network.scores(X), self.classes)
 
-    def follow(self, start: np.ndarray, target: np.ndarray) -> "NetworkPath":
+    def follow(self, start: np.ndarray, target: np.ndarray, orders: np.ndarray) -> "NetworkPath":
         return NetworkPath(self, start, target)
 
 
@@ -48,11 +48,13 @@ class NetworkPath:
 
     def __init__(self, term: NetworkTerm, start: np.ndarray, target: np.ndarray):
         self.term, parts = term, term.network.parts
+        n, padding = len(start), ((0, -len(start) % ROWS), (0, 0))
+        start, target = np.pad(start, padding), np.pad(target, padding)
         with torch.inference_mode():
             batches = [slice(first, first + ROWS) for first in range(0, len(start), ROWS)]
-            self.hidden = torch.cat([parts.start(start[each]) for each in batches])
-            self.steps = torch.cat([parts.differences(start[each], target[each], term.owner) for each in batches])
-        self.walks = torch.arange(len(start))
+            self.hidden = torch.cat([parts.start(start[each]) for each in batches])[:n]
+            self.steps = torch.cat([parts.differences(start[each], target[each], term.owner) for each in batches])[:n]
+        self.walks = torch.arange(n)
 
     def switch(self, players: np.ndarray) -> None:
         with torch.inference_mode():

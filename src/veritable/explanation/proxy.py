@@ -8,13 +8,14 @@ values".)
 import lightgbm as lgb
 import numpy as np
 
+from veritable.explanation.tree_walks import MAX_LEAVES
 from veritable.models.trees import Trees
 
-_MIXTURES = 5_000
-_ROUNDS = 100
+_MIXTURES = 10_000
+_ROUNDS = 300
 _SETTINGS = {
     "objective": "l2",
-    "num_leaves": 15,
+    "num_leaves": MAX_LEAVES,
     "learning_rate": 0.15,
     "min_data_in_leaf": 10,
     "cat_smooth": 1.0,

@@ -1,6 +1,6 @@
 """How columns act together: pairs whose effects depend on each other, and columns that carry the same information."""
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,14 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import normalized_mutual_info_score
 
 from veritable.explanation.explainer import Explainer
-from veritable.explanation.proxy import fit_proxy, mix
+from veritable.explanation.leaves import read_trees
+from veritable.explanation.proxy import fit_proxy
+from veritable.explanation.tree_walks import TreesTerm
 
 _Z = 1.96
-_DRAWS = 32  # coalitions per row and pair
+_DRAWS = 8  # coalitions per row and pair for the output
+_IMITATED_DRAWS = 64  # and for the trees that imitate it
+_SIGNS = np.array([1.0, -1.0, -1.0, 1.0])  # of the outputs with both players, one, the other and neither
 _BINS = 8
 SHARED = 0.5  # normalized mutual information from which columns share credit
 _CLUSTERED = 30
@@ -37,18 +41,16 @@ def interactions(explainer: Explainer, X: np.ndarray, players: list[str], explai
     (95 %), in descending order.
     """
     classes, generator = (explained,), np.random.default_rng(seed)
-    mixtures = mix(explainer.X, explainer.owner, seed)
-    proxy = fit_proxy(mixtures, explainer.outputs(mixtures, classes)[:, 0], explainer.classifier.encoder.cardinalities)
+    cardinalities = explainer.classifier.encoder.cardinalities
+    proxy = fit_proxy(explainer.mixtures, explainer.outputs(explainer.mixtures, classes)[:, 0], cardinalities)
+    trees = TreesTerm(read_trees(proxy, 1.0), cardinalities, explainer.owner)
     lines = []
     for one, other in combinations(players, 2):
         pair = [explainer.players.index(each) for each in (one, other)]
-        few = _differences(explainer, X, pair, _DRAWS // 8, generator)
-        many = _differences(explainer, X, pair, _DRAWS * 4, generator)
-        residual = sum(
-            sign * (explainer.outputs(rows, classes)[:, 0] - proxy.booster.predict(rows, num_threads=1)) for sign, rows in few
-        )
-        imitated = sum(sign * np.asarray(proxy.booster.predict(rows, num_threads=1)) for sign, rows in many)
-        parts = [np.asarray(each).reshape(len(X), -1) for each in (residual, imitated)]
+        few = _mix_pair(explainer, X, pair, _DRAWS, generator)
+        many = _mix_pair(explainer, X, pair, _IMITATED_DRAWS, generator)
+        outputs = explainer.outputs(few, classes)[:, 0] - trees(few)[:, 0], trees(many)[:, 0]
+        parts = [(_SIGNS @ each.reshape(len(_SIGNS), -1)).reshape(len(X), -1) for each in outputs]
         index = sum(part.mean(axis=1) for part in parts)
         squared_error = sum(part.var(axis=1, ddof=1) / part.shape[1] for part in parts)
         squared = index**2 - squared_error
@@ -60,10 +62,11 @@ def interactions(explainer: Explainer, X: np.ndarray, players: list[str], explai
     return frame.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
 
 
-def _differences(
-    explainer: Explainer, X: np.ndarray, pair: list[int], draws: int, generator: np.random.Generator
-) -> list[tuple[float, np.ndarray]]:
-    """Return the rows whose outputs, with these signs, make up the interaction in random coalitions: (n * draws, width)."""
+def _mix_pair(explainer: Explainer, X: np.ndarray, pair: list[int], draws: int, generator: np.random.Generator) -> np.ndarray:
+    """Mix rows with background rows in random coalitions of the other players: with both of the pair, one, the other, neither.
+
+    Shape: (n, width) -> (4 * n * draws, width)
+    """
     n = len(X) * draws
     rows = np.repeat(X, draws, axis=0)
     background = explainer.X[generator.integers(0, len(explainer.X), n)]
@@ -72,10 +75,10 @@ def _differences(
     keys[:, pair] = 2.0  # the pair comes last
     inside = np.argsort(np.argsort(keys, axis=1), axis=1) < size[:, None]
     found = []
-    for one, other in ((True, True), (True, False), (False, True), (False, False)):
-        inside[:, pair] = one, other
-        found.append((1.0 if one == other else -1.0, np.where(inside[:, explainer.owner], rows, background)))
-    return found
+    for both in product((True, False), repeat=2):
+        inside[:, pair] = both
+        found.append(np.where(inside[:, explainer.owner], rows, background))
+    return np.concatenate(found)
 
 
 def shared_information(explainer: Explainer, players: list[str]) -> list[list[str]]:

@@ -51,8 +51,10 @@ class Term(Protocol):
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs, the same bits whatever the other rows. Shape: (n, width) -> (n, outputs)"""
 
-    def follow(self, start: np.ndarray, target: np.ndarray) -> Path:
-        """Begin walks, a multiple of 16. Shape: (walks, width) each"""
+    def follow(self, start: np.ndarray, target: np.ndarray, orders: np.ndarray) -> Path:
+        """Begin walks, a multiple of 16, that switch the players in these orders.
+
+        Shape: (walks, width), (walks, width), (walks, players)"""
 
 
 class RowPath:
@@ -87,7 +89,7 @@ class RowTerm:
     def __call__(self, X: np.ndarray) -> np.ndarray:
         return self.function(X)
 
-    def follow(self, start: np.ndarray, target: np.ndarray) -> RowPath:
+    def follow(self, start: np.ndarray, target: np.ndarray, orders: np.ndarray) -> RowPath:
         return RowPath(self.function, start, target, self.owner)
 
 
@@ -190,7 +192,7 @@ def _pairs(
         step = MIN_PAIRS * max(1, _BATCH_CELLS // (MIN_PAIRS * term.cells))
         for first in range(0, len(start), step):
             some = slice(first, first + step)
-            path, ends = term.follow(start[some], target[some]), (before[some], after[some])
+            path, ends = term.follow(start[some], target[some], orders[some]), (before[some], after[some])
             total[some] += _walk(path, differs[some], ends, orders[some])
             path.turn()  # on the way back in the same order, the players that are still switched are those of the reverse order
             total[some] -= _walk(path, differs[some], ends[::-1], orders[some])

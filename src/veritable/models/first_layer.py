@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ROWS = 16  # rows that are computed together; always as many, because matrix products of another size may add in another order
+ROWS = 64  # rows that are computed together; always as many, because matrix products of another size may add in another order
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class FirstLayer:
     rest: Callable[[Tensor], Tensor]
 
     def start(self, X: np.ndarray) -> Tensor:
-        """Return the output of the first layer. Shape: (16, width) -> (16, units)"""
+        """Return the output of the first layer. Shape: (64, width) -> (64, units)"""
         return self.features(torch.from_numpy(X)) @ self.weight + self.bias
 
     def differences(self, start: np.ndarray, end: np.ndarray, owner: np.ndarray) -> Tensor:
         """Return how the output of the first layer changes when each player is switched from the start to the end.
 
-        Shape: start and end (16, width), owner (width,) -> (16, players, units)
+        Shape: start and end (64, width), owner (width,) -> (64, players, units)
         """
         change = self.features(torch.from_numpy(end)) - self.features(torch.from_numpy(start))
         player = np.where(self.column < 0, -1, owner[self.column])
