@@ -16,7 +16,7 @@ from scipy.stats import t
 
 from veritable.explanation.explainer import Explainer
 
-SETTINGS = {"16 pairs": (1e9, 14), "256 pairs": (1e-9, 254), "error 0.05": (0.05, 14)}
+SETTINGS = {"16 pairs": (1e9, 14), "512 pairs": (1e-9, 510), "error 0.05": (0.05, 14)}
 
 
 def main(folder: Path, truth: Path, background: int) -> None:

@@ -18,8 +18,8 @@ from typing import Protocol, Self
 import numpy as np
 
 MIN_PAIRS = 16
-MAX_PAIRS = 256
-_MAX_STEPS = 2**13  # pairs times players of a row, unless the first 16 pairs have more
+MAX_PAIRS = 512
+_MAX_STEPS = 2**14  # pairs times players of a row, unless the first 16 pairs have more
 _BATCH_CELLS = 2**23  # numbers that are held at once for the walks, and again for a term
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -135,7 +135,7 @@ def walk_values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Estimate Shapley values. Those of a row have the same bits whatever the other rows.
 
-    The number of pairs of walks starts at 16 and is doubled until the errors of a row are small enough, up to 256 pairs, or
+    The number of pairs of walks starts at 16 and is doubled until the errors of a row are small enough, up to 512 pairs, or
     fewer if there are more than 32 players: the time for a row is bounded.
 
     Parameters
