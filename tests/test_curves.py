@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from sklearn import metrics as sk
 
 from veritable.metrics.curves import (
     calibration_frame,
     confusion_frame,
+    gain_frame,
     pr_curve_frame,
     roc_curve_frame,
+    score_histogram_frame,
     threshold_frame,
-    wilson_interval,
 )
 
-CURVES = {"roc": roc_curve_frame, "pr": pr_curve_frame, "calibration": calibration_frame}
+CURVES = {"roc": roc_curve_frame, "pr": pr_curve_frame, "calibration": calibration_frame, "gain": gain_frame}
 
 
 def drawn(n, n_classes, *, seed=0, decimals=15):
@@ -91,7 +91,7 @@ def test_more_classes_have_a_curve_each_against_the_rest():
         assert sk.roc_auc_score(y_true == code, y_prob[:, code]) == pytest.approx(sk.auc(one["fpr"], one["tpr"]), abs=0.005)
 
 
-@pytest.mark.parametrize("curve", ["roc", "pr"])
+@pytest.mark.parametrize("curve", ["roc", "pr", "gain"])
 def test_a_class_without_rows_has_no_curve(curve):
     """A class without a row is excluded from the ROC and PR curves; the others have curves."""
     y_true, y_prob = drawn(60, 3)
@@ -99,7 +99,7 @@ def test_a_class_without_rows_has_no_curve(curve):
     assert {"class 0", "class 2"} == set(CURVES[curve](y_true, y_prob, names(3))["class"])
 
 
-@pytest.mark.parametrize("curve", ["roc", "pr"])
+@pytest.mark.parametrize("curve", ["roc", "pr", "gain"])
 def test_without_a_positive_row_a_frame_is_empty_with_its_columns(curve):
     """With negative rows only, the frames are empty and have their columns."""
     y_true, y_prob = drawn(20, 2)
@@ -132,12 +132,24 @@ def test_rows_of_equal_probability_share_a_calibration_bin():
     assert [1 / 3, 1.0] == pytest.approx(frame["observed"].tolist())
 
 
-@pytest.mark.parametrize(("hits", "rows"), [(0, 5), (3, 10), (10, 10), (437, 1000)])
-def test_the_wilson_interval_is_scipys(hits, rows):
-    """The interval of a share is SciPy's Wilson interval."""
-    expected = stats.binomtest(hits, rows).proportion_ci(0.95, method="wilson")
-    low, high = wilson_interval(np.array([hits / rows]), np.array([rows]))
-    assert (expected.low, expected.high) == pytest.approx((low[0], high[0]))
+def test_gain_and_lift_are_those_of_the_rows_with_the_highest_scores():
+    """At every point, the flagged rows have at least the threshold, and lift is precision over the share of the class."""
+    y_true, y_prob = drawn(80, 2, decimals=2)
+    frame = gain_frame(y_true, y_prob, names(2))
+    for line in frame.itertuples():
+        flagged = y_prob[:, 1] >= line.threshold
+        assert (flagged.mean(), y_true[flagged].sum() / y_true.sum()) == pytest.approx((line.flagged, line.found))
+        assert sk.precision_score(y_true, flagged) / y_true.mean() == pytest.approx(line.lift)
+    assert (1, 1, 1) == tuple(frame.iloc[-1][["flagged", "found", "lift"]])
+
+
+def test_the_histogram_counts_every_row_once():
+    """Twenty bins of equal width count all rows and those of the class; a probability on an end is in the bin above it."""
+    score = np.array([0.0, 0.01, 0.05, 0.15, 0.3, 0.999, 1.0])
+    frame = score_histogram_frame(np.array([0, 1, 1, 0, 0, 1, 1]), np.column_stack([1 - score, score]), names(2))
+    assert {0: 2, 1: 1, 3: 1, 6: 1, 19: 2} == frame["rows"][frame["rows"] > 0].to_dict()
+    assert {0: 1, 1: 1, 19: 2} == frame["class_rows"][frame["class_rows"] > 0].to_dict()
+    assert (0.0, 0.05, 1.0) == (frame["low"][0], frame["high"][0], frame["high"].iloc[-1])
 
 
 def test_the_confusion_matrix_counts_every_pair_of_classes():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
@@ -72,15 +73,37 @@ def compare_models(
 
 
 def make_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
-    """Return the points of every curve by name: roc, pr, calibration, confusion and, for two classes, thresholds."""
+    """Return the points of every curve by name.
+
+    The names are roc, pr, gain, calibration, calibration_histogram, confusion and, for two classes, thresholds.
+    """
     y, p, weight = classifier.y_true, classifier.y_prob, classifier.weight
     frames = {
         "roc": curves.roc_curve_frame(y, p, classes, weight),
         "pr": curves.pr_curve_frame(y, p, classes, weight),
+        "gain": curves.gain_frame(y, p, classes, weight),
         "calibration": curves.calibration_frame(y, p, classes, weight),
+        "calibration_histogram": curves.score_histogram_frame(y, p, classes, weight),
         "confusion": curves.confusion_frame(y, classifier.y_pred, classes),
     }
     return frames | ({"thresholds": curves.threshold_frame(y, p, weight)} if len(classes) == 2 else {})
+
+
+def make_baseline_curves(
+    baselines: Iterable[tuple[str, PartPredictions]], classes: list[str], weight: NDArray[Any] | None
+) -> dict[str, pd.DataFrame]:
+    """Return the curves of the baselines for two classes: roc_baselines, pr_baselines and calibration_baselines.
+
+    The first column `model` is the name of the baseline; the others are those of the classifier's curve.
+    """
+    frames: dict[str, list[pd.DataFrame]] = {"roc_baselines": [], "pr_baselines": [], "calibration_baselines": []}
+    makers = (curves.roc_curve_frame, curves.pr_curve_frame, curves.calibration_frame)
+    for name, each in baselines:
+        for made, make in zip(frames.values(), makers, strict=True):
+            frame = make(each.y_true, each.y_prob, classes, weight)
+            frame.insert(0, "model", name)
+            made.append(frame)
+    return {name: pd.concat(made, ignore_index=True) for name, made in frames.items()}
 
 
 def _to_dicts(intervals: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from veritable.metrics.checks import check_codes, check_probabilities, check_weight
 from veritable.metrics.counts import COUNT_METRICS
 from veritable.metrics.intervals import FloatArray
+from veritable.metrics.shares import wilson_interval
 from veritable.metrics.thresholds import sweep
 
 MAX_CLASSES = 30  # with curves: more are unreadable, and their points and pairs would fill megabytes
 _MAX_POINTS = 200  # per curve: on a screen it looks like the full curve
-_Z = 1.959963984540054  # quantile of the normal distribution for a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,34 @@ def pr_curve_frame(
     return _concat(frames, ["class", "recall", "precision", "threshold"])
 
 
+def gain_frame(
+    y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str], weight: NDArray[Any] | None = None
+) -> pd.DataFrame:
+    """Compute gain and lift curves with the columns class, flagged, found, lift, threshold (descending).
+
+    `flagged` is the share of all rows that have at least the score `threshold`, `found` the share of the rows of the class that
+    are among them, and `lift` their ratio: how many times as frequent the class is among the flagged rows as among all rows.
+    The curve begins at the highest score, because there is no lift where no row is flagged. Classes without a row have no such
+    curve and are excluded. Shape: y_true (n,) codes, y_prob (n, K), weight (n,)
+
+    Raises
+    ------
+    ValueError
+        The shapes do not match, a code is out of range or a probability is invalid.
+    """
+    frames = []
+    for rows in _one_against_rest(y_true, y_prob, classes, weight):
+        swept = sweep(rows.positive, rows.score, rows.weight)
+        positives = swept.counts.actual[0, 1]
+        if positives == 0:
+            continue
+        flagged = swept.counts.predicted[:, 1] / swept.counts.actual[0].sum()
+        found = swept.counts.hits[:, 1] / positives
+        points = {"flagged": flagged, "found": found, "lift": found / flagged, "threshold": swept.thresholds}
+        frames.append(_thin(rows.name, points, along=["flagged", "found"]))
+    return _concat(frames, ["class", "flagged", "found", "lift", "threshold"])
+
+
 def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any], weight: NDArray[Any] | None = None) -> pd.DataFrame:
     """Compute metrics of the positive class by threshold, with the columns threshold (ascending), precision, recall, f1.
 
@@ -150,6 +178,33 @@ def calibration_frame(
     return pd.concat(frames, ignore_index=True)
 
 
+def score_histogram_frame(
+    y_true: NDArray[Any],
+    y_prob: NDArray[Any],
+    classes: Sequence[str],
+    weight: NDArray[Any] | None = None,
+    *,
+    n_bins: int = 20,
+) -> pd.DataFrame:
+    """Count the rows by predicted probability in bins of equal width, to be shown with the calibration.
+
+    Columns: class, low, high (ends of the bin; a probability on an end belongs to the bin above it), rows, class_rows (those of
+    the class). Both counts are unweighted. Empty bins are included. Shape: y_true (n,) codes, y_prob (n, K), weight (n,)
+
+    Raises
+    ------
+    ValueError
+        The shapes do not match, a code is out of range or a probability is invalid.
+    """
+    edges = np.arange(n_bins + 1) / n_bins
+    frames = []
+    for each in _one_against_rest(y_true, y_prob, classes, weight):
+        rows, class_rows = (np.histogram(scores, edges)[0] for scores in (each.score, each.score[each.positive]))
+        columns = {"class": each.name, "low": edges[:-1], "high": edges[1:], "rows": rows, "class_rows": class_rows}
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
 def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
     """Compute the confusion matrix in long form, with the columns actual, predicted (class names), rows (unweighted count).
 
@@ -174,14 +229,6 @@ def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequenc
     rows = np.bincount(place[y_true] * len(names) + place[y_pred], minlength=len(names) ** 2)
     texts = np.asarray(names, dtype=object)
     return pd.DataFrame({"actual": np.repeat(texts, len(names)), "predicted": np.tile(texts, len(names)), "rows": rows})
-
-
-def wilson_interval(share: FloatArray, rows: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
-    """Compute the 95 % score interval of a share, Wilson (1927). It lies within [0, 1] and is never empty. Any shape."""
-    spread = 1 + _Z**2 / rows
-    center = (share + _Z**2 / (2 * rows)) / spread
-    half = _Z * np.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / spread
-    return np.clip(center - half, 0, 1), np.clip(center + half, 0, 1)
 
 
 def most_frequent(y_true: NDArray[Any], n_classes: int) -> list[int]:
