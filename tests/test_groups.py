@@ -12,6 +12,7 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.metrics.metrics import METRICS, compute_metrics
 
+NAMES = ["no", "yes"]
 PARAMS = EvaluateParams(n_resamples=100, confidence_level=0.9, seed=3)
 
 
@@ -69,7 +70,7 @@ def test_each_group_is_measured_on_its_own_rows():
     """The metrics and shares of a group are computed from its rows alone, with the number of resamples of the params."""
     values = ["f", "m", "m"] * 40
     predictions = predicted(values)
-    measured = compute_group_metrics(predictions, PARAMS)["s"]
+    measured = compute_group_metrics(predictions, PARAMS, NAMES)["s"]
     assert [("m", 80), ("f", 40)] == [(each["group"], each["rows"]) for each in measured["groups"]]
     for each in measured["groups"]:
         rows = np.flatnonzero(predictions.sensitive["s"] == each["group"])
@@ -86,27 +87,30 @@ def test_groups_count_by_weight():
     values = ["f", "m", "none"] * 40
     weight = np.tile([1.0, 3.0, 0.0], 40) * np.random.default_rng(1).exponential(size=120)
     predictions = predicted(values, weight=weight)
-    by_name = {each["group"]: each for each in compute_group_metrics(predictions, PARAMS)["s"]["groups"]}
+    by_name = {each["group"]: each for each in compute_group_metrics(predictions, PARAMS, NAMES)["s"]["groups"]}
     rows = predictions.sensitive["s"] == "m"
     right = predictions.y_true[rows] == predictions.y_pred[rows]
     assert 40 == by_name["m"]["rows"]
     assert np.average(right, weights=weight[rows]) == pytest.approx(by_name["m"]["metrics"]["accuracy"]["value"])
     assert np.average(predictions.y_true[rows], weights=weight[rows]) == pytest.approx(by_name["m"]["positive"])
-    assert {"group": "none", "rows": 40, "metrics": None} == by_name["none"]
+    assert by_name["none"]["metrics"] is None
+    assert {None} == {rate["value"] for rate in by_name["none"]["rates"].values()}
 
 
 def test_small_groups_are_named_and_not_measured():
-    """A group of 29 rows has no metrics, one of 30 rows has; with more than two classes there are no positive shares."""
-    groups = compute_group_metrics(predicted(["many"] * 30 + ["few"] * 29, n_classes=3), PARAMS)["s"]["groups"]
-    assert {"group", "rows", "metrics"} == set(groups[0])
+    """A group of 29 rows is small and has rates only, one of 30 rows has metrics; only two classes have positive shares."""
+    groups = compute_group_metrics(predicted(["many"] * 30 + ["few"] * 29, n_classes=3), PARAMS, list("abc"))["s"]["groups"]
+    assert {"group", "rows", "small", "rates", "metrics"} == set(groups[0])
     assert groups[0]["metrics"] is not None
-    assert {"group": "few", "rows": 29, "metrics": None} == groups[1]
+    assert ("few", 29, None) == (groups[1]["group"], groups[1]["rows"], groups[1]["metrics"])
+    assert [False, True] == [each["small"] for each in groups]
+    assert groups[1]["rates"]["accuracy"]["value"] is not None
 
 
 def test_of_many_groups_the_commonest_are_measured():
     """Of 25 texts the twenty most frequent are listed; the others and their rows are counted."""
     values = [f"v{n}" for n in range(25) for _ in range(30 - n)]
-    measured = compute_group_metrics(predicted(values), PARAMS)["s"]
+    measured = compute_group_metrics(predicted(values), PARAMS, NAMES)["s"]
     assert [f"v{n}" for n in range(MAX_GROUPS)] == [each["group"] for each in measured["groups"]]
     assert (5, sum(30 - n for n in range(20, 25))) == (measured["further_groups"], measured["further_rows"])
 
@@ -115,13 +119,13 @@ def test_a_group_of_one_class_has_undefined_metrics():
     """If a group has only negative rows, metrics that need a positive one are None, not NaN."""
     predictions = predicted(["f", "m"] * 40)
     predictions.y_true[::2] = 0
-    group = next(each for each in compute_group_metrics(predictions, PARAMS)["s"]["groups"] if each["group"] == "f")
+    group = next(each for each in compute_group_metrics(predictions, PARAMS, NAMES)["s"]["groups"] if each["group"] == "f")
     assert group["metrics"]["roc_auc"]["value"] is None
     assert 0 == group["positive"]
 
 
 def test_the_same_predictions_give_the_same_groups():
     """The metrics are reproducible."""
-    assert compute_group_metrics(predicted(["f", "m"] * 40), PARAMS) == compute_group_metrics(
-        predicted(["f", "m"] * 40), PARAMS
+    assert compute_group_metrics(predicted(["f", "m"] * 40), PARAMS, NAMES) == compute_group_metrics(
+        predicted(["f", "m"] * 40), PARAMS, NAMES
     )

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.markup import escape
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.evaluation.rates import compare_groups
 from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import compute_metrics
 from veritable.progress import progress
@@ -19,27 +21,41 @@ MAX_GROUPS = 20  # per column; a numeric column with more values is split at its
 MIN_ROWS = 30  # per group: with fewer rows, metrics and especially their intervals are unreliable
 
 
-def compute_group_metrics(predictions: PartPredictions, params: EvaluateParams) -> dict[str, Any]:
-    """Compute metrics with intervals for each group of each sensitive column.
+def compute_group_metrics(predictions: PartPredictions, params: EvaluateParams, classes: Sequence[str]) -> dict[str, Any]:
+    """Compute metrics and rates with intervals for each group of each sensitive column, and compare the groups.
 
     Returns
     -------
     A dict for JSON that maps each column to `groups` (a list of dicts, the most frequent group first, ranges of numbers in
     order), and to `further_groups` and `further_rows`, the numbers of groups beyond the 20 shown and of their rows. A group has
-    `group` (its name, None where the value is missing), `rows`, `metrics` (None with fewer than 30 rows or without weight) and,
+    `group` (its name, None where the value is missing), `rows`, `small` (whether it has fewer than 30 rows), `rates` (see
+    `rates.py`; with few rows their intervals are wide, but hold), `metrics` (None for a small group or one without weight) and,
     for two classes, `positive` and `predicted_positive`: the weighted shares of rows that are positive and that are predicted
     to be.
+
+    Of the groups that are not small, `gaps` has the clearest difference of each rate, for more than two classes `recall_gaps`
+    that of the recall of each class, and `sentence` what is shown.
     """
     by_column = {}
     with progress() as bar:
         for column, values in predictions.sensitive.items():
             names, group = assign_groups(values)
             rows = np.bincount(group, minlength=len(names))
-            shown = list(enumerate(names[:MAX_GROUPS]))
-            by_column[column] = {
+            shown = names[:MAX_GROUPS]
+            compared = compare_groups(
+                predictions,
+                np.minimum(group, len(shown)),  # the further groups together have the last number
+                shown,
+                rows[: len(shown)] >= MIN_ROWS,
+                classes,
+                params.confidence_level,
+            )
+            rates = compared.pop("rates")
+            by_column[column] = compared | {
                 "groups": [
-                    {"group": name, "rows": int(rows[code])} | _compute(predictions, np.flatnonzero(group == code), params)
-                    for code, name in bar.track(shown, description=f"resampling groups of {escape(column)}")
+                    {"group": name, "rows": int(rows[code]), "small": bool(rows[code] < MIN_ROWS), "rates": rates[code]}
+                    | _compute(predictions, np.flatnonzero(group == code), params)
+                    for code, name in bar.track([*enumerate(shown)], description=f"resampling groups of {escape(column)}")
                 ],
                 "further_groups": len(names) - len(shown),
                 "further_rows": int(rows[len(shown) :].sum()),

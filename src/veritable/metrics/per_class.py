@@ -53,8 +53,8 @@ def compute_class_metrics(
     right = y_true == y_pred
     actual, predicted = (weigh_groups(codes, k, weight) for codes in (y_true, y_pred))
     both = weigh_groups(y_true[right], k, weight[right])
-    either = [a + p - hits for a, p, hits in zip(actual, predicted, both, strict=True)]
-    everything = [np.full(k, each) for each in (weight.sum(), np.square(weight).sum(), np.count_nonzero(weight))]
+    either = (actual[0] + predicted[0] - both[0], actual[1] + predicted[1] - both[1], actual[2] + predicted[2] - both[2])
+    everything = (np.full(k, weight.sum()), np.full(k, np.square(weight).sum()), np.full(k, np.count_nonzero(weight)))
     shares = {
         "actual": Shares.from_sums(actual[0], *everything),
         "predicted": Shares.from_sums(predicted[0], *everything),

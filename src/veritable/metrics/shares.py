@@ -35,7 +35,7 @@ class Shares:
     def of_groups(cls, marked: NDArray[np.bool_], group: NDArray[Any], n_groups: int, weight: FloatArray) -> Self:
         """Compute the share of marked rows in each group. Shape: (n,) each"""
         total, squares, rows = weigh_groups(group, n_groups, weight)
-        return cls.from_sums(np.bincount(group, weights=weight * marked, minlength=n_groups), total, squares, rows)
+        return cls.from_sums(sum_by_group(weight * marked, group, n_groups), total, squares, rows)
 
     @classmethod
     def from_sums(cls, marked: FloatArray, total: FloatArray, squares: FloatArray, rows: NDArray[np.int64]) -> Self:
@@ -48,17 +48,19 @@ class Shares:
 
     def intervals(self, confidence_level: float, transform: Callable[[Any], Any] = lambda share: share) -> list[Interval]:
         """Return the interval of each share, or of an increasing function of it."""
-        ends = (self.value, *self.limits(normal_quantile(confidence_level)))
-        return make_intervals(*(transform(end) for end in ends), self.rows)
+        low, high = self.limits(normal_quantile(confidence_level))
+        return make_intervals(transform(self.value), transform(low), transform(high), self.rows)
 
 
 def weigh_groups(group: NDArray[Any], n_groups: int, weight: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Sum the weights of each group, their squares, and count the rows with weight. Shape: (n,) -> (n_groups,) each"""
-    return (
-        np.bincount(group, weights=weight, minlength=n_groups),
-        np.bincount(group, weights=weight**2, minlength=n_groups),
-        np.bincount(group[weight > 0], minlength=n_groups),
-    )
+    total, squares = (sum_by_group(each, group, n_groups) for each in (weight, np.square(weight)))
+    return total, squares, np.bincount(group[weight > 0], minlength=n_groups)
+
+
+def sum_by_group(values: FloatArray, group: NDArray[Any], n_groups: int) -> FloatArray:
+    """Sum the values of each group. Shape: (n,), (n,) -> (n_groups,)"""
+    return np.bincount(group, weights=values, minlength=n_groups).astype(np.float64)
 
 
 def effective_rows(total: FloatArray, squares: FloatArray) -> FloatArray:
