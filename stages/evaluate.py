@@ -4,16 +4,25 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from veritable.evaluation.evaluate import compare_models, make_curves
+from veritable.evaluation.classes import describe_classes
+from veritable.evaluation.evaluate import compare_models, make_baseline_curves, make_curves
 from veritable.evaluation.folds import compute_fold_metrics
 from veritable.evaluation.groups import compute_group_metrics
+from veritable.evaluation.mistakes import list_mistakes
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.evaluation.slices import find_slices
 from veritable.files import read_json, write_json
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import read_part, read_sensitive
+
+
+def read_all(paths: list[Path], classes: list[str]) -> Iterator[tuple[str, PartPredictions]]:
+    return ((path.stem, PartPredictions.read(path, classes)) for path in paths)
 
 
 def evaluate(stage: Stage) -> None:
@@ -25,7 +34,7 @@ def evaluate(stage: Stage) -> None:
     predictions = replace(predictions, sensitive=read_sensitive(stage.inputs["sensitive.parquet"], test.row))
     folds = sorted(stage.inputs["classifier"].glob("fold-*.parquet"))  # written with cross-validation only
     paths = sorted(stage.inputs["baselines"].glob("*.parquet"))
-    results = compare_models(predictions, ((path.stem, PartPredictions.read(path, classes)) for path in paths), params)
+    results = compare_models(predictions, read_all(paths, classes), params)
     results |= {
         "classes": classes,
         "threshold": classifier.threshold,
@@ -38,8 +47,14 @@ def evaluate(stage: Stage) -> None:
     folder.mkdir()
     predictions.write(folder / "predictions.parquet", classes)
     write_json(folder / "metrics.json", results)
-    for name, frame in make_curves(predictions, classes).items():
+    write_json(folder / "classes.json", describe_classes(predictions, classes, params.confidence_level))
+    write_json(folder / "mistakes.json", list_mistakes(predictions, test.X, classifier))
+    write_json(folder / "slices.json", find_slices(predictions, test.X, test.unit, classifier.encoder, params))
+    curves = make_curves(predictions, classes)
+    if len(classes) == 2:  # more curves would be unreadable
+        curves |= make_baseline_curves(read_all(paths, classes), classes, predictions.weight)
+    for name, frame in curves.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
     if predictions.sensitive:
-        write_json(folder / "groups.json", compute_group_metrics(predictions, params))
+        write_json(folder / "groups.json", compute_group_metrics(predictions, params, classes))
     print(results["verdict"]["sentence"])

@@ -87,7 +87,7 @@ def assign_groups(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.in
     else:
         quartiles = np.quantile(numbers[code], [0.25, 0.5, 0.75], method="inverted_cdf")
         edges = np.unique(np.minimum(quartiles, np.unique(numbers)[-2]))  # the range above the last edge must not be empty
-        names, group[~missing] = _range_names(edges), np.searchsorted(edges, numbers[code], side="left")
+        names, group[~missing] = range_names(edges), np.searchsorted(edges, numbers[code], side="left")
     if missing.any():
         names, group[missing] = [*names, None], len(names)
     if numbers is None:
@@ -127,7 +127,7 @@ def _parse_numbers(levels: NDArray[Any]) -> NDArray[np.float64] | None:
     return numbers if np.isfinite(numbers).all() and len(np.unique(numbers)) > MAX_GROUPS else None
 
 
-def _range_names(edges: NDArray[np.float64]) -> list[str | None]:
+def range_names(edges: NDArray[np.float64]) -> list[str | None]:
     """Return the names of the ranges between the edges; an edge belongs to the range below it."""
     texts = [f"{edge:,.{_decimals(edges)}f}" for edge in edges]
     between = [f"above {low} to {high}" for low, high in itertools.pairwise(texts)]

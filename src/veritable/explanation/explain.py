@@ -9,13 +9,14 @@ import pandas as pd
 
 from veritable.explanation.counterfactual import nearest_change
 from veritable.explanation.effects import compute_importance, deletion_curve, partial_dependence, permutation_importance
-from veritable.explanation.explainer import MAX_CLASSES, Estimate, Explainer, show_columns
+from veritable.explanation.explainer import MAX_CLASSES, Estimate, Explainer
 from veritable.explanation.library import shap
 from veritable.explanation.params import ExplainParams
 from veritable.explanation.relations import interactions, shared_information
 from veritable.models.background import Background
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import Part
+from veritable.tables.encoding.show import show_columns
 
 _SHOWN_COLUMNS = 12
 _DEPENDENCES = 4

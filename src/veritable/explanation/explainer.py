@@ -6,11 +6,10 @@ trees and linear models are explained exactly (`leaves.py`, `Linear.parts`). For
 """
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,8 @@ from veritable.models.ensemble import Member
 from veritable.models.linear import Linear
 from veritable.models.network import Network
 from veritable.models.trees import Trees
-from veritable.tables.encoding.encoder import EncodedColumn, Encoder
+from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.show import decode_rounded, format_value
 
 Output = Literal["log_odds", "probability"]
 MAX_CLASSES = 10  # with more classes, only the predicted class of each row is explained
@@ -177,12 +177,12 @@ class Explainer:
         Shape: (n, width) -> (n, players) each
         """
         texts, numbers = {}, {}
-        columns, rounded = self.classifier.encoder.columns, _decode(self.classifier.encoder, X)
+        columns, rounded = self.classifier.encoder.columns, decode_rounded(self.classifier.encoder, X)
         starts = [block.start for block in self.classifier.encoder.blocks.values()]
         for player, name in enumerate(self.players):
             own = [column for column, start in zip(columns, starts, strict=True) if self.owner[start] == player]
             shown = [rounded[column.name] for column in own]
-            texts[name] = [", ".join(map(_format, values)) for values in zip(*shown, strict=True)]
+            texts[name] = [", ".join(map(format_value, values)) for values in zip(*shown, strict=True)]
             is_number = len(own) == 1 and own[0].kind == "number"
             numbers[name] = shown[0].to_numpy(float) if is_number else np.full(len(X), np.nan)
         return pd.DataFrame(texts, index=rounded.index), pd.DataFrame(numbers, index=rounded.index)
@@ -328,25 +328,6 @@ class Explainer:
             terms.append(TreesTerm([replace(tree, value=-tree.value) for tree in trees], cardinalities, self.owner))
             self._residuals[classes] = Game.of(terms, self.X, self.owner), trees
         return self._residuals[classes]
-
-
-def show_columns(encoder: Encoder, X: np.ndarray) -> pd.DataFrame:
-    """Return the raw values of encoded rows as texts, by column of the table. Shape: (n, width) -> (n, columns)"""
-    return _decode(encoder, X).map(_format)
-
-
-def _decode(encoder: Encoder, X: np.ndarray) -> pd.DataFrame:
-    decoded = encoder.decode(X)
-    return pd.DataFrame({column.name: _round(decoded[column.name], column) for column in encoder.columns})
-
-
-def _round(values: pd.Series, column: EncodedColumn) -> pd.Series:
-    """Round a number as far as its encoding is exact: to a ten-thousandth of the standard deviation."""
-    return values.astype(float).round(4 - math.floor(math.log10(column.scale))) + 0.0 if column.kind == "number" else values
-
-
-def _format(value: Any) -> str:
-    return "missing" if pd.isna(value) else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _assign_players(encoder: Encoder, groups: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], np.ndarray]:
