@@ -21,7 +21,7 @@ from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import read_part, read_sensitive
 
 
-def read_all(paths: list[Path], classes: list[str]) -> Iterator[tuple[str, PartPredictions]]:
+def _read_all(paths: list[Path], classes: list[str]) -> Iterator[tuple[str, PartPredictions]]:
     return ((path.stem, PartPredictions.read(path, classes)) for path in paths)
 
 
@@ -34,7 +34,7 @@ def evaluate(stage: Stage) -> None:
     predictions = replace(predictions, sensitive=read_sensitive(stage.inputs["sensitive.parquet"], test.row))
     folds = sorted(stage.inputs["classifier"].glob("fold-*.parquet"))  # written with cross-validation only
     paths = sorted(stage.inputs["baselines"].glob("*.parquet"))
-    results = compare_models(predictions, read_all(paths, classes), params)
+    results = compare_models(predictions, _read_all(paths, classes), params)
     results |= {
         "classes": classes,
         "threshold": classifier.threshold,
@@ -52,7 +52,7 @@ def evaluate(stage: Stage) -> None:
     write_json(folder / "slices.json", find_slices(predictions, test.X, test.unit, classifier.encoder, params))
     curves = make_curves(predictions, classes)
     if len(classes) == 2:  # more curves would be unreadable
-        curves |= make_baseline_curves(read_all(paths, classes), classes, predictions.weight)
+        curves |= make_baseline_curves(_read_all(paths, classes), classes, predictions.weight)
     for name, frame in curves.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
     if predictions.sensitive:

@@ -71,7 +71,7 @@ def _edges(values: NDArray[Any]) -> NDArray[Any]:
     rising = np.sort(values)
     quartiles = np.unique(rising[np.ceil(np.array(_QUANTILES) * len(rising)).astype(int) - 1])
     below = rising[rising < rising[-1]]
-    return np.unique(np.minimum(quartiles, below[-1])) if len(below) else below
+    return np.unique(np.where(quartiles < rising[-1], quartiles, below[-1])) if len(below) else below
 
 
 def _date_ranges(edges: NDArray[Any]) -> list[str]:
