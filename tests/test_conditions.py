@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.rooms import mixed_table, prepare_frame, prepared
 from veritable.evaluation.conditions import MAX_LEVELS, make_conditions
@@ -74,6 +75,19 @@ def test_dates_and_many_levels():
     assert days[1].text.startswith("after 2024-0")
     assert MAX_LEVELS == len(towns)
     assert sorted((each.rows.sum() for each in towns), reverse=True) == [each.rows.sum() for each in towns]
+
+
+def test_a_range_of_one_value_is_named_by_it():
+    """If more than half of the numbers are the lowest one, the first range is that number; the others are ranges."""
+    X = TEST.X.copy()
+    score = X[:, DONE.encoder.blocks["score"]]
+    column = next(each for each in DONE.encoder.columns if each.name == "score")
+    score[: len(X) // 2 + 5] = score.min() - 1
+    lowest = column.mean + column.scale * float(score.min())
+    found = [each for each in make_conditions(DONE.encoder, X, np.arange(len(X))) if each.column == "score"]
+    assert lowest == pytest.approx(float(found[0].text), abs=1e-3)
+    assert len(X) // 2 + 5 == found[0].rows.sum()
+    assert found[1].text.startswith("above ")
 
 
 def test_a_constant_has_no_condition():

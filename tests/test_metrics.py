@@ -14,7 +14,7 @@ from tests.memory import growth_bytes
 from tests.quick import examples
 from veritable.errors import UserError
 from veritable.metrics.intervals import paired_difference, percentile_interval, resample_weights
-from veritable.metrics.losses import brier_losses, log_losses
+from veritable.metrics.losses import brier_losses, expected_log_losses, log_losses
 from veritable.metrics.metrics import METRICS, Interval, Predictions, compute_metrics, resample_metrics
 
 
@@ -150,6 +150,14 @@ def test_chunks_change_nothing(monkeypatch):
     resampled = resample_metrics(y_true, y_prob, y_prob.argmax(axis=1), n_resamples=30, seed=0, advance=done.append)
     assert at_once == resampled.intervals(0.95)
     assert [9, 9, 9, 3] == done
+
+
+def test_the_expected_log_loss_is_the_entropy(monkeypatch):
+    """The expected log loss of a row is scipy's entropy, whatever the size of the chunks."""
+    _, y_prob = drawn(50, n_classes=4, seed=11)
+    y_prob[0] = [0, 0, 1, 0]
+    monkeypatch.setattr("veritable.metrics.losses._CHUNK_CELLS", 12)
+    np.testing.assert_allclose(stats.entropy(y_prob, axis=1), expected_log_losses(y_prob), atol=1e-12)
 
 
 def test_losses_in_blocks_are_those_at_once(monkeypatch):

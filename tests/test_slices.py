@@ -43,6 +43,8 @@ def test_a_bad_level_is_found():
     predictions, X = made(bad=lambda age, colour: colour == "red")
     found = find_slices(predictions, X, None, ENCODER, PARAMS)
     assert {"colour": "red"} == conditions_of(found)[0]
+    assert found["slices"][0]["excess"]["low"] > 0
+    assert "The classifier is too confident there" in found["sentence"]
     assert "The worst slice is colour: red. On 1,000 test rows that did not find it" in found["sentence"]
     json.dumps(found, allow_nan=False)
 
@@ -54,6 +56,28 @@ def test_a_bad_pair_of_conditions_is_found():
     assert {"age", "colour"} == set(worst)
     assert "green" == worst["colour"]
     assert worst["age"].startswith("above 4")
+
+
+def test_hard_rows_are_not_called_overconfident():
+    """If the rows of a level are merely harder, with calibrated probabilities, their slice has no excess of its loss."""
+    predictions, X = made()
+    draw = np.random.default_rng(5)
+    positive = np.where(X[:, 1] == 3, 0.5, draw.choice([0.02, 0.98], 2000))
+    y_true = (draw.random(2000) < positive).astype(np.int64)
+    y_prob = np.column_stack([1 - positive, positive])
+    found = find_slices(PartPredictions(predictions.row, y_true, y_true, y_prob), X, None, ENCODER, PARAMS)
+    worst = found["slices"][0]
+    assert {"colour": "red"} == conditions_of(found)[0]
+    assert worst["loss"] == pytest.approx(np.log(2))
+    assert 0 == pytest.approx(worst["excess"]["value"], abs=1e-12)
+    assert "The classifier is not shown to be too confident there" in found["sentence"]
+
+
+def test_a_slice_has_at_most_half_of_the_rows():
+    """If two of three levels are bad, they are found one by one, not as all but the third."""
+    predictions, X = made(bad=lambda age, colour: colour != "red")
+    found = find_slices(predictions, X, None, ENCODER, PARAMS)
+    assert all(each["share"] < 0.6 for each in found["slices"])
 
 
 def test_a_slice_is_judged_on_rows_that_did_not_find_it():

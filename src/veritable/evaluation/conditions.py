@@ -24,9 +24,10 @@ class Condition:
     Attributes
     ----------
     text
-        The values that fulfil it, for example "above 20 to 30", "blue" or "missing".
+        The values that fulfill it, for example "above 20 to 30", "blue" or "missing". A range is named by its value if all rows
+        in it have the same.
     rows
-        Whether a row fulfils it. Shape: (n,)
+        Whether a row fulfills it. Shape: (n,)
     """
 
     column: str
@@ -53,7 +54,10 @@ def _column_conditions(column: EncodedColumn, values: pd.Series, learned: NDArra
         if len(edges):
             place = np.searchsorted(edges, filled, side="left")
             for number, name in enumerate(range_names(edges) if column.kind == "number" else _date_ranges(edges)):
-                yield Condition(column.name, str(name), ~missing & (place == number))
+                rows = ~missing & (place == number)
+                distinct = np.unique(filled[rows])
+                text = format_value(distinct[0]) if len(distinct) == 1 else str(name)
+                yield Condition(column.name, text, rows)
     else:
         texts = values.map(format_value, na_action="ignore")
         counts = texts.iloc[known].value_counts().rename_axis("level").reset_index(name="rows")

@@ -17,16 +17,18 @@ from veritable.evaluation.conditions import Condition, make_conditions
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.metrics.checks import check_weight
-from veritable.metrics.intervals import FloatArray, Interval, divide, percentile_interval, resample_weights, weighted_mean
-from veritable.metrics.losses import log_losses
+from veritable.metrics.intervals import FloatArray, divide, percentile_interval, resample_weights, weighted_mean
+from veritable.metrics.losses import expected_log_losses, log_losses
 from veritable.tables.encoding.encoder import Encoder
 
 MAX_ROWS = 40_000  # of the test part, drawn at random: enough to see a slice of a hundredth of the rows
 MIN_ROWS = 30  # of a slice, in each half
+MAX_SHARE = 0.5  # of the rows in a slice: one that holds more says as much about the others
 MAX_SLICES = 5
 MAX_CONDITIONS = 400  # that are combined, those with the highest loss first: time and memory grow with their square
 _Z = 2.0  # standard errors by which a slice must be worse to be found
 _MAX_CANDIDATES = 1000
+_TOLERANCE = 1e-9  # differences below this come from rounding
 _MAX_OVERLAP = 0.5  # of two slices: their common rows, over the rows of either
 
 
@@ -60,19 +62,22 @@ def find_slices(
     A dict for JSON: `found_rows` and `judged_rows`, the sizes of both halves; `slices`, up to five, the worst first; and
     `sentence`, which says the result, or why there is none. A slice has `conditions` (each with `column` and `text`), `rows`
     and `share` (weighted) in the judging half, its `loss`, the `other_loss` of the other rows, their `difference`, and whether
-    it is `shown`, that is, its interval lies above 0.
+    it is `shown`, that is, its interval lies above 0. Its `excess` is the loss minus the one that the probabilities expect: if
+    it is above 0, the classifier is too confident there; if not, the rows are hard to tell apart, and the probabilities say so.
     """
     draw = np.random.default_rng(params.seed)
     weight = check_weight(predictions.weight, len(predictions.y_true))
     chosen = np.sort(draw.permutation(np.flatnonzero(weight > 0))[:MAX_ROWS])
-    losses, weight = log_losses(predictions.y_true[chosen], predictions.y_prob[chosen]), weight[chosen]
+    y_prob, weight = predictions.y_prob[chosen], weight[chosen]
+    losses = log_losses(predictions.y_true[chosen], y_prob)
+    excess = losses - expected_log_losses(y_prob)
     first = _halve(chosen if unit is None else unit[chosen], draw)
     judged: list[dict[str, Any]] = []
     found_rows, judged_rows = (np.flatnonzero(each) for each in (first, ~first))
     if min(len(found_rows), len(judged_rows)) >= 2 * MIN_ROWS:
         conditions = make_conditions(encoder, X[chosen], found_rows)
         slices = _search(conditions, losses[found_rows], weight[found_rows], found_rows)
-        judged = _judge(slices, losses[judged_rows], weight[judged_rows], judged_rows, params)
+        judged = _judge(slices, losses[judged_rows], excess[judged_rows], weight[judged_rows], judged_rows, params)
     return {
         "found_rows": len(found_rows),
         "judged_rows": len(judged_rows),
@@ -91,7 +96,7 @@ def _halve(unit: NDArray[Any], draw: np.random.Generator) -> NDArray[np.bool_]:
 def _search(conditions: Sequence[Condition], losses: FloatArray, weight: FloatArray, rows: NDArray[np.intp]) -> list[Slice]:
     """Return the slices that are worst with high certainty, and that differ from each other. Shape: (m,) each"""
     masks = [each.rows[rows] for each in conditions]
-    large = [number for number, mask in enumerate(masks) if MIN_ROWS <= mask.sum() <= len(rows) - MIN_ROWS]
+    large = [number for number, mask in enumerate(masks) if MIN_ROWS <= mask.sum() < len(rows)]
     if not large:
         return []
     table = csr_array(np.stack([masks[number] for number in large], axis=1).astype(np.float64))
@@ -106,7 +111,7 @@ def _search(conditions: Sequence[Condition], losses: FloatArray, weight: FloatAr
     chosen: list[Slice] = []
     taken: list[NDArray[np.bool_]] = []
     for place in order:
-        if len(chosen) == MAX_SLICES or not candidates[place] > 0:
+        if len(chosen) == MAX_SLICES or candidates[place] < _TOLERANCE:
             break
         members = dict.fromkeys(large[kept[each[place]]] for each in (first, second))
         mask = np.logical_and.reduce([masks[number] for number in members])
@@ -130,7 +135,7 @@ def _sums(table: csr_array, other: csr_array | None, losses: FloatArray, weight:
 def _score(sums: Sequence[FloatArray], losses: FloatArray, weight: FloatArray) -> FloatArray:
     """Return by how much the mean loss of a slice is above that of the other rows, less two standard errors.
 
-    It is -inf for slices with too few rows, or too few rows outside.
+    It is -inf for slices with too few rows or more than half of them.
     """
     totals = (float(len(weight)), weight.sum(), (weight * losses).sum(), (weight * losses**2).sum())
     n = sums[0]
@@ -140,47 +145,52 @@ def _score(sums: Sequence[FloatArray], losses: FloatArray, weight: FloatArray) -
         means.append(mean)
         errors.append(divide(np.maximum(divide(squares, mass) - mean**2, 0), count))
     score = means[0] - means[1] - _Z * np.sqrt(errors[0] + errors[1])
-    return np.where((n >= MIN_ROWS) & (n <= len(weight) - MIN_ROWS), score, -np.inf)
+    return np.where((n >= MIN_ROWS) & (n <= MAX_SHARE * len(weight)), score, -np.inf)
 
 
 def _judge(
-    slices: Sequence[Slice], losses: FloatArray, weight: FloatArray, rows: NDArray[np.intp], params: EvaluateParams
+    slices: Sequence[Slice],
+    losses: FloatArray,
+    excess: FloatArray,
+    weight: FloatArray,
+    rows: NDArray[np.intp],
+    params: EvaluateParams,
 ) -> list[dict[str, Any]]:
-    """Compute the difference of each slice with enough rows to the other rows, by a bootstrap. Shape: (m,) each"""
-    masks = [each.rows[rows] for each in slices]
-    known = [number for number, mask in enumerate(masks) if MIN_ROWS <= mask.sum() <= len(rows) - MIN_ROWS]
+    """Measure each slice that has enough rows, with intervals from a bootstrap. Shape: (m,) each"""
+    masks = [(found, found.rows[rows]) for found in slices]
+    known = [(found, mask) for found, mask in masks if MIN_ROWS <= mask.sum() <= len(rows) - MIN_ROWS]
 
-    def difference(times: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
+    def measure(times: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
+        """Return the mean loss in the slice minus that outside, and the mean excess. Shape: (r, m) -> (2, r)"""
         inside, outside = (weighted_mean(losses[own], times[:, own]) for own in (mask, ~mask))
-        return inside - outside
+        return np.stack([inside - outside, weighted_mean(excess[mask], times[:, mask])])
 
     resampled: list[list[FloatArray]] = [[] for _ in known]
     for times in resample_weights(len(rows), params.n_resamples if known else 0, params.seed):
         times *= weight
-        for collected, number in zip(resampled, known, strict=True):
-            collected.append(difference(times, masks[number]))
+        for collected, (_, mask) in zip(resampled, known, strict=True):
+            collected.append(measure(times, mask))
     level = 1 - (1 - params.confidence_level) / max(1, len(known))
     judged = []
-    for collected, number in zip(resampled, known, strict=True):
-        mask = masks[number]
-        value = float(difference(weight[None], mask)[0])
-        interval = percentile_interval(value, np.concatenate(collected), n=len(rows), confidence_level=level)
-        judged.append(_to_dict(slices[number], mask, interval, losses, weight))
+    for collected, (found, mask) in zip(resampled, known, strict=True):
+        values, counts = measure(weight[None], mask)[:, 0], (len(rows), int(mask.sum()))
+        difference, beyond = (
+            percentile_interval(float(value), each, n=n, confidence_level=level)
+            for value, each, n in zip(values, np.concatenate(collected, axis=1), counts, strict=True)
+        )
+        judged.append(
+            {
+                "conditions": [{"column": each.column, "text": each.text} for each in found.conditions],
+                "rows": counts[1],
+                "share": float(weight[mask].sum() / weight.sum()),
+                "loss": float(np.average(losses[mask], weights=weight[mask])),
+                "other_loss": float(np.average(losses[~mask], weights=weight[~mask])),
+                "difference": asdict(difference),
+                "excess": asdict(beyond),
+                "shown": difference.low is not None and difference.low > _TOLERANCE,
+            }
+        )
     return sorted(judged, key=lambda each: (not each["shown"], -each["difference"]["value"]))
-
-
-def _to_dict(
-    found: Slice, mask: NDArray[np.bool_], interval: Interval, losses: FloatArray, weight: FloatArray
-) -> dict[str, Any]:
-    return {
-        "conditions": [{"column": each.column, "text": each.text} for each in found.conditions],
-        "rows": int(mask.sum()),
-        "share": float(weight[mask].sum() / weight.sum()),
-        "loss": float(np.average(losses[mask], weights=weight[mask])),
-        "other_loss": float(np.average(losses[~mask], weights=weight[~mask])),
-        "difference": asdict(interval),
-        "shown": interval.low is not None and interval.low > 0,
-    }
 
 
 def _describe(judged: Sequence[dict[str, Any]], found_rows: int, judged_rows: int) -> str:
@@ -198,8 +208,15 @@ def _describe(judged: Sequence[dict[str, Any]], found_rows: int, judged_rows: in
     worst = judged[0]
     where = " and ".join(f"{each['column']}: {each['text']}" for each in worst["conditions"])
     value, low, high = (worst["difference"][end] for end in ("value", "low", "high"))
+    excess, excess_low, excess_high = (worst["excess"][end] for end in ("value", "low", "high"))
+    sure = (
+        "too confident there"
+        if excess_low > _TOLERANCE
+        else "not shown to be too confident there: such rows are hard to tell apart"
+    )
     return (
         f"The worst slice is {where}. On {judged_rows:,} test rows that did not find it, its {worst['rows']:,} rows have a log "
         f"loss of {worst['loss']:.3f}, and the others of {worst['other_loss']:.3f} "
-        f"(difference {value:.3f} [{low:.3f}, {high:.3f}])."
+        f"(difference {value:.3f} [{low:.3f}, {high:.3f}]). The classifier is {sure} (its log loss minus the one that its "
+        f"probabilities expect is {excess:.3f} [{excess_low:.3f}, {excess_high:.3f}])."
     )

@@ -37,6 +37,20 @@ def log_losses(y_true: NDArray[Any], y_prob: NDArray[Any]) -> FloatArray:
     return negative_log(y_prob[np.arange(y_true.size), y_true])
 
 
+def expected_log_losses(y_prob: NDArray[Any]) -> FloatArray:
+    """Compute the log loss of each row that its probabilities expect, their entropy, in nats. Shape: (n, K) -> (n,)
+
+    If the probabilities are calibrated, its mean is that of the log loss.
+
+    Examples
+    --------
+    >>> expected_log_losses(np.array([[0.5, 0.5], [0.0, 1.0]])).round(4).tolist()
+    [0.6931, 0.0]
+    """
+    chunks = np.array_split(np.asarray(y_prob, dtype=np.float64), -(-y_prob.size // _CHUNK_CELLS))
+    return np.concatenate([np.sum(chunk * negative_log(chunk), axis=1) for chunk in chunks])
+
+
 def brier_losses(y_true: NDArray[Any], y_prob: NDArray[Any]) -> FloatArray:
     """Compute the squared error of each row: of the positive class if there are two, summed over the classes if there are more.
 
