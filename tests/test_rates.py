@@ -156,6 +156,13 @@ def test_the_recall_of_a_class_can_differ_between_groups():
     assert "the recall of class 'c2' ('a'" in found["sentence"]
 
 
+def test_no_class_is_named_whose_recall_does_not_differ():
+    """If no class has a difference in recall that is shown, the sentence says so of any class."""
+    predictions, group = made(n=600, k=3, groups=2)
+    found = compare_groups(predictions, group, ["a", "b"], np.array([True, True]), list("xyz"), 0.95)
+    assert "or the recall of any class; with these rows, a small one cannot be shown." in found["sentence"]
+
+
 def test_a_class_with_few_rows_in_a_group_is_not_compared():
     """A class with nine rows in one of two groups has no difference in recall."""
     predictions, group = made(n=200, k=3, groups=1)
