@@ -5,6 +5,7 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.evaluation.baselines import fit_baselines, stratified_sample
+from veritable.evaluation.learning_curve import fit_learning_curve
 from veritable.evaluation.params import BaselineParams
 from veritable.evaluation.plain_network import fit_plain_network
 from veritable.evaluation.predictions import PartPredictions
@@ -21,11 +22,12 @@ def baselines(stage: Stage) -> None:
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     classes = read_json(stage.inputs["contract.json"])["classes"]
     train, valid, test = (read_part(stage.inputs[name]) for name in ("train", "valid", "test"))
+    categorical = encoder.cardinalities > 0
     fitted = fit_baselines(
         train.X,
         train.y,
         n_classes=len(classes),
-        categorical=encoder.cardinalities > 0,
+        categorical=categorical,
         seed=params.seed,
         weight=train.weight,
         max_rows=params.max_rows,
@@ -41,5 +43,12 @@ def baselines(stage: Stage) -> None:
         threshold = choose_threshold(valid.y, fitted.predict(name, valid.X), metric, weight=valid.weight)
         y_prob = fitted.predict(name, test.X)
         PartPredictions.from_part(test, predict_classes(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
+    for n_rows, one in fit_learning_curve(
+        rows, params.learning_curve, n_classes=len(classes), categorical=categorical, seed=params.seed
+    ):
+        y_prob = one.predict("gradient_boosting", test.X)
+        path = folder / "learning_curve" / f"{n_rows:012}.parquet"  # sorted by name as by number
+        path.parent.mkdir(exist_ok=True)
+        PartPredictions.from_part(test, y_prob.argmax(axis=1), y_prob).write(path, classes)
     write_json(folder / "fitted.json", {"rows": fitted.rows, "total_rows": fitted.total_rows})
     print(f"Fitted {', '.join(fitted.models)} on {fitted.rows:,} of {fitted.total_rows:,} train rows.")

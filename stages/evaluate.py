@@ -12,6 +12,7 @@ from veritable.evaluation.classes import describe_classes
 from veritable.evaluation.evaluate import compare_models, make_baseline_curves, make_curves
 from veritable.evaluation.folds import compute_fold_metrics
 from veritable.evaluation.groups import compute_group_metrics
+from veritable.evaluation.learning_curve import measure_learning_curve
 from veritable.evaluation.mistakes import list_mistakes
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
@@ -50,6 +51,9 @@ def evaluate(stage: Stage) -> None:
     write_json(folder / "classes.json", describe_classes(predictions, classes, params.confidence_level))
     write_json(folder / "mistakes.json", list_mistakes(predictions, test.X, classifier))
     write_json(folder / "slices.json", find_slices(predictions, test.X, test.unit, classifier.encoder, params))
+    if learning := sorted((stage.inputs["baselines"] / "learning_curve").glob("*.parquet")):
+        by_rows = ((int(name), each) for name, each in _read_all(learning, classes))
+        write_json(folder / "learning_curve.json", measure_learning_curve(by_rows, predictions.weight, params))
     curves = make_curves(predictions, classes)
     if len(classes) == 2:  # more curves would be unreadable
         curves |= make_baseline_curves(_read_all(paths, classes), classes, predictions.weight)

@@ -38,7 +38,7 @@ OTHER = {
     },
     "machine": {"threads": "1", "max_rows": "1000000", "max_bytes": "1000000"},
     "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
-    "baselines": {"max_rows": "50", "seed": "1"},
+    "baselines": {"max_rows": "50", "learning_curve": "[0.5, 1]", "seed": "1"},
     "threshold": {"metric": "accuracy"},
     "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
     "explain": {

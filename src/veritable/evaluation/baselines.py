@@ -27,7 +27,7 @@ _MAX_LEVELS = 255  # limit of HistGradientBoostingClassifier for a categorical f
 _L2_REGULARIZATION = 1.0  # without it, boosting on a table with a class of one row ended with a log loss of 18
 _DEFAULT_ROUNDS = 50  # used where no class has enough rows to hold one out
 _MAX_TREES = 2000  # a round grows one tree per class
-_MAX_BOOSTED_CLASSES = (
+MAX_BOOSTED_CLASSES = (
     100  # with 1,000 classes, boosting took minutes and its log loss was ten times that of logistic regression
 )
 _MAX_EXPLAINED_CLASSES = 10  # a round of explainable boosting grows a tree per column and class
@@ -159,9 +159,9 @@ def fit_baselines(
         if present.size <= _MAX_EXPLAINED_CLASSES and np.unique_counts(y).counts.min() >= _MIN_CLASS_ROWS:
             bar.update(task, description="fitting explainable boosting")
             models["explainable_boosting"] = _explainable_boosting(X, y, weight, categorical, seed=seed)
-        if present.size <= _MAX_BOOSTED_CLASSES:
+        if present.size <= MAX_BOOSTED_CLASSES:
             bar.update(task, description="fitting gradient boosting")
-            models["gradient_boosting"] = _gradient_boosting(X, y, weight, categorical, seed=seed, max_iter=max_iter)
+            models["gradient_boosting"] = gradient_boosting(X, y, weight, categorical, seed=seed, max_iter=max_iter)
     return Baselines(models, n_classes, y.size, total_rows)
 
 
@@ -205,15 +205,16 @@ def _explainable_boosting(
     return fitted
 
 
-def _gradient_boosting(
+def gradient_boosting(
     X: NDArray[Any],
     y: NDArray[Any],
     weight: FloatArray | None,
     categorical: NDArray[np.bool_],
     *,
     seed: int,
-    max_iter: int,
+    max_iter: int = 500,
 ) -> Baseline:
+    """Fit gradient boosting: see `fit_baselines`, which fits it on the same rows in the same way."""
     few_levels = np.array([np.unique(column).size <= _MAX_LEVELS for column in X.T], dtype=bool)
     trees_per_round = len(np.unique(y)) if len(np.unique(y)) > 2 else 1
     max_rounds = min(max_iter, _MAX_TREES // trees_per_round)

@@ -12,6 +12,7 @@ class BaselineParams(Section):
     """Section `baselines`."""
 
     max_rows: Annotated[int, Field(ge=10)] | None
+    learning_curve: list[Annotated[float, Field(gt=0, le=1)]]
     seed: Seed
 
 

@@ -208,8 +208,9 @@ def describe_gaps(gaps: Mapping[str, Any], recall_gaps: Sequence[Mapping[str, An
     """Say in which rates groups differ, in which no difference is shown, and how many groups are not compared."""
     words = RATES if "recall" in gaps else RATES_OF_MANY
     known = [(words[name], gap) for name, gap in gaps.items() if gap]
-    for gap in recall_gaps[:1]:
-        known.append((f"the recall of class '{gap['class']}'" if gap["shown"] else "the recall of any class", gap))
+    known += [
+        (f"the recall of class '{gap['class']}'" if gap["shown"] else "the recall of any class", gap) for gap in recall_gaps[:1]
+    ]
     shown = [f"{phrase} ({_describe_gap(gap)})" for phrase, gap in known if gap["shown"]]
     hidden = [phrase for phrase, gap in known if not gap["shown"]]
     sentences = []
