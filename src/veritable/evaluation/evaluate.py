@@ -1,17 +1,20 @@
 """Evaluate the classifier and the baselines with the same code on the same rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import Candidate, compare_losses, describe_opacity
 from veritable.metrics import curves
+from veritable.metrics.intervals import Interval
 from veritable.metrics.losses import log_losses
-from veritable.metrics.metrics import compute_metrics
+from veritable.metrics.metrics import Resampled, resample_metrics
+from veritable.metrics.paired import subtract
 from veritable.progress import progress
 
 
@@ -28,27 +31,27 @@ def compare_models(
 
     Returns
     -------
-    A dict for JSON: `classifier` and `baselines` (metrics by name), `verdict`, `opacity` (a sentence: see
+    A dict for JSON: `classifier` and `baselines` (metrics by name), `differences` (each metric of the classifier minus that of
+    the baseline, by baseline, with paired intervals), `verdict`, `opacity` (a sentence: see
     `describe_opacity`; empty without that baseline) and `confidence`.
     """
-    metrics, candidates = {}, {}
+    resampled: dict[str, Resampled] = {}
+    candidates = {}
     with progress() as bar:
 
         def compute(name: str, predictions: PartPredictions) -> None:
             task = bar.add_task(f"resampling {name.replace('_', ' ')}", total=params.n_resamples)
-            intervals = compute_metrics(
+            resampled[name] = resample_metrics(
                 predictions.y_true,
                 predictions.y_prob,
                 predictions.y_pred,
                 weight=classifier.weight,
                 n_resamples=params.n_resamples,
                 seed=params.seed,
-                confidence_level=params.confidence_level,
                 advance=lambda resamples: bar.advance(task, resamples),
             )
-            metrics[name] = {key: asdict(interval) for key, interval in intervals.items()}
-            losses = log_losses(predictions.y_true, predictions.y_prob)
-            candidates[name] = Candidate(losses, intervals["roc_auc"].value)
+            losses, roc_auc = log_losses(predictions.y_true, predictions.y_prob), resampled[name].values["roc_auc"]
+            candidates[name] = Candidate(losses, None if np.isnan(roc_auc) else roc_auc)
 
         compute("classifier", classifier)
         for name, predictions in baselines:
@@ -56,9 +59,12 @@ def compare_models(
     own, rule = candidates.pop("classifier"), params.model_dump()
     verdict = compare_losses(own, candidates, weight=classifier.weight, **rule)
     readable = candidates.get("explainable_boosting")
+    first = resampled.pop("classifier")
+    level = params.confidence_level
     return {
-        "classifier": metrics.pop("classifier"),
-        "baselines": metrics,
+        "classifier": _to_dicts(first.intervals(level)),
+        "baselines": {name: _to_dicts(each.intervals(level)) for name, each in resampled.items()},
+        "differences": {name: _to_dicts(subtract(first, each, level)) for name, each in resampled.items()},
         "verdict": asdict(verdict),
         "opacity": describe_opacity(own, readable, weight=classifier.weight, **rule) if readable else "",
         "confidence": params.confidence_level,
@@ -75,3 +81,7 @@ def make_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd
         "confusion": curves.confusion_frame(y, classifier.y_pred, classes),
     }
     return frames | ({"thresholds": curves.threshold_frame(y, p, weight)} if len(classes) == 2 else {})
+
+
+def _to_dicts(intervals: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(interval) for name, interval in intervals.items()}

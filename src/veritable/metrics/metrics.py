@@ -12,7 +12,8 @@ If rows have weights, each row counts by its weight in every metric, and a class
 every row with the same probability whatever its weight: the weight says what a row stands for, not how often it was observed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from veritable.metrics.losses import brier_losses, log_losses
 from veritable.metrics.ranking import Ranking
 from veritable.metrics.sums import GroupSums
 
-__all__ = ["METRICS", "Interval", "Predictions", "compute_metrics"]
+__all__ = ["METRICS", "Interval", "Predictions", "Resampled", "compute_metrics", "resample_metrics"]
 
 METRICS = (
     "accuracy",
@@ -41,6 +42,32 @@ METRICS = (
 )
 
 
+@dataclass(frozen=True)
+class Resampled:
+    """Metrics of one classifier on some rows, and on bootstrap resamples of them.
+
+    Attributes
+    ----------
+    values
+        Metrics on the rows by name; NaN if undefined.
+    resampled
+        Metrics on the resamples by name; NaN if undefined. Shape: (n_resamples,) each
+    n
+        Number of rows.
+    """
+
+    values: Mapping[str, float]
+    resampled: Mapping[str, FloatArray]
+    n: int
+
+    def intervals(self, confidence_level: float) -> dict[str, Interval]:
+        """Return the percentile interval of each metric. Resamples in which it is undefined are excluded."""
+        return {
+            name: percentile_interval(value, self.resampled[name], n=self.n, confidence_level=confidence_level)
+            for name, value in self.values.items()
+        }
+
+
 def compute_metrics(
     y_true: NDArray[Any],
     y_prob: NDArray[Any],
@@ -50,9 +77,26 @@ def compute_metrics(
     n_resamples: int = 1000,
     seed: int,
     confidence_level: float = 0.95,
-    advance: Callable[[int], object] = lambda resamples: None,
 ) -> dict[str, Interval]:
     """Compute every metric of `METRICS` with its percentile interval from a bootstrap over the rows.
+
+    Parameters and errors are those of `resample_metrics`.
+    """
+    resampled = resample_metrics(y_true, y_prob, y_pred, weight=weight, n_resamples=n_resamples, seed=seed)
+    return resampled.intervals(confidence_level)
+
+
+def resample_metrics(
+    y_true: NDArray[Any],
+    y_prob: NDArray[Any],
+    y_pred: NDArray[Any],
+    *,
+    weight: NDArray[Any] | None = None,
+    n_resamples: int = 1000,
+    seed: int,
+    advance: Callable[[int], object] = lambda resamples: None,
+) -> Resampled:
+    """Compute every metric of `METRICS` on the rows and on bootstrap resamples of them.
 
     Two classifiers evaluated on the same rows with the same seed use the same resamples.
 
@@ -65,7 +109,7 @@ def compute_metrics(
     weight
         Weight of each row; None: all weights are 1. Shape: (n,)
     n_resamples
-        Number of bootstrap resamples. Those in which a metric is undefined are excluded from its interval.
+        Number of bootstrap resamples.
     advance
         Progress callback, called with the number of resamples computed since the last call.
 
@@ -85,17 +129,17 @@ def compute_metrics(
         times *= weight
         chunks.append(predictions.measure(times))
         advance(len(times))
-    resampled = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in METRICS}
-    return {
-        name: percentile_interval(float(values[name][0]), resampled[name], n=n, confidence_level=confidence_level)
-        for name in METRICS
-    }
+    return Resampled(
+        {name: float(values[name][0]) for name in METRICS},
+        {name: np.concatenate([chunk[name] for chunk in chunks]) for name in METRICS},
+        n,
+    )
 
 
 class Predictions:
     """Predictions for rows whose classes are known, sorted once so that metrics can be computed for any weighting.
 
-    Parameters and errors are those of `compute_metrics`.
+    Parameters and errors are those of `resample_metrics`.
     """
 
     def __init__(self, y_true: NDArray[Any], y_prob: NDArray[Any], y_pred: NDArray[Any]) -> None:
