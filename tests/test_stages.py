@@ -174,9 +174,9 @@ def test_cross_validation(demo: Toy) -> None:
     done = demo.run(*REPRO)
     assert done.status == 0, done.text
     assert 3 == len(list((demo.root / "models/classifier").glob("network-*.safetensors")))
-    folds = json.loads(demo.read("reports/metrics.json"))["folds"]
-    values = json.loads(demo.read("reports/evaluation/metrics.json"))["folds"]["roc_auc"]["values"]
-    assert np.mean(values) == pytest.approx(folds["roc_auc"]["mean"])
+    auc = json.loads(demo.read("reports/evaluation/metrics.json"))["folds"]["roc_auc"]
+    values = auc["values"]
+    assert np.mean(values) == pytest.approx(auc["mean"])
     assert 3 == len(set(values))
     assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
     change(demo, "data.time", "feature_0")

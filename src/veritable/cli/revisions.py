@@ -92,6 +92,7 @@ def _read_version(repo: Any, root: Path, name: str, paths: Sequence[str]) -> Ver
         inputs = _inputs(stages)
         classifier = next((out.hash_info.value or "" for out in stages["train"].outs), "") if "train" in stages else ""
         made = {out.def_path for stage in stages.values() for out in stage.outs}
+        in_git = {path: found for path in made.intersection(paths) if (found := _in_git(repo, path)) is not None}
         folders = sorted({Path(path).parent.as_posix() for path in paths} & made)
         wanted = _wanted(repo, folders, paths)
     files = _read(repo, wanted, root if not commit else None)
@@ -101,7 +102,7 @@ def _read_version(repo: Any, root: Path, name: str, paths: Sequence[str]) -> Ver
             wanted |= _wanted(repo, lacking, paths)
         files |= _read(repo, wanted, None)
         notes += [_missing(name, folder, reason) for folder in _lacking(wanted, files)]
-    return Version(name, commit[:7], params, inputs, classifier, code, files, notes)
+    return Version(name, commit[:7], params, inputs, classifier, code, files | in_git, notes)
 
 
 def _lacking(wanted: Mapping[str, Mapping[str, str] | None], files: Mapping[str, bytes]) -> list[str]:
@@ -175,7 +176,7 @@ def _inputs(stages: Mapping[str, Any]) -> dict[str, str]:
 
 def _read_code(repo: Any, stages: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the content of code/*.txt in the present revision."""
-    texts = {name: _text_of(repo, name) for name in stages}
+    texts = {name: _in_git(repo, f"code/{name}.txt") for name in stages}
     return {
         name: dict(line.rpartition(" ")[::2] for line in text.decode().splitlines() if not line.startswith("#"))
         for name, text in texts.items()
@@ -183,11 +184,12 @@ def _read_code(repo: Any, stages: Iterable[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _text_of(repo: Any, stage: str) -> bytes | None:
-    path = repo.fs.join(repo.root_dir, "code", f"{stage}.txt")
-    if not repo.fs.isfile(path):
+def _in_git(repo: Any, path: str) -> bytes | None:
+    """Return the content of a file of the present revision; None if it does not exist."""
+    place = repo.fs.join(repo.root_dir, path)
+    if not repo.fs.isfile(place):
         return None
-    with repo.fs.open(path, "rb") as file:
+    with repo.fs.open(place, "rb") as file:
         return bytes(file.read())
 
 
@@ -212,7 +214,7 @@ def _outdated_code(name: str, repo: Any, stages: Mapping[str, Any]) -> list[str]
     changed = []
     for stage, entry in stages.items():
         locked = {dep.def_path: dep.hash_info.value for dep in entry.deps if not hasattr(dep, "params") and dep.hash_info}
-        text, wanted = _text_of(repo, stage), locked.get(f"code/{stage}.txt")
+        text, wanted = _in_git(repo, f"code/{stage}.txt"), locked.get(f"code/{stage}.txt")
         if text is not None and wanted and hashlib.md5(text, usedforsecurity=False).hexdigest() != wanted:
             changed.append(stage)
     if not changed:

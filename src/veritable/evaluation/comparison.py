@@ -195,6 +195,12 @@ def write_headline(comparison: Comparison, name: str) -> str:
     return f"{sentence}{' (intervals are not paired)' if comparison.unpaired else ''}."
 
 
+def overall_outcome(comparison: Comparison) -> Outcome:
+    """Return "better" or "worse" if ranking, probabilities and accuracy that differ agree on it, else "tied"."""
+    outcomes = {comparison.changes[metric].outcome for metric in _ASPECTS} & {"better", "worse"}
+    return "better" if outcomes == {"better"} else "worse" if outcomes == {"worse"} else "tied"
+
+
 def describe_flips(comparison: Comparison) -> str:
     """Say how many rows changed class and how many of them because of the threshold; empty if the rows are not the same."""
     flips, (old, new) = comparison.flips, comparison.thresholds
@@ -208,7 +214,8 @@ def describe_flips(comparison: Comparison) -> str:
     sentence = f"{flips.rows:,} of {comparison.rows[1]:,} test rows changed class: {', '.join(parts)}."
     if flips.by_threshold is None:
         return f"{sentence}{moved}{'.' if moved else ''}"
-    return f"{sentence}{moved}; with the earlier threshold, {flips.by_threshold:,} of them would have kept their class."
+    kept = f"{flips.by_threshold:,}" if flips.by_threshold else "none"
+    return f"{sentence}{moved}; with the earlier threshold, {kept} of them would have kept their class."
 
 
 def describe_caution(comparison: Comparison) -> str:

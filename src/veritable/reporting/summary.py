@@ -126,20 +126,14 @@ def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, An
     ]
 
 
-def select_metrics(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics that git tracks and `dvc metrics diff` compares; the classifier's have intervals."""
-    metrics = {key: metric["models"] for key, metric in summary["metrics"].items()}
-    baselines = [name for name in summary["models"] if name != "classifier"]
-    folds = {key: {end: fold[end] for end in ("mean", "spread")} for key, fold in summary["folds"].items()}
-    return {
-        "rows": summary["rows"],
-        "threshold": summary["threshold"],
-        "classifier": {
-            key: {end: models["classifier"][end] for end in ("value", "low", "high")} for key, models in metrics.items()
-        },
-        "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in baselines},
-        **({"folds": folds} if folds else {}),
-    }
+def select_metrics(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the headline metrics, which git tracks and `dvc metrics diff` and `dvc exp show` list.
+
+    They are the metrics of the classifier, its threshold, and `lead`: by how much its log loss is below that of the best
+    baseline. Intervals, baselines and folds are in the metrics of the stage `evaluate`.
+    """
+    metrics = {key: metric["models"]["classifier"]["value"] for key, metric in summary["metrics"].items()}
+    return metrics | {"threshold": summary["threshold"], "lead": summary["verdict"]["difference"]["value"]}
 
 
 def parse_versions(code: str) -> dict[str, str]:
