@@ -81,6 +81,19 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument(
         "--markdown", action="store_true", help="print a text for a pull request instead of writing the page"
     )
+    promoting = commands.add_parser(
+        "promote",
+        help="make a committed classifier the reference that the report compares with",
+        description="Copy the results of a committed classifier into the folder report.reference, add the folder to DVC, and "
+        "set the parameter if it names no folder yet. From then on the report compares every version with it.",
+    )
+    promoting.add_argument(
+        "revision",
+        nargs="?",
+        default="HEAD",
+        metavar="REVISION",
+        help="commit, branch, tag or experiment (default: HEAD, if it has the classifier of the workspace)",
+    )
     predicting = commands.add_parser(
         "predict",
         help="predict the classes of new rows with a trained classifier",
@@ -167,6 +180,10 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.cli.apply import apply
 
         return apply(parsed.tuning, Path("params.yaml"))
+    if parsed.command == "promote":
+        from veritable.cli.promote import promote
+
+        return promote(parsed.revision)
     if parsed.command == "compare":
         from veritable.cli.compare import compare
 

@@ -4,12 +4,14 @@ Nothing is checked out and no stage runs. What counts is dvc.lock: it names the 
 """
 
 import hashlib
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from veritable.errors import UserError, one_line
+from veritable.reporting.summary import parse_code
 
 WORKSPACE = "workspace"
 
@@ -135,6 +137,14 @@ def _read(repo: Any, wanted: Mapping[str, Mapping[str, str] | None], workspace: 
     return files
 
 
+def describe_commit(root: Path, commit: str) -> str:
+    """Return the nearest tag of a commit, with the distance and the abbreviated hash if it is not on the commit itself."""
+    described = subprocess.run(
+        ["git", "describe", "--tags", "--always", commit], cwd=root, capture_output=True, text=True, check=True
+    )
+    return described.stdout.strip()
+
+
 def _resolve(repo: Any, name: str) -> str:
     from dvc.scm import RevError, resolve_rev
 
@@ -177,11 +187,7 @@ def _inputs(stages: Mapping[str, Any]) -> dict[str, str]:
 def _read_code(repo: Any, stages: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the content of code/*.txt in the present revision."""
     texts = {name: _in_git(repo, f"code/{name}.txt") for name in stages}
-    return {
-        name: dict(line.rpartition(" ")[::2] for line in text.decode().splitlines() if not line.startswith("#"))
-        for name, text in texts.items()
-        if text is not None
-    }
+    return {name: parse_code(text.decode()) for name, text in texts.items() if text is not None}
 
 
 def _in_git(repo: Any, path: str) -> bytes | None:

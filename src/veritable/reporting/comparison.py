@@ -19,13 +19,12 @@ from veritable.evaluation.comparison import (
     write_headline,
 )
 from veritable.evaluation.params import EvaluateParams
-from veritable.reporting.comparison_figures import draw_curve, draw_differences
+from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.render import flatten_params, make_environment
 from veritable.reporting.summary import LABELS
 
 TEMPLATES = Path(__file__).parent / "templates"
-OUTCOMES = {"better": "better", "worse": "worse", "tied": "not told apart", None: "–"}
-_CURVES = {
+CURVES = {
     "roc": ("fpr", "tpr", "False positive rate", "True positive rate", "ROC curve"),
     "pr": ("recall", "precision", "Recall", "Precision", "Precision and recall"),
     "calibration": ("predicted", "observed", "Predicted probability", "Observed share", "Calibration"),
@@ -81,8 +80,8 @@ def summarize_comparison(old: Side, new: Side, evaluate: EvaluateParams) -> dict
     -------
     A dict: `old` and `new` (names), `headline`, `outcome` (of the headline), `flips` and `caution` (sentences, or empty),
     `notes`, `metrics`, `groups`, `params`, `code`, `inputs`, `importance` (rows of tables), `curves` (points of both
-    versions), `classifiers` (hashes), `confidence`, `identical` (whether all predictions are equal) and `paired` (whether the
-    intervals are).
+    versions), `same` (which causes do not differ), `classifiers` (hashes), `confidence`, `identical` (whether all predictions
+    are equal) and `paired` (whether the intervals are).
     """
     facts: dict[str, Any] = {
         "old": old.name,
@@ -94,6 +93,7 @@ def summarize_comparison(old: Side, new: Side, evaluate: EvaluateParams) -> dict
         "inputs": list_differences(old.inputs, new.inputs),
         "code": _code_differences(old.code, new.code),
         "importance": _importance(old, new),
+        "same": _describe_same(old, new),
         "curves": [],
         "groups": {},
         "identical": False,
@@ -144,15 +144,6 @@ def render_comparison_markdown(facts: Mapping[str, Any]) -> str:
     return template.render(comparison=facts)
 
 
-def figures_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the templates of a comparison need besides its facts: figures, and the words for the outcomes."""
-    return {
-        "differences": draw_differences([each["difference"] for each in facts["metrics"]]),
-        "overlays": [draw_curve(**each) for each in facts["curves"]],
-        "outcomes": OUTCOMES,
-    }
-
-
 def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, str]]:
     """List the keys whose values differ, with both values as text; a dash stands for an absent key.
 
@@ -167,6 +158,13 @@ def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dic
 
     keys = sorted(key for key in old.keys() | new.keys() if key not in old or key not in new or old[key] != new[key])
     return [{"key": key, "old": text(old, key), "new": text(new, key)} for key in keys[:_MAX_LINES]]
+
+
+def _describe_same(old: Side, new: Side) -> str:
+    """Say which of params, table and code are known of both versions and do not differ; empty if none."""
+    causes = {"params": (old.params, new.params), "table": (old.inputs, new.inputs), "code": (old.code, new.code)}
+    same = [f"the {name}" for name, (before, after) in causes.items() if before and before == after]
+    return f"Both versions have the same: {', '.join(same)}." if same else ""
 
 
 def _code_differences(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
@@ -213,14 +211,14 @@ def _curves(old: Side, new: Side) -> list[dict[str, Any]]:
     else:
         shown = names[1:]
     found = []
-    for curve, (x, y, x_title, y_title, title) in _CURVES.items():
+    for curve, (x, y, x_title, y_title, title) in CURVES.items():
         if curve not in old.curves or curve not in new.curves:
             continue
         for name in shown:
             frames = [each.curves[curve] for each in (old, new)]
-            lines = [frame.loc[frame["class"] == name, [x, y]].astype(float).to_numpy() for frame in frames]
-            if all(len(line) for line in lines):
-                words = {"title": f"{title}: {name}", "x_title": x_title, "y_title": y_title, "names": (old.name, new.name)}
+            lines = [frame.loc[frame["class"] == name, [x, y]].astype(float).to_numpy().tolist() for frame in frames]
+            if all(lines):
+                words = {"title": f"{title}: {name}", "x_title": x_title, "y_title": y_title, "names": [old.name, new.name]}
                 found.append({"lines": lines, **words})
     return found
 

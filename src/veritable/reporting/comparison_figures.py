@@ -6,9 +6,19 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+OUTCOMES = {"better": "better", "worse": "worse", "tied": "not told apart", None: "–"}
 _WIDTH, _HEIGHT = 180, 18  # of a difference
 _SIZE, _MARGIN, _BELOW = 260, 34, 40  # of a curve, and the room for its axes
 _MAX_POINTS = 300
+
+
+def figures_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the templates of a comparison need besides its facts: figures, and the words for the outcomes."""
+    return {
+        "differences": draw_differences([each["difference"] for each in facts["metrics"]]),
+        "overlays": [draw_curve(**each) for each in facts["curves"]],
+        "outcomes": OUTCOMES,
+    }
 
 
 def draw_differences(differences: Sequence[Mapping[str, Any]]) -> list[Markup]:
@@ -58,8 +68,8 @@ def draw_curve(lines: Sequence[np.ndarray], title: str, x_title: str, y_title: s
         marks.append(f'<text x="{x}" y="{6 + _SIZE + 16}" text-anchor="middle">{tick:g}</text>')
         marks.append(f'<text x="{_MARGIN - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>')
     for kind, line in zip(("old", "new"), lines, strict=True):
-        kept = line[np.unique(np.linspace(0, len(line) - 1, min(len(line), _MAX_POINTS)).astype(int))]
-        kept = kept[np.isfinite(kept).all(axis=1)]
+        known = np.array([point for point in line if np.isfinite(point).all()]).reshape(-1, 2)
+        kept = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _MAX_POINTS)).astype(int))]
         marks.append(f'<polyline class="{kind}" points="{" ".join(map(place, kept))}"/>')
     width, height = _MARGIN + _SIZE + 10, _SIZE + _BELOW - 12
     described = f"<title>{escape(title)}</title><desc>{escape(names[0])} dashed, {escape(names[1])} solid.</desc>"

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from veritable.reporting import charts
+from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_COLUMNS, MAX_FINDINGS
 
@@ -21,14 +22,15 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
     svgs = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
     safe = {name: Markup(text) for name, text in sentences.items()}  # noqa: S704  names were escaped above
     template = make_environment(templates / "html", escape=True).get_template("report.html.j2")
-    return template.render(summary, charts=svgs, sentences=safe, **_LIMITS)
+    figures = figures_of(summary["reference"]) if summary["reference"] else {}
+    return template.render(summary, charts=svgs, sentences=safe, comparison=summary["reference"], **figures, **_LIMITS)
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
     """Render a text for git, code review and mail."""
     sentences = write_sentences(summary, lambda name: f"**{escape_markdown(name)}**")
     template = make_environment(templates / "markdown", escape=False).get_template("report.md.j2")
-    return template.render(summary, sentences=sentences, **_LIMITS)
+    return template.render(summary, sentences=sentences, comparison=summary["reference"], **_LIMITS)
 
 
 def make_environment(templates: Path, *, escape: bool) -> Environment:
