@@ -116,10 +116,9 @@ def test_a_worktree_with_a_shared_cache(repository: Toy, tmp_path: Path) -> None
     """A worktree that shares the cache gets the outputs of its commit by `dvc checkout`, and compares versions."""
     tree = Toy(tmp_path / "tree")
     assert 0 == repository.git("worktree", "add", "-q", str(tree.root), "v1").status
-    tree.dvc("config", "--local", "cache.dir", str(repository.root / ".dvc/cache"))
+    tree.dvc("cache", "dir", "--local", "../veritable/.dvc/cache")
     checked_out = tree.dvc("checkout")
     assert 0 == checked_out.status, checked_out.text
     assert (tree.root / "models/classifier/classifier.json").is_file()
     assert not (tree.root / ".dvc/cache").exists()
-    assert "8 stages" not in compare(tree, "HEAD", "longer")
     assert "All predictions equal those of v1" in compare(tree, "v1")

@@ -104,10 +104,23 @@ def test_change_and_compare(demo: Toy) -> None:
     assert 0 == plots.status, plots.text
     for title in ("ROC curve", "Precision and recall", "Calibration", "Confusion matrix", "Loss by epoch"):
         assert title in page
+    assert "window.vegaEmbed" in page
+    assert "<script src" not in page
     assert 0 == demo.git("checkout", "-q", "HEAD~1").status
     assert 0 == demo.dvc("checkout").status
     assert old == (demo.root / "reports/report.html").read_bytes()
     assert [] == ran(demo.dvc("repro").text)
+
+
+def test_the_classifier_is_an_artifact(demo: Toy, tmp_path: Path) -> None:
+    """A tag that names a version lets others download the classifier with `dvc artifacts get`; stages have descriptions."""
+    demo.git("tag", "-a", "classifier@v1.0.0", "-m", "the first release")
+    got = demo.dvc("artifacts", "get", str(demo.root), "classifier", "--rev", "v1.0.0", "--out", str(tmp_path / "got"))
+    assert 0 == got.status, got.text
+    expected = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
+    assert expected == {path.name: path.read_bytes() for path in (tmp_path / "got").iterdir()}
+    stages = [line.split(maxsplit=1) for line in demo.dvc("stage", "list").text.splitlines()]
+    assert [] == [name for name, text in stages if text.startswith(("Outputs", "No outputs"))]
 
 
 @pytest.mark.slow
