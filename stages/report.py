@@ -6,13 +6,22 @@ run(__name__)
 
 import pandas as pd
 
+from veritable.evaluation.params import EvaluateParams
 from veritable.files import read_json, write_json
+from veritable.reporting.params import ReportParams
+from veritable.reporting.reference import compare_with_reference, read_files, read_side
 from veritable.reporting.render import render_html, render_markdown
-from veritable.reporting.summary import make_summary, parse_versions, select_metrics
+from veritable.reporting.summary import make_summary, parse_code, parse_versions, select_metrics
 
 
 def report(stage: Stage) -> None:
     classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))
+    ReportParams.parse("report", stage.params["report"])
+    params = {section: stage.params[section] for section in stage.params if section != "report"}
+    params |= {"train": read_json(stage.inputs["train.json"])}
+    code = stage.inputs["train.txt"].read_text()
+    this = read_side(read_files(evaluation, explanation), name="this version", params=params, code={"train": parse_code(code)})
+    evaluate = EvaluateParams.parse("evaluate", params["evaluate"])
     groups = evaluation / "groups.json"  # written only for tables with sensitive columns
     summary = make_summary(
         table=read_json(stage.inputs["table.json"]),
@@ -25,11 +34,12 @@ def report(stage: Stage) -> None:
         explanation=read_json(explanation / "explanation.json"),
         importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
         explained={path.stem: pd.read_parquet(path) for path in sorted(explanation.glob("*.parquet")) if path.stem != "values"},
-        params={section: stage.params[section] for section in stage.params} | {"train": read_json(stage.inputs["train.json"])},
+        params=params,
         findings=read_json(stage.inputs["findings.json"])["findings"],
         findings_file="reports/findings.json",
         groups=read_json(groups) if groups.exists() else {},
-        versions=parse_versions(stage.inputs["train.txt"].read_text()),
+        versions=parse_versions(code),
+        reference=compare_with_reference(stage.inputs["report.reference"], this, evaluate),
     )
     templates = stage.inputs["templates"]
     stage.outputs["report.html"].write_text(render_html(summary, templates), "utf-8")

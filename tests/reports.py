@@ -175,6 +175,7 @@ def facts(
             }
         ],
         "groups": compute_group_metrics(network, params, classes),
+        "reference": None,
         "params": {"train": section("train"), "data": section("data", target=target)},
         "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},
     }

@@ -67,7 +67,15 @@ def test_commands_exist(page: Path) -> None:
     text = page.read_text()
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([\w-]+)", text)) | set(re.findall(r"^make ([\w-]+)", text, re.MULTILINE)) <= targets
-    assert set(re.findall(r"python -m veritable (\w+)", text)) <= {"repro", "lint", "apply", "predict", "explain"}
+    assert set(re.findall(r"python -m veritable (\w+)", text)) <= {
+        "repro",
+        "lint",
+        "apply",
+        "compare",
+        "promote",
+        "predict",
+        "explain",
+    }
 
 
 @every_page

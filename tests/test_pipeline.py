@@ -96,7 +96,7 @@ def test_change_and_compare(demo: Toy) -> None:
     assert ["plan", "train", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
-    assert 0 != metrics["classifier.log_loss.value"]["diff"]
+    assert 0 != metrics["log_loss"]["diff"]
     params = json.loads(demo.dvc("params", "diff", "HEAD~1", "--json").text)
     assert {"params.yaml": {"train.mlp.max_epochs": {"old": 3, "new": 6, "diff": 3}}} == params
     plots = demo.dvc("plots", "diff", "HEAD~1", "--out", "diff")
@@ -104,10 +104,23 @@ def test_change_and_compare(demo: Toy) -> None:
     assert 0 == plots.status, plots.text
     for title in ("ROC curve", "Precision and recall", "Calibration", "Confusion matrix", "Loss by epoch"):
         assert title in page
+    assert "window.vegaEmbed" in page
+    assert "<script src" not in page
     assert 0 == demo.git("checkout", "-q", "HEAD~1").status
     assert 0 == demo.dvc("checkout").status
     assert old == (demo.root / "reports/report.html").read_bytes()
     assert [] == ran(demo.dvc("repro").text)
+
+
+def test_the_classifier_is_an_artifact(demo: Toy, tmp_path: Path) -> None:
+    """A tag that names a version lets others download the classifier with `dvc artifacts get`; stages have descriptions."""
+    demo.git("tag", "-a", "classifier@v1.0.0", "-m", "the first release")
+    got = demo.dvc("artifacts", "get", str(demo.root), "classifier", "--rev", "v1.0.0", "--out", str(tmp_path / "got"))
+    assert 0 == got.status, got.text
+    expected = {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
+    assert expected == {path.name: path.read_bytes() for path in (tmp_path / "got").iterdir()}
+    stages = [line.split(maxsplit=1) for line in demo.dvc("stage", "list").text.splitlines()]
+    assert [] == [name for name, text in stages if text.startswith(("Outputs", "No outputs"))]
 
 
 @pytest.mark.slow
@@ -145,7 +158,7 @@ def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
     assert params == demo.read("params.yaml")
     shown = demo.dvc("exp", "show", "--csv")
     assert 0 == shown.status
-    assert "classifier.roc_auc.value" in shown.text
+    assert "roc_auc" in shown.text
 
 
 @pytest.mark.slow
@@ -235,9 +248,9 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
         change(demo, key, value)
     done = demo.run(*REPRO, timeout=200)
     assert 0 == done.status, done.text
-    metrics = json.loads(demo.read("reports/metrics.json"))
-    assert abs(metrics["rows"] - 569 / 5) <= 2 * 2  # two rows per class
-    assert metrics["classifier"]["roc_auc"]["value"] > 0.97
+    auc = json.loads(demo.read("reports/evaluation/metrics.json"))["classifier"]["roc_auc"]
+    assert abs(auc["n"] - 569 / 5) <= 2 * 2  # two rows per class
+    assert json.loads(demo.read("reports/metrics.json"))["roc_auc"] == auc["value"] > 0.97
     assert "malignant" in demo.read("reports/report.md")
     assert "The pipeline is in order" in demo.run(sys.executable, "-m", "veritable", "lint")
 

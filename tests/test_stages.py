@@ -41,6 +41,7 @@ OTHER = {
     "baselines": {"max_rows": "50", "learning_curve": "[0.5, 1]", "seed": "1"},
     "threshold": {"metric": "accuracy"},
     "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
+    "report": {"reference": "models/v1"},
     "explain": {
         "rows": "10", "output": "probability", "error": "0.02", "fixed": f"[{', '.join(f'feature_{i}' for i in range(10))}]",
         "groups": "{some: [feature_0, feature_1]}", "seed": "1",
@@ -69,14 +70,19 @@ def mutate(path: Path) -> None:
 @pytest.mark.parametrize("dep", DEPS)
 def test_a_changed_dep_runs_its_stages_again(demo: Toy, dep: str) -> None:
     """A change of a declared dep runs every stage that declares it, or a folder that contains it, and no other."""
-    path = re.sub(r"\$\{(\w+)\.(\w+)\}", lambda found: PARAMS[found[1]][found[2]], dep)
+    path = _resolve(dep)
     mutate(demo.root / path)
     concerned = {
-        name for name, entry in STAGES.items() for each in entry["deps"] if dep == each or path.startswith(f"{each}/")
+        name for name, entry in STAGES.items() for each in entry["deps"] if f"{path}/".startswith(f"{_resolve(each)}/")
     } - {"code"}
     found = would_run(demo, *STAGES)
     makers = {name for name, entry in STAGES.items() if _makes(entry, path)}  # DVC also restores a changed output
     assert concerned == set(found) - makers
+
+
+def _resolve(dep: str) -> str:
+    """Insert the values of params into a path."""
+    return re.sub(r"\$\{(\w+)\.(\w+)\}", lambda found: str(PARAMS[found[1]][found[2]]), dep)
 
 
 def _makes(entry: dict[str, Any], path: str) -> bool:
@@ -174,9 +180,9 @@ def test_cross_validation(demo: Toy) -> None:
     done = demo.run(*REPRO)
     assert done.status == 0, done.text
     assert 3 == len(list((demo.root / "models/classifier").glob("network-*.safetensors")))
-    folds = json.loads(demo.read("reports/metrics.json"))["folds"]
-    values = json.loads(demo.read("reports/evaluation/metrics.json"))["folds"]["roc_auc"]["values"]
-    assert np.mean(values) == pytest.approx(folds["roc_auc"]["mean"])
+    auc = json.loads(demo.read("reports/evaluation/metrics.json"))["folds"]["roc_auc"]
+    values = auc["values"]
+    assert np.mean(values) == pytest.approx(auc["mean"])
     assert 3 == len(set(values))
     assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
     change(demo, "data.time", "feature_0")

@@ -57,6 +57,43 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TUNING",
         help="folder with the result of the search (default: %(default)s)",
     )
+    comparing = commands.add_parser(
+        "compare",
+        help="compare two versions: commits, branches, tags, experiments or the workspace",
+        description="Compare two versions from what git and DVC hold of them: metrics with intervals of the differences, "
+        "the rows that changed class, curves, groups, importance, params, table and code. Nothing is checked out and no "
+        "stage runs; outputs that are not in DVC's cache are fetched from the remote.",
+        epilog="Intervals are paired if both versions were tested on the same rows with the same actual classes. If not, the "
+        "page says why.",
+    )
+    comparing.add_argument("old", metavar="OLD", help="commit, branch, tag or experiment to compare with, e.g. main or HEAD~1")
+    comparing.add_argument(
+        "new", metavar="NEW", nargs="?", default="workspace", help="the other version (default: the last run in the workspace)"
+    )
+    comparing.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PAGE",
+        default=Path("reports/compare.html"),
+        help="page to write (default: %(default)s)",
+    )
+    comparing.add_argument(
+        "--markdown", action="store_true", help="print a text for a pull request instead of writing the page"
+    )
+    promoting = commands.add_parser(
+        "promote",
+        help="make a committed classifier the reference that the report compares with",
+        description="Copy the results of a committed classifier into the folder report.reference, add the folder to DVC, and "
+        "set the parameter if it names no folder yet. From then on the report compares every version with it.",
+    )
+    promoting.add_argument(
+        "revision",
+        nargs="?",
+        default="HEAD",
+        metavar="REVISION",
+        help="commit, branch, tag or experiment (default: HEAD, if it has the classifier of the workspace)",
+    )
     predicting = commands.add_parser(
         "predict",
         help="predict the classes of new rows with a trained classifier",
@@ -143,6 +180,14 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.cli.apply import apply
 
         return apply(parsed.tuning, Path("params.yaml"))
+    if parsed.command == "promote":
+        from veritable.cli.promote import promote
+
+        return promote(parsed.revision)
+    if parsed.command == "compare":
+        from veritable.cli.compare import compare
+
+        return compare(parsed.old, parsed.new, output=parsed.output, markdown=parsed.markdown)
     from veritable.stage.lint import find_faults
 
     faults = find_faults(Path.cwd())

@@ -14,7 +14,7 @@ from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
 
 HEADLINE = {"roc_auc": "ROC AUC", "log_loss": "log loss", "accuracy": "accuracy", "f1": "F1"}
-METRICS, REPORT = Path("reports/metrics.json"), Path("reports/report.html")
+METRICS, REPORT = Path("reports/evaluation/metrics.json"), Path("reports/report.html")
 
 
 def repro(arguments: list[str]) -> int:
@@ -81,13 +81,13 @@ def _print_summary(log: _StageLog) -> None:
         print("Report      not part of this run. Run `python -m veritable repro` to update it.")
 
 
-def _headline(metrics: dict[str, dict[str, dict[str, float | None]]]) -> str:
-    shown = []
+def _headline(results: dict[str, dict[str, dict[str, float | None]]]) -> str:
+    shown, metrics = [], results["classifier"]
     for key, label in HEADLINE.items():
-        metric = metrics["classifier"][key]
+        metric = metrics[key]
         if metric["low"] is not None:
             shown.append(f"{label} {metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]")
-    return f"Test part, {metrics['rows']:,} rows: {'; '.join(shown)}"
+    return f"Test part, {metrics['accuracy']['n']:,} rows: {'; '.join(shown)}"
 
 
 def _outputs_of(stages: list[str]) -> list[str]:

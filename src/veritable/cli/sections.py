@@ -12,11 +12,14 @@ from veritable.evaluation.params import BaselineParams, EvaluateParams
 from veritable.explanation.params import ExplainParams
 from veritable.metrics.params import ThresholdParams
 from veritable.params import MachineParams, ParamsError, Section
+from veritable.reporting.params import ReportParams
 from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.reading.open import check_inside
 from veritable.training.params import TrainParams, TuneParams
 
-NOTHING = "models/nothing"  # as train.init or train.member: a file, because DVC requires a dependency to exist
+NOTHING = (
+    "models/nothing"  # as train.init, train.member or report.reference: a file, because DVC requires a dependency to exist
+)
 SECTIONS: dict[str, type[Section]] = {
     "machine": MachineParams,
     "generate": GenerateParams,
@@ -27,6 +30,7 @@ SECTIONS: dict[str, type[Section]] = {
     "threshold": ThresholdParams,
     "evaluate": EvaluateParams,
     "explain": ExplainParams,
+    "report": ReportParams,
 }
 
 
@@ -60,6 +64,9 @@ def check_params(params: Any, pipeline: Any) -> None:
         train = TrainParams.parse("train", params["train"])
         _check_folder("train.init", train.init, "a classifier", "start with random weights")
         _check_folder("train.member", train.member, "a pretrained model", "blend without one")
+    if "report" in params:
+        reference = ReportParams.parse("report", params["report"]).reference
+        _check_folder("report.reference", reference, "a reference", "compare with none")
     if "data" in params:
         _check_table(DataParams.parse("data", params["data"]), stages)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +60,7 @@ class PartPredictions:
         pq.write_table(pa.table(columns), path)
 
     @classmethod
-    def read(cls, path: Path, classes: list[str]) -> Self:
+    def read(cls, path: Path | IO[bytes], classes: list[str]) -> Self:
         """Read a file that `write` wrote."""
         table, code = pq.read_table(path), {name: code for code, name in enumerate(classes)}
         actual, predicted = (

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from veritable.reporting import charts
+from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_COLUMNS, MAX_FINDINGS
 
@@ -20,18 +21,20 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
     sentences = write_sentences(summary, lambda name: f"<b>{escape(name)}</b>")
     svgs = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
     safe = {name: Markup(text) for name, text in sentences.items()}  # noqa: S704  names were escaped above
-    template = _environment(templates / "html", escape=True).get_template("report.html.j2")
-    return template.render(summary, charts=svgs, sentences=safe, **_LIMITS)
+    template = make_environment(templates / "html", escape=True).get_template("report.html.j2")
+    figures = figures_of(summary["reference"]) if summary["reference"] else {}
+    return template.render(summary, charts=svgs, sentences=safe, comparison=summary["reference"], **figures, **_LIMITS)
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
     """Render a text for git, code review and mail."""
     sentences = write_sentences(summary, lambda name: f"**{escape_markdown(name)}**")
-    template = _environment(templates / "markdown", escape=False).get_template("report.md.j2")
-    return template.render(summary, sentences=sentences, **_LIMITS)
+    template = make_environment(templates / "markdown", escape=False).get_template("report.md.j2")
+    return template.render(summary, sentences=sentences, comparison=summary["reference"], **_LIMITS)
 
 
-def _environment(templates: Path, *, escape: bool) -> Environment:
+def make_environment(templates: Path, *, escape: bool) -> Environment:
+    """Return an environment for the templates of a folder, with the filters that they use."""
     environment = Environment(
         loader=FileSystemLoader(templates),
         autoescape=escape,  # noqa: S701  Markdown is escaped by the filter `md`
@@ -42,6 +45,7 @@ def _environment(templates: Path, *, escape: bool) -> Environment:
     )
     environment.filters |= {
         "number": format_number,
+        "difference": format_difference,
         "md": escape_markdown,
         "dotted": flatten_params,
         "further_groups": describe_further_groups,
@@ -56,6 +60,15 @@ def format_number(value: float | None, digits: int = 3) -> str:
     '0.912'
     """
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def format_difference(value: float | None) -> str:
+    """Format a difference of metrics with its sign.
+
+    >>> format_difference(0.00921)
+    '+0.0092'
+    """
+    return "–" if value is None else f"{round(value, 4) + 0:+.4f}".replace("-", "−")
 
 
 def escape_markdown(text: Any) -> str:

@@ -47,6 +47,7 @@ def make_summary(
     findings: Sequence[Mapping[str, Any]],
     findings_file: str,
     groups: Mapping[str, Any],
+    reference: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Collect what the stages wrote, and compute nothing that a stage could have computed.
 
@@ -58,6 +59,8 @@ def make_summary(
         Name of the file that holds all findings, for reports that show only some.
     groups
         Metrics by group of each sensitive column; empty without sensitive columns.
+    reference
+        Comparison with the reference; None without one.
     """
     classes = results["classes"]
     positive = classes[1] if len(classes) == 2 else None
@@ -87,6 +90,7 @@ def make_summary(
         "models": {name: label for name, label in MODELS.items() if name in models},
         "confusion": _confusion(curves["confusion"], classes),
         "groups": groups,
+        "reference": reference,
         "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MAX_CLASSES],
         "curves": curves,
         "history": history,
@@ -126,20 +130,23 @@ def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, An
     ]
 
 
-def select_metrics(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics that git tracks and `dvc metrics diff` compares; the classifier's have intervals."""
-    metrics = {key: metric["models"] for key, metric in summary["metrics"].items()}
-    baselines = [name for name in summary["models"] if name != "classifier"]
-    folds = {key: {end: fold[end] for end in ("mean", "spread")} for key, fold in summary["folds"].items()}
-    return {
-        "rows": summary["rows"],
-        "threshold": summary["threshold"],
-        "classifier": {
-            key: {end: models["classifier"][end] for end in ("value", "low", "high")} for key, models in metrics.items()
-        },
-        "baselines": {name: {key: models[name]["value"] for key, models in metrics.items()} for name in baselines},
-        **({"folds": folds} if folds else {}),
-    }
+def select_metrics(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the headline metrics, which git tracks and `dvc metrics diff` and `dvc exp show` list.
+
+    They are the metrics of the classifier, its threshold, and `lead`: by how much its log loss is below that of the best
+    baseline. Intervals, baselines and folds are in the metrics of the stage `evaluate`.
+    """
+    metrics = {key: metric["models"]["classifier"]["value"] for key, metric in summary["metrics"].items()}
+    return metrics | {"threshold": summary["threshold"], "lead": summary["verdict"]["difference"]["value"]}
+
+
+def parse_code(code: str) -> dict[str, str]:
+    """Return what the text of a stage's code file lists: hashes of modules and versions of libraries.
+
+    >>> parse_code("# The code\\npython 3.11\\npackage torch 2.13.0")
+    {'python': '3.11', 'package torch': '2.13.0'}
+    """
+    return dict(line.rpartition(" ")[::2] for line in code.splitlines() if not line.startswith("#"))
 
 
 def parse_versions(code: str) -> dict[str, str]:

@@ -1,0 +1,55 @@
+"""`python -m veritable compare`: what differs between two versions, from what git and DVC hold of them."""
+
+import json
+from pathlib import Path
+
+from veritable.cli.revisions import Version, read_versions
+from veritable.evaluation.params import EvaluateParams
+from veritable.reporting.comparison import Side, render_comparison_html, render_comparison_markdown, summarize_comparison
+from veritable.reporting.reference import FILES, read_side
+
+REPORTS, METRICS = "reports/", "reports/metrics.json"
+
+
+def compare(old: str, new: str, *, output: Path, markdown: bool) -> int:
+    """Compare two revisions of the repository in the working directory. Return the exit code.
+
+    Parameters
+    ----------
+    output
+        The page to write. With `markdown`, the text for a pull request is printed instead.
+
+    Raises
+    ------
+    UserError
+        A revision does not exist or holds no run.
+    """
+    versions = read_versions(Path.cwd(), [old, new], [*(REPORTS + name for name in FILES), METRICS])
+    first, second = map(_side, versions)
+    facts = summarize_comparison(first, second, EvaluateParams.parse("evaluate", versions[1].params["evaluate"]))
+    if markdown:
+        print(render_comparison_markdown(facts), end="")
+        return 0
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.partial")
+    partial.write_text(render_comparison_html(facts), "utf-8")
+    partial.replace(output)
+    for sentence in (facts["headline"], facts["flips"], facts["caution"], *facts["notes"]):
+        if sentence:
+            print(sentence)
+    print(f"Comparison  {output}")
+    return 0
+
+
+def _side(version: Version) -> Side:
+    is_named = version.commit and not version.commit.startswith(version.name)
+    return read_side(
+        {path.removeprefix(REPORTS): content for path, content in version.files.items()},
+        name=f"{version.name} ({version.commit})" if is_named else version.name,
+        metrics=json.loads(version.files[METRICS]) if METRICS in version.files else {},
+        params=version.params,
+        inputs=version.inputs,
+        classifier=version.classifier,
+        code=version.code,
+        notes=version.notes,
+    )
