@@ -1,4 +1,4 @@
-"""Read and write JSON so that equal content gives equal bytes: with sorted keys, without NaN, ending in a line feed."""
+"""Write JSON so that equal content gives equal bytes (sorted keys, no NaN, a line feed at the end), and texts safe for CSV."""
 
 import json
 from pathlib import Path
@@ -19,3 +19,18 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file."""
     return json.loads(path.read_text("utf-8"))
+
+
+def escape_formula(text: str | None) -> str | None:
+    """Prefix a text that a spreadsheet would run as a formula with an apostrophe; numbers such as "-1" stay.
+
+    >>> escape_formula("=1+1"), escape_formula("-1")
+    ("'=1+1", '-1')
+    """
+    if text is None or not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

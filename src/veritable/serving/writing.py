@@ -7,6 +7,7 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
 from veritable.errors import UserError
+from veritable.files import escape_formula
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -65,17 +66,7 @@ def escape_formulas(table: pa.Table) -> pa.Table:
     for column in table.columns:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             encoded = column.combine_chunks().dictionary_encode()
-            texts = pa.array([_escape_formula(text) for text in encoded.dictionary.to_pylist()], pa.string())
+            texts = pa.array([escape_formula(text) for text in encoded.dictionary.to_pylist()], pa.string())
             column = texts.take(encoded.indices)
         columns.append(column)
-    return pa.Table.from_arrays(columns, names=[_escape_formula(name) for name in table.column_names])
-
-
-def _escape_formula(text: str | None) -> str | None:
-    if text is None or not text.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
+    return pa.Table.from_arrays(columns, names=[escape_formula(name) for name in table.column_names])
