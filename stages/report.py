@@ -10,6 +10,8 @@ from veritable.files import read_json, write_json
 from veritable.reporting.render import render_html, render_markdown
 from veritable.reporting.summary import make_summary, parse_versions, select_metrics
 
+NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
+
 
 def report(stage: Stage) -> None:
     classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))
@@ -19,7 +21,7 @@ def report(stage: Stage) -> None:
         history=pd.read_csv(classifier / "history.csv"),
         results=read_json(evaluation / "metrics.json"),
         curves={
-            path.stem: pd.read_csv(path, dtype={"class": str}, keep_default_na=False)  # a class may be called "NA"
+            path.stem: pd.read_csv(path, dtype=dict.fromkeys(NAMES.get(path.stem, ["class"]), str), keep_default_na=False)
             for path in sorted(evaluation.glob("*.csv"))
         },
         explanation=read_json(explanation / "explanation.json"),

@@ -30,9 +30,13 @@ def explanation_facts(classes: list[str], columns: list[str]) -> dict[str, Any]:
         "shared": [columns[:2]] if len(columns) > 1 else [],
         "worst": {
             "row": 17,
+            "of_rows": 100,
             "actual": classes[0],
+            "predicted": classes[-1],
             "class": classes[-1],
             "probability": 0.93,
+            "against": classes[0] if len(classes) > 2 else None,
+            "other_probability": 0.02 if len(classes) > 2 else None,
             "base": -0.5,
             "output": 2.5,
             "change": {"predicted": classes[0], "columns": [{"column": columns[0], "before": "3", "after": classes[-1]}]},

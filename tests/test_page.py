@@ -12,7 +12,7 @@ from tests.explaining import explainable, of_table
 from tests.rooms import HOSTILE, mixed_table, prepare_frame
 from tests.test_explain_rows import run, saved
 from tests.test_predict import new_rows
-from veritable.serving.page import render_page, shorten, waterfall
+from veritable.serving.page import render_page, visible, waterfall
 from veritable.serving.row_report import Bar, Change, RowReport, Similar
 
 
@@ -95,8 +95,8 @@ def test_more_rows() -> None:
 
 def test_long_and_unprintable_texts() -> None:
     """A long text is cut, and control characters and marks that change the direction of writing are made visible."""
-    assert "x" * 200 + "…" == shorten("x" * 300)
-    assert "a\\nb\\x1b\\u202e" == shorten("a\nb\x1b\u202e")
+    assert "x" * 200 + "…" == visible("x" * 300)
+    assert "a\\nb\\x1b\\u202e" == visible("a\nb\x1b\u202e")
 
 
 def test_hostile_names(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from veritable.explanation.counterfactual import nearest_change
 from veritable.explanation.effects import compute_importance, deletion_curve, partial_dependence, permutation_importance
-from veritable.explanation.explainer import MAX_CLASSES, Estimate, Explainer, show_columns
+from veritable.explanation.explainer import MAX_CLASSES, Estimate, Explainer
 from veritable.explanation.library import shap
+from veritable.explanation.mistake import explain_mistake
 from veritable.explanation.params import ExplainParams
 from veritable.explanation.relations import interactions, shared_information
 from veritable.models.background import Background
@@ -65,7 +65,7 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
     renamed = permuted.rename(columns={"low": "loss_increase_low", "high": "loss_increase_high"})
     deletion, difference = deletion_curve(explainer, part.X, estimate, params.seed)
     pairs = interactions(explainer, part.X[:_INTERACTION_ROWS], ranked[:_INTERACTING], explained, params.seed)
-    worst, waterfall = _explain_worst(explainer, estimate, part, params.fixed)
+    worst, waterfall = explain_mistake(explainer, test, error=params.error, fixed=params.fixed)
     return Explained(
         values=_to_long_frame(explainer, estimate, part.row),
         importance=importance.merge(renamed, on="column", how="left"),
@@ -165,47 +165,6 @@ def _partners(
         others = [explainer.players[i] for i in order if i != place]
         found.append({"column": player, "partner": next(each for each in others if each in partners)})
     return found
-
-
-def _explain_worst(
-    explainer: Explainer, estimate: Estimate, part: Part, fixed: list[str]
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return facts of the row whose actual class has the lowest probability, and its values with their errors."""
-    classes = explainer.classifier.classes
-    y_prob = explainer.classifier.predict_proba(part.X)
-    worst = int(y_prob[np.arange(len(part)), part.y].argmin())
-    output = int(np.abs(estimate.outputs[worst] - estimate.base[worst]).argmax())
-    code = int(estimate.classes[worst, output])
-    text, _ = explainer.show(part.X[[worst]])
-    frame = pd.DataFrame(
-        {
-            "column": list(explainer.players),
-            "text": [text[player].iloc[0] for player in explainer.players],
-            "value": estimate.values[worst, :, output],
-            "standard_error": estimate.errors[worst, :, output],
-        }
-    )
-    order = np.argsort(-np.abs(frame["value"].to_numpy()), kind="stable")
-    facts = {
-        "row": int(part.row[worst]),
-        "actual": classes[part.y[worst]],
-        "class": classes[code],
-        "probability": float(y_prob[worst, code]),
-        "base": float(estimate.base[worst, output]),
-        "output": float(estimate.outputs[worst, output]),
-        "change": _change(explainer.classifier, part.X[worst], fixed),
-    }
-    return facts, frame.iloc[order].reset_index(drop=True)
-
-
-def _change(classifier: Classifier, row: np.ndarray, fixed: list[str]) -> dict[str, Any] | None:
-    """Return the nearest change that turns the decision: the class then predicted, and the columns with their values."""
-    found = nearest_change(classifier, row, fixed)
-    if found is None:
-        return None
-    texts = show_columns(classifier.encoder, np.stack([row, found.x]))
-    columns = [{"column": name, "before": texts[name][0], "after": texts[name][1]} for name in found.columns]
-    return {"predicted": classifier.classes[found.decision], "columns": columns}
 
 
 def _summarize_errors(estimate: Estimate) -> dict[str, float]:

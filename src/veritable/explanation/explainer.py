@@ -192,7 +192,9 @@ class Explainer:
         found = self.estimate(X, numbers, error=error)
         return shap.Explanation(found.values, found.base, error_std=found.errors, feature_names=list(self.players))
 
-    def estimate(self, X: np.ndarray, numbers: np.ndarray, *, error: float = 0.05) -> Estimate:
+    def estimate(
+        self, X: np.ndarray, numbers: np.ndarray, *, error: float = 0.05, classes: np.ndarray | None = None
+    ) -> Estimate:
         """Explain rows. The values of a row have the same bits whatever the other rows.
 
         Parameters
@@ -204,8 +206,11 @@ class Explainer:
         error
             Mean standard error of the values of a row to reach, relative to their mean absolute value. Walks are added until it
             is reached, within limits: see `walk_values`.
+        classes
+            Codes of the classes to explain; None: those of `classes`. With more than two classes, one per row, or all.
+            Shape: (n, outputs)
         """
-        classes = self.classes(X)
+        classes = self.classes(X) if classes is None else classes
         shape = len(X), len(self.players), classes.shape[1]
         values, errors, background_errors = np.zeros((3, *shape))
         base, outputs = np.zeros((2, *classes.shape))

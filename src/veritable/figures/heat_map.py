@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from veritable.figures.svg import Data, Figure, element, line, picture
 from veritable.figures.svg import text as draw_text
-from veritable.figures.text import FONT_SIZE, fit_text, text_width, visible
+from veritable.figures.text import FONT_SIZE, text_width, visible
 
 _LARGEST, _CELL = 22.0, 12.5  # size of a cell with few and with many names
 _SIDE = 560.0  # of a map with names of usual size
@@ -54,8 +54,9 @@ def draw_heat_map(
     ]
     for i, name in enumerate(names):
         y = top + (i + 0.5) * cell + size * 0.35
-        parts.append(_name(left - 6, y, name, room, small, size, turned=False))
-        parts.append(_name(left + (i + 0.5) * cell + size * 0.35, top - 6, name, room, small, size, turned=True))
+        parts.append(draw_text(left - 6, y, name, room, anchor="end", class_=small, size=size))
+        x = left + (i + 0.5) * cell + size * 0.35
+        parts.append(draw_text(x, top - 6, name, room, class_=small, size=size, turned=True))
     parts += _cells(counts, left, top, cell, mixed)
     parts.append(element("rect", x=left, y=top, width=side, height=side, class_="frame"))
     parts += [line(left, top, left + side, top + side, "grid")] if len(names) > 30 else []
@@ -66,14 +67,6 @@ def draw_heat_map(
         "rows": [n for _, _, n in filled],
     }
     return Figure(picture(title, description, left + side + 4, top + side + 4, parts), data)
-
-
-def _name(x: float, y: float, name: str, room: float, class_: str | None, size: float, *, turned: bool) -> str:
-    """Return a name that ends at a place, turned by a quarter above a column."""
-    shown = fit_text(name, room, size)
-    if not turned:
-        return draw_text(x, y, shown, room, anchor="end", class_=class_)
-    return f'<g transform="translate({x:.1f} {y:.1f})rotate(-90)">{draw_text(0, 0, shown, room * 2, class_=class_)}</g>'
 
 
 def _cells(counts: Sequence[Sequence[int]], left: float, top: float, cell: float, mixed: bool) -> list[str]:

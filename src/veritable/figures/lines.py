@@ -6,9 +6,10 @@ from itertools import chain
 
 from veritable.figures.axes import HEIGHT, Area, Axis, make_area
 from veritable.figures.style import N_SERIES
-from veritable.figures.svg import Data, Figure, dots, line, path
+from veritable.figures.svg import Data, Figure, dots, element, line, path
 
 _FEW = 30  # points of a line that are drawn as dots too
+_SHARES = 0.5  # of the height: all rows
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def draw_lines(
     diagonal: bool = False,
     marks: Sequence[Mark] = (),
     rule: tuple[str, float] | None = None,
+    shares: Sequence[float] | None = None,
     height: float = HEIGHT,
 ) -> Figure:
     """Draw lines.
@@ -67,6 +69,8 @@ def draw_lines(
         Whether the line on which both axes are equal is drawn.
     rule
         Name and place of a vertical line.
+    shares
+        Share of the rows near each x of the first line, drawn as gray bars at the bottom. Shape: (n,)
 
     Examples
     --------
@@ -83,7 +87,10 @@ def draw_lines(
     """
     ends = [each for one in series for each in (one.y, one.low, one.high) if each is not None]
     area = make_area(x, y, chain.from_iterable(one.x for one in series), chain.from_iterable(ends), height=height)
-    drawn, entries = [], []
+    drawn: list[str] = []
+    for place, share in zip(series[0].x if shares is not None else (), shares or (), strict=True):
+        tall = min(share, 1.0) * _SHARES * height
+        drawn.append(element("rect", x=area.x(place) - 3, y=area.y.start - tall, width=6, height=tall, class_="bar faint pale"))
     if diagonal:
         low, high = max(area.x.low, area.y.low), min(area.x.high, area.y.high)
         drawn.append(line(area.x(low), area.y(low), area.x(high), area.y(high), "rule"))
@@ -104,6 +111,8 @@ def draw_lines(
         nothing = float("nan")
         data["low"] = [each for one in series for each in (one.low if one.low is not None else [nothing] * len(one.x))]
         data["high"] = [each for one in series for each in (one.high if one.high is not None else [nothing] * len(one.x))]
+    if shares is not None:
+        data["share of rows"] = [*shares, *[float("nan")] * (len(data["series"]) - len(shares))]
     return Figure(area.finish(title, description, drawn, entries), data)
 
 

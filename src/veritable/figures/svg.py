@@ -84,23 +84,38 @@ def element(tag: str, content: str = "", **attributes: Any) -> str:
     return f"<{tag}{''.join(pairs)}>{content}</{tag}>" if content else f"<{tag}{''.join(pairs)}/>"
 
 
-def text(x: float, y: float, content: str, room: float, *, anchor: str = "start", class_: str | None = None) -> str:
+def text(
+    x: float,
+    y: float,
+    content: str,
+    room: float,
+    *,
+    anchor: str = "start",
+    class_: str | None = None,
+    size: float = FONT_SIZE,
+    turned: bool = False,
+) -> str:
     """Return a text that is cut where it is wider than its room, with the whole text as its tooltip.
 
     Parameters
     ----------
     x, y
         End of the text that `anchor` names, and its baseline.
+    size
+        Size of the font that the class has.
+    turned
+        Whether the text is turned by a quarter, to be read from below.
     """
-    shown = fit_text(content, room)
-    pinned = None if is_measured(shown) else max(1.0, text_width(shown))
+    shown = fit_text(content, room, size)
+    pinned = None if is_measured(shown) else max(1.0, text_width(shown, size))
     tip = element("title", escape(content_tip)) if (content_tip := fit_text(content, math.inf)) != shown else ""
     return element(
         "text",
         escape(shown) + tip,
         x=x,
         y=y,
-        class_=class_,
+        transform=f"rotate(-90 {number(x)} {number(y)})" if turned else None,
+        class_=class_ or None,
         text_anchor=None if anchor == "start" else anchor,
         textLength=pinned,
         lengthAdjust="spacingAndGlyphs" if pinned else None,

@@ -11,6 +11,7 @@ _ASCII = (
     64, 84,
 )  # fmt: skip
 _JOINERS = "\u200c\u200d"  # invisible, and part of how words and emoji are written
+_ISOLATES = "\u2068\u2069"  # begin and end of a text whose direction of writing must not reorder what is around it
 _LONGEST = 200  # characters: a longer name is not read, and would only fill the page
 FONT_SIZE = 12.0
 
@@ -22,7 +23,7 @@ def visible(text: str, longest: int = _LONGEST) -> str:
     'a\\nb\\u202e'
     """
     plain = "".join(
-        each if each.isprintable() or each in _JOINERS else each.encode("unicode_escape").decode()
+        each if each.isprintable() or each in _JOINERS + _ISOLATES else each.encode("unicode_escape").decode()
         for each in text[: longest + 1]
     )
     return f"{plain[:longest]}…" if len(plain) > longest else plain
@@ -35,7 +36,12 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
 
 def is_measured(text: str) -> bool:
     """Return whether the width of all characters is known; other texts must be drawn with the SVG attribute textLength."""
-    return all(ord(each) < 0x250 or each in "–—…−" for each in text)
+    return all(ord(each) < 0x250 or each in "–—…−" + _ISOLATES for each in text)
+
+
+def isolate(text: str) -> str:
+    """Return a text that keeps its direction of writing to itself when it becomes part of another."""
+    return f"{_ISOLATES[0]}{text}{_ISOLATES[1]}"
 
 
 def fit_text(text: str, width: float, size: float = FONT_SIZE) -> str:

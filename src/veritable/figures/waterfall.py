@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot
 
 from veritable.figures.axes import Axis, make_x_axis
 from veritable.figures.bars import Rows
 from veritable.figures.svg import WIDTH, Data, Figure, element, line, picture
+from veritable.figures.text import isolate
 from veritable.figures.ticks import Scale, find_range, format_short
 
 MAX_STEPS = 12  # columns with a step of their own
@@ -31,21 +31,13 @@ def format_step(value: float, error: float | None = None) -> str:
     return f"{value:+.3g} ± {error:.2g}" if error else f"{value:+.3g}"
 
 
-def merge_steps(steps: Sequence[Step], *, errors: bool = True) -> list[Step]:
-    """Return the first twelve steps, and one that is the sum of the others.
-
-    Parameters
-    ----------
-    errors
-        Whether the sum has an error: that of a sum of independent errors.
-    """
+def merge_steps(steps: Sequence[Step]) -> list[Step]:
+    """Return the first twelve steps, and the sum of the others, which has no error because theirs are not independent."""
     others = steps[MAX_STEPS:]
     if not others:
         return list(steps)
     name = f"{len(others):,} other column{'s' * (len(others) > 1)}"
-    known = [step.error for step in others if step.error is not None]
-    error = hypot(*known) if errors and len(known) == len(others) else None
-    return [*steps[:MAX_STEPS], Step(name, "", sum(step.value for step in others), error)]
+    return [*steps[:MAX_STEPS], Step(name, "", sum(step.value for step in others))]
 
 
 def find_ends(steps: Sequence[Step], base: float | None) -> list[tuple[float, float]]:
@@ -83,7 +75,11 @@ def draw_waterfall(
     shown = merge_steps(steps)
     ends = find_ends(shown, base)
     output = ends[-1][1] if ends else base
-    names = [base_name, *(f"{step.column} = {step.cell}" if step.cell else step.column for step in shown), output_name]
+    names = [
+        base_name,
+        *(f"{isolate(step.column)} = {isolate(step.cell)}" if step.cell else step.column for step in shown),
+        output_name,
+    ]
     notes = [format_short(base), *(format_step(step.value, step.error) for step in shown), format_short(output)]
     notes = [note.replace("-", "−") for note in notes]
     rows = Rows.fit(names, notes)

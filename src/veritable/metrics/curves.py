@@ -20,7 +20,8 @@ from veritable.metrics.counts import COUNT_METRICS
 from veritable.metrics.intervals import FloatArray
 from veritable.metrics.thresholds import sweep
 
-MAX_CLASSES = 30  # with curves: more are unreadable, and their points and pairs would fill megabytes
+MAX_CLASSES = 30  # with curves: more are unreadable, and their points would fill megabytes
+MAX_CONFUSION_CLASSES = 100  # in the confusion matrix
 _MAX_POINTS = 200  # per curve: on a screen it looks like the full curve
 _Z = 1.959963984540054  # quantile of the normal distribution for a 95 % interval
 
@@ -153,7 +154,7 @@ def calibration_frame(
 def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
     """Compute the confusion matrix in long form, with the columns actual, predicted (class names), rows (unweighted count).
 
-    If there are more than 30 classes, the most frequent are listed and the others are merged into one, "(970 others)".
+    If there are more than 100 classes, the most frequent are listed and the others are merged into one, "(900 others)".
     Shape: y_true (n,) codes, y_pred (n,) codes
 
     Raises
@@ -165,7 +166,7 @@ def confusion_frame(y_true: NDArray[Any], y_pred: NDArray[Any], classes: Sequenc
     y_true, y_pred = (
         check_codes(name, codes, n=len(y_true), n_classes=n_classes) for name, codes in (("y_true", y_true), ("y_pred", y_pred))
     )
-    shown = most_frequent(y_true, n_classes)
+    shown = most_frequent(y_true, n_classes, MAX_CONFUSION_CLASSES)
     names = [classes[code] for code in shown]
     place = np.full(n_classes, len(shown))
     place[shown] = np.arange(len(shown))
@@ -184,10 +185,10 @@ def wilson_interval(share: FloatArray, rows: NDArray[Any]) -> tuple[FloatArray, 
     return np.clip(center - half, 0, 1), np.clip(center + half, 0, 1)
 
 
-def most_frequent(y_true: NDArray[Any], n_classes: int) -> list[int]:
-    """Return the codes of the classes with curves, ascending: all classes, or the 30 with the most rows."""
+def most_frequent(y_true: NDArray[Any], n_classes: int, limit: int = MAX_CLASSES) -> list[int]:
+    """Return the codes of the classes that are shown, ascending: all classes, or the `limit` with the most rows."""
     by_rows = np.argsort(-np.bincount(y_true, minlength=n_classes), kind="stable")
-    return sorted(by_rows[:MAX_CLASSES].tolist())
+    return sorted(by_rows[:limit].tolist())
 
 
 def _one_against_rest(

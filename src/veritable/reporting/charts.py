@@ -1,38 +1,38 @@
-"""Draw the charts as SVG with Vega-Lite, without a browser. They need no JavaScript, and the same data gives the same bytes."""
+"""Draw the figures of the report from the summary."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import altair as alt
 import pandas as pd
-import vl_convert
 
-from veritable.reporting.explanation_charts import make_explanation_charts
-from veritable.reporting.style import ACCENT, CONFIG, FAINT, INK, PALETTE, SIZE
+from veritable.figures.axes import Axis
+from veritable.figures.heat_map import draw_heat_map
+from veritable.figures.lines import Mark, Series, draw_lines
+from veritable.figures.style import N_SERIES
+from veritable.figures.svg import Figure
+from veritable.reporting.confusion import MAX_TABLE_CLASSES
+from veritable.reporting.explanation_charts import draw_explanation
 
-MAX_CLASSES = len(PALETTE)
+MAX_CLASSES = N_SERIES
 
 
-def draw(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Draw all charts of the report. Returns SVG text by name."""
+def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
+    """Draw all figures of the report. Returns them by name; several of a kind are named "effect 1", "effect 2" and so on."""
     curves, classes = summary["curves"], _classes_with_curve(summary)
-    charts = {
-        "roc": _curve(curves["roc"], classes, "fpr", "tpr", "false positive rate", "true positive rate", diagonal=True),
-        "pr": _curve(curves["pr"], classes, "recall", "precision", "recall", "precision", diagonal=False),
+    figures = {
+        "roc": _curve(
+            "ROC curve", curves["roc"], classes, "fpr", "tpr", ("False positive rate", "True positive rate"), summary
+        ),
+        "pr": _curve("Precision and recall", curves["pr"], classes, "recall", "precision", ("Recall", "Precision"), summary),
         "calibration": _calibration(curves["calibration"], classes),
         "training": _training(summary["history"], summary["best"]["epoch"]),
-        **make_explanation_charts(summary),
+        **draw_explanation(summary),
     }
-    return {name: _to_svg(chart, name) for name, chart in charts.items()}
-
-
-def _to_svg(chart: Any, name: str) -> str:
-    """Render a chart; number its clip paths and gradients per chart, because Vega numbers them per process."""
-    svg = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_dict())
-    ids = re.findall(r' id="((?:clip|gradient_)\d+)"', svg)
-    new = {each: f"{name}-{number}" for number, each in enumerate(ids)}
-    return re.sub(r'( id="|url\(#)((?:clip|gradient_)\d+)', lambda match: match[1] + new.get(match[2], match[2]), svg)
+    if "thresholds" in curves and len(curves["thresholds"]):
+        figures["thresholds"] = _thresholds(curves["thresholds"], summary["threshold"])
+    if len(summary["confusion"]) > MAX_TABLE_CLASSES:
+        figures["confusion"] = _confusion(summary["confusion"], len(summary["classes"]))
+    return figures
 
 
 def _classes_with_curve(summary: Mapping[str, Any]) -> list[str]:
@@ -44,73 +44,69 @@ def _classes_with_curve(summary: Mapping[str, Any]) -> list[str]:
     return [each["name"] for each in by_rows if each["name"] in drawn][:MAX_CLASSES]
 
 
-def _select(frame: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
-    return frame[frame["class"].isin(classes)]
+def _of_class(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return frame[frame["class"] == name]
 
 
-def _color(classes: list[str]) -> Any:
-    if len(classes) == 1:
-        return alt.value(ACCENT)
-    return alt.Color("class:N", sort=classes, scale=alt.Scale(domain=classes, range=PALETTE[: len(classes)]))
+def _curve(
+    title: str,
+    frame: pd.DataFrame,
+    classes: list[str],
+    x: str,
+    y: str,
+    titles: tuple[str, str],
+    summary: Mapping[str, Any],
+) -> Figure:
+    """Draw a curve per class; with two classes, the point of the classifier's threshold is marked."""
+    lines = [Series(name, _of_class(frame, name)[x].tolist(), _of_class(frame, name)[y].tolist()) for name in classes]
+    marks = []
+    if summary["threshold"] is not None and len(frame):
+        above = frame[frame["threshold"] >= summary["threshold"]]
+        point = (above if len(above) else frame).iloc[-1 if len(above) else 0]  # thresholds fall along both curves
+        marks = [Mark(f"threshold {summary['threshold']:.3f}", float(point[x]), float(point[y]))]
+    axes = (Axis(each, 0.0, 1.0) for each in titles)
+    described = f"{titles[1]} against {titles[0].lower()} on the test part."
+    return draw_lines(title, lines, *axes, description=described, diagonal=x == "fpr", marks=marks)
 
 
-def _unit(name: str, title: str) -> dict[str, Any]:
-    return {"shorthand": f"{name}:Q", "title": title, "scale": alt.Scale(domain=[0, 1], nice=False)}
+def _calibration(frame: pd.DataFrame, classes: list[str]) -> Figure:
+    """Draw observed shares against predicted probabilities; intervals of several classes would overlap, and are omitted."""
+    lines = []
+    for name in classes:
+        own = _of_class(frame, name)
+        low, high = (own[end].tolist() if len(classes) == 1 else None for end in ("low", "high"))
+        lines.append(Series(name, own["predicted"].tolist(), own["observed"].tolist(), low, high, dotted=True))
+    reach = frame.loc[frame["class"].isin(classes), ["predicted", "observed"]].max().max()
+    end = next((each for each in (0.1, 0.2, 0.5) if len(classes) > 1 and reach <= each), 1.0)  # rare classes fill the corner
+    axes = Axis("Predicted probability", 0.0, end), Axis("Observed share of the class", 0.0, end)
+    return draw_lines("Calibration", lines, *axes, description="Observed shares by predicted probability.", diagonal=True)
 
 
-def _diagonal() -> Any:
-    ends = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})
-    return alt.Chart(ends).mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1).encode(alt.X("x:Q"), alt.Y("y:Q"))
+def _training(history: pd.DataFrame, best: int) -> Figure:
+    epochs = history["epoch"].tolist()
+    lines = [
+        Series("valid", epochs, history["valid_loss"].tolist()),
+        Series("train", epochs, history["train_loss"].tolist(), faint=True),
+    ]
+    x = Axis("Epoch", 1.0, float(max(2, *epochs)), whole=True)
+    described = "Loss of the train and the valid part by epoch."
+    return draw_lines("Training", lines, x, Axis("Loss"), description=described, rule=(f"epoch {best} was kept", best))
 
 
-def _curve(frame: pd.DataFrame, classes: list[str], x: str, y: str, x_title: str, y_title: str, *, diagonal: bool) -> Any:
-    points = _select(frame, classes).assign(order=range(len(_select(frame, classes))))
-    line = (
-        alt.Chart(points)
-        .mark_line(strokeWidth=2, interpolate="linear")
-        .encode(alt.X(**_unit(x, x_title)), alt.Y(**_unit(y, y_title)), color=_color(classes), order="order:Q")
+def _thresholds(frame: pd.DataFrame, threshold: float) -> Figure:
+    lines = [Series(name, frame["threshold"].tolist(), frame[name].tolist()) for name in ("precision", "recall", "f1")]
+    lines[-1] = Series("F1", lines[-1].x, lines[-1].y)
+    return draw_lines(
+        "Metrics by threshold",
+        lines,
+        Axis("Threshold", 0.0, 1.0),
+        Axis("Metric on the test part", 0.0, 1.0),
+        description="Precision, recall and F1 of the positive class by threshold.",
+        rule=(f"threshold {threshold:.3f}", threshold),
     )
-    return alt.layer(*([_diagonal()] if diagonal else []), line).properties(**SIZE)
 
 
-def _calibration(frame: pd.DataFrame, classes: list[str]) -> Any:
-    base = alt.Chart(_select(frame, classes)).encode(
-        alt.X(**_unit("predicted", "predicted probability")), color=_color(classes)
-    )
-    y = alt.Y(**_unit("observed", "observed share of the class"))
-    line, points = base.mark_line(strokeWidth=1).encode(y), base.mark_point(filled=True, size=45, opacity=1).encode(y)
-    layers = [_diagonal(), line, points]
-    if len(classes) == 1:  # with more classes the intervals would overlap
-        layers.insert(
-            1,
-            base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
-                alt.Y("low:Q", title="observed share of the class"), alt.Y2("high:Q")
-            ),
-        )
-    return alt.layer(*layers).properties(**SIZE)
-
-
-def _training(history: pd.DataFrame, best: int) -> Any:
-    long = history.rename(columns={"train_loss": "train", "valid_loss": "valid"}).melt(
-        "epoch", var_name="part", value_name="loss"
-    )
-    last = max(2, len(history))
-    epochs = alt.X(
-        "epoch:Q",
-        axis=alt.Axis(
-            format="d", values=list(range(1, last + 1)) if last <= 10 else alt.Undefined
-        ),  # ticks at whole epochs only
-        scale=alt.Scale(domain=[1, last], nice=False, zero=False),
-    )
-    color = alt.Color("part:N", scale=alt.Scale(domain=["train", "valid"], range=[FAINT, ACCENT]))
-    lines = (
-        alt.Chart(long)
-        .mark_line(strokeWidth=2, point=len(history) == 1)
-        .encode(
-            epochs,
-            alt.Y("loss:Q", scale=alt.Scale(zero=False)),
-            color=color,
-        )
-    )
-    kept = alt.Chart(pd.DataFrame({"epoch": [best]})).mark_rule(color=INK, strokeDash=[2, 3]).encode(epochs)
-    return alt.layer(kept, lines).properties(**SIZE)
+def _confusion(rows: list[dict[str, Any]], n_classes: int) -> Figure:
+    names, counts = [row["actual"] for row in rows], [[cell["rows"] for cell in row["cells"]] for row in rows]
+    described = "Rows of the test part by actual and predicted class."
+    return draw_heat_map("Confusion matrix", names, counts, mixed=len(rows) - 1 < n_classes - 1, description=described)

@@ -1,5 +1,7 @@
 """Render the summary as an HTML page and as a Markdown text, through thin templates."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,20 +10,41 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from veritable.figures.style import STYLE
 from veritable.reporting import charts
+from veritable.reporting.confusion import MAX_TABLE_CLASSES
 from veritable.reporting.sentences import write_sentences
-from veritable.reporting.summary import MAX_COLUMNS, MAX_FINDINGS
+from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
 
-_LIMITS = {"max_columns": MAX_COLUMNS, "max_findings": MAX_FINDINGS}
+_LIMITS = {
+    "max_columns": MAX_COLUMNS,
+    "max_findings": MAX_FINDINGS,
+    "max_classes": MAX_CLASSES,
+    "max_table_classes": MAX_TABLE_CLASSES,
+}
 
 
 def render_html(summary: Mapping[str, Any], templates: Path) -> str:
-    """Render one self-contained page: styles and charts are inlined."""
+    """Render one self-contained page: style, script and figures are inlined, and no other script may run."""
     sentences = write_sentences(summary, lambda name: f"<b>{escape(name)}</b>")
-    svgs = {name: Markup(svg) for name, svg in charts.draw(summary).items()}  # noqa: S704  Vega escapes the texts in it
     safe = {name: Markup(text) for name, text in sentences.items()}  # noqa: S704  names were escaped above
     template = _environment(templates / "html", escape=True).get_template("report.html.j2")
-    return template.render(summary, charts=svgs, sentences=safe, **_LIMITS)
+    script = (templates / "html" / "report.js").read_text("utf-8")
+    return template.render(
+        summary,
+        charts=charts.draw(summary),
+        sentences=safe,
+        figure_style=STYLE,
+        script=script,
+        policy=make_policy(script),
+        **_LIMITS,
+    )
+
+
+def make_policy(script: str) -> str:
+    """Return a Content-Security-Policy that allows this script, inline styles, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from veritable.evaluation.groups import MIN_ROWS
 from veritable.reporting.charts import MAX_CLASSES as MAX_CURVES
-from veritable.reporting.summary import MAX_CLASSES, MAX_FINDINGS
+from veritable.reporting.summary import MAX_FINDINGS
 
 _CHECKS = (
     "The checks look for columns that predict the target almost perfectly, identify rows, or are constant or empty; for text "
@@ -32,6 +32,7 @@ def write_sentences(summary: Mapping[str, Any], emphasize: Callable[[str], str])
         "groups": _groups,
         "curves": _curves,
         "explanation": _explanation,
+        "mistake": _mistake,
         "change": _change,
         "parts": _parts,
         "classes": _classes,
@@ -94,7 +95,8 @@ def _confusion(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]
     sentences = []
     if len(summary["confusion"]) < len(summary["classes"]):
         sentences.append(
-            f"The {MAX_CLASSES} most frequent of {len(summary['classes']):,} classes; all others share one row and one column."
+            f"The {len(summary['confusion']) - 1} most frequent of {len(summary['classes']):,} classes; all others share one "
+            "row and one column."
         )
     return [*sentences, "Unweighted row counts."] if summary["weight"] is not None else sentences
 
@@ -152,6 +154,32 @@ def _explanation(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
             f"Much of the same information is in {listed}: they share the credit. explain.groups explains them as one."
         )
     return [sentence.replace("%", " %").replace("  %", " %") for sentence in sentences]
+
+
+def _mistake(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
+    """Describe the row of the waterfall. Rows are numbered as in predictions.parquet: the first one is row 0."""
+    worst = summary["explanation"]["worst"]
+    actual, predicted, explained = (emphasize(worst[name]) for name in ("actual", "predicted", "class"))
+    where = f"Row {worst['row']:,} of the table (counted from 0)"
+    if worst["actual"] == worst["predicted"]:
+        which = f"{where} is the least certain of {worst['of_rows']:,} test rows, which are all predicted correctly: {actual}."
+    else:
+        which = (
+            f"{where} is the most confident mistake among {worst['of_rows']:,} test rows: it is {actual}, but {predicted} was "
+            "predicted."
+        )
+    if worst["against"] is None:
+        return [
+            which,
+            f"The predicted probability of {explained} is {worst['probability']:.3f}. The columns lead from the mean output of "
+            "the train rows to that of the row, each with its standard error.",
+        ]
+    return [
+        which,
+        f"The predicted probability of {explained} is {worst['probability']:.3f}, that of {emphasize(worst['against'])} "
+        f"{worst['other_probability']:.3f}. The columns show why: each changes the score of {explained} minus that of "
+        f"{emphasize(worst['against'])}, given with an upper bound of its standard error.",
+    ]
 
 
 def _change(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:

@@ -1,10 +1,11 @@
 """Collect all facts of a run in one dict, from which the page, the text and the metrics file are made."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+
+from veritable.reporting.confusion import read_confusion
 
 LABELS = {
     "roc_auc": ("ROC AUC", "probability that a random row of the class scores higher than a random other row"),
@@ -85,7 +86,7 @@ def make_summary(
             for key, (label, help_) in LABELS.items()
         },
         "models": {name: label for name, label in MODELS.items() if name in models},
-        "confusion": _confusion(curves["confusion"], classes),
+        **read_confusion(curves["confusion"], classes),
         "groups": groups,
         "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MAX_CLASSES],
         "curves": curves,
@@ -102,28 +103,6 @@ def make_summary(
 def _is_rare(positive: str | None, table: Mapping[str, Any]) -> bool:
     rows = {each["name"]: each["rows"] for each in table["classes"]}
     return positive is not None and rows[positive] < RARE * sum(rows.values())
-
-
-def _confusion(frame: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one row per actual class; with many classes, the last row and column combine all classes not shown."""
-    size = math.isqrt(len(frame))
-    names, counts = frame["predicted"].tolist()[:size], frame["rows"].to_numpy().reshape(size, size)
-
-    def kind(actual: int, predicted: int) -> str:
-        if actual != predicted:
-            return "wrong"
-        return "right" if names[actual] in classes else "mixed"
-
-    return [
-        {
-            "actual": name,
-            "cells": [
-                {"rows": int(n), "share": float(n / row.sum()) if row.sum() else 0.0, "kind": kind(i, j)}
-                for j, n in enumerate(row)
-            ],
-        }
-        for i, (name, row) in enumerate(zip(names, counts, strict=True))
-    ]
 
 
 def select_metrics(summary: Mapping[str, Any]) -> dict[str, Any]:

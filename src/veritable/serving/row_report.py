@@ -7,6 +7,7 @@ import numpy as np
 
 from veritable.explanation.counterfactual import ChangeSearch
 from veritable.explanation.similarity import find_similar
+from veritable.figures.waterfall import format_step
 from veritable.models.classifier import Classifier
 from veritable.serving.attribution import Attributions
 from veritable.serving.rows import Rows, cell_texts, value_texts
@@ -35,7 +36,7 @@ class Bar:
 
     def text(self, show: Mark) -> str:
         """Return, for example, "age = 39 (+0.81 ± 0.02)"."""
-        return f"{show(self.column)} = {show(self.cell)} ({format_value(self.value, self.error)})"
+        return f"{show(self.column)} = {show(self.cell)} ({format_step(self.value, self.error)})"
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,6 @@ class RowReport:
             f"{show(self.change.predicted)} would be predicted if {' and '.join(changes)}; the probability of "
             f"{show(self.explained)} would then be {self.change.probability:.3f}."
         )
-
-
-def format_value(value: float, error: float | None = None) -> str:
-    """Format a value with its standard error, if it has one.
-
-    >>> format_value(0.8123, 0.021)
-    '+0.812 ± 0.021'
-    """
-    return f"{value:+.3g} ± {error:.2g}" if error else f"{value:+.3g}"
 
 
 def report_rows(rows: Rows, found: Attributions, classifier: Classifier, search: ChangeSearch) -> list[RowReport]:

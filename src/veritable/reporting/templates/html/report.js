@@ -1,0 +1,57 @@
+"use strict";
+(() => {
+  const button = (text, action) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    made.addEventListener("click", action);
+    return made;
+  };
+
+  const save = (name, type, content) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+
+  for (const figure of document.querySelectorAll("figure")) {
+    const numbers = figure.querySelector(".numbers"), pre = numbers.querySelector("pre"), name = figure.dataset.file;
+    const saveCsv = () => save(`${name}.csv`, "text/csv", pre.textContent);
+    const saveSvg = () => {
+      const svg = figure.querySelector("svg").cloneNode(true), style = document.createElementNS(svg.namespaceURI, "style");
+      style.textContent = document.querySelector("style").textContent;
+      svg.prepend(style);
+      save(`${name}.svg`, "image/svg+xml", new XMLSerializer().serializeToString(svg));
+    };
+    pre.before(button("Save as CSV", saveCsv), button("Save picture as SVG", saveSvg));
+  }
+
+  const key = (row, column) => {
+    const text = row.cells[column]?.textContent.trim() ?? "", number = parseFloat(text.replaceAll(",", ""));
+    return { text, number };
+  };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+    heads.forEach((head, column) => {
+      const sort = button(head.textContent, () => {
+        const descending = head.ariaSort === "ascending" || (head.ariaSort !== "descending" && column > 0);
+        heads.forEach((each) => each.removeAttribute("aria-sort"));
+        head.ariaSort = descending ? "descending" : "ascending";
+        const keys = new Map([...body.rows].map((row) => [row, key(row, column)]));
+        const numeric = column > 0 && [...keys.values()].some((each) => !isNaN(each.number));
+        const compare = (a, b) => numeric ? (a.number || 0) - (b.number || 0) : a.text.localeCompare(b.text, "en");
+        body.append(...[...body.rows].sort((a, b) => (descending ? -1 : 1) * compare(keys.get(a), keys.get(b))));
+      });
+      head.replaceChildren(sort);
+    });
+  }
+
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open]):not(.numbers)")];
+    opened.forEach((each) => { each.open = true; });
+  });
+  addEventListener("afterprint", () => opened.forEach((each) => { each.open = false; }));
+})();
