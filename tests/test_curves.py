@@ -222,24 +222,30 @@ def test_weights_of_one_draw_the_same_curves(n_classes):
 
 
 def test_of_a_thousand_classes_the_commonest_are_drawn():
-    """Of 1,000 classes, the 30 most frequent have curves and rows of their own; the confusion matrix still counts every row."""
+    """Of 1,000 classes, the 30 most frequent have curves."""
     draw = np.random.default_rng(0)
     y_true = np.r_[draw.integers(500, 530, 3000), draw.integers(0, 1000, 1000)]
-    y_pred = draw.permutation(y_true)
     y_prob = draw.dirichlet(np.ones(1000), size=4000)
     expected = [f"class {code}" for code in range(500, 530)]
     for curve in CURVES.values():
         frame = curve(y_true, y_prob, names(1000))
         assert expected == list(frame["class"].unique())
+
+
+def test_of_a_thousand_classes_the_commonest_are_counted_apart():
+    """In the confusion matrix of 1,000 classes, the 100 most frequent have rows of their own, and every row is counted."""
+    draw = np.random.default_rng(0)
+    y_true = np.r_[draw.integers(500, 600, 9000), draw.integers(0, 1000, 1000)]
+    y_pred = draw.permutation(y_true)
     frame = confusion_frame(y_true, y_pred, names(1000))
-    assert 31**2 == len(frame)
-    assert [*expected, "(970 others)"] == list(frame["actual"].unique())
-    matrix = frame["rows"].to_numpy().reshape(31, 31)
-    assert [*np.bincount(y_true)[500:530], 4000 - np.bincount(y_true)[500:530].sum()] == matrix.sum(axis=1).tolist()
-    assert ((y_true < 500) | (y_true > 529))[(y_pred < 500) | (y_pred > 529)].sum() == matrix[-1, -1]
+    assert 101**2 == len(frame)
+    assert [*(f"class {code}" for code in range(500, 600)), "(900 others)"] == list(frame["actual"].unique())
+    matrix, own = frame["rows"].to_numpy().reshape(101, 101), np.bincount(y_true)[500:600]
+    assert [*own, 10_000 - own.sum()] == matrix.sum(axis=1).tolist()
+    assert ((y_true < 500) | (y_true > 599))[(y_pred < 500) | (y_pred > 599)].sum() == matrix[-1, -1]
 
 
 def test_classes_of_equally_many_rows_are_drawn_in_order():
-    """Of 40 equally frequent classes, the first thirty have curves."""
-    frame = confusion_frame(np.arange(80) % 40, np.arange(80) % 40, names(40))
-    assert [f"class {code}" for code in range(30)] == frame["actual"].unique().tolist()[:-1]
+    """Of 120 equally frequent classes, the first hundred have rows of their own in the confusion matrix."""
+    frame = confusion_frame(np.arange(240) % 120, np.arange(240) % 120, names(120))
+    assert [f"class {code}" for code in range(100)] == frame["actual"].unique().tolist()[:-1]

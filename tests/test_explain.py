@@ -51,19 +51,6 @@ def test_frames(classes: int) -> None:
     assert set(range(3)) >= set(done.frames["importance_by_class"]["class"].str.removeprefix("class ").astype(int))
 
 
-def test_worst_row() -> None:
-    """The waterfall is that of the row whose actual class has the lowest probability, and adds up."""
-    done, test = explained(), prepared(300, 2).parts["test"]
-    worst, values = done.facts["worst"], done.frames["waterfall"]
-    rows = [test.row.tolist().index(row) for row in done.values["row"].unique()]
-    y_prob = classifier(kind="blend").predict_proba(test.X[rows])
-    assert test.row[rows[int(y_prob[np.arange(12), test.y[rows]].argmin())]] == worst["row"]
-    assert worst["output"] == pytest.approx(worst["base"] + values["value"].sum())
-    own = done.values[done.values["row"] == worst["row"]].set_index("column")
-    np.testing.assert_array_equal(own.loc[values["column"], "value"], values["value"])
-    assert values["value"].abs().is_monotonic_decreasing
-
-
 def test_nearest_change() -> None:
     """The nearest change of the worst row turns its decision, and leaves fixed columns as they are."""
     worst = explained().facts["worst"]

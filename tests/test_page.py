@@ -127,7 +127,7 @@ def test_self_contained(tmp_path: Path) -> None:
     page = (tmp_path / "a.html").read_text()
     assert "default-src 'none'" in page
     assert not re.search(r"(src|href)=\"(?!#)|url\(|@import|<script|<link", page)
-    assert "prefers-color-scheme: dark" in page
+    assert "prefers-color-scheme:dark" in page
     assert 200 == page.count("<section id=")
     assert "The page shows the first 200 rows of a table with more." in page
     assert page == (tmp_path / "b.html").read_text()

@@ -1,6 +1,9 @@
 """The HTML page and the Markdown text are complete, reproducible, and safe with any name."""
 
+import base64
 import copy
+import hashlib
+import itertools
 import re
 import subprocess
 import sys
@@ -42,7 +45,7 @@ class Page(HTMLParser):
         assert tag == self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
+        if not self.open or self.open[-1] not in ("style", "script"):
             self.texts.append(data)
 
 
@@ -74,12 +77,47 @@ def test_sections(classes: list[str]) -> None:
 
 
 def test_needs_nothing_else() -> None:
-    """The page loads and runs nothing: no script, no link, no image, and a policy that forbids the rest."""
+    """The page loads nothing, and its policy forbids everything but its own styles and its one script."""
     parsed = page()
-    assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in parsed.tags)
-    assert not [value for _, attributes in parsed.tags for key, value in attributes.items() if key in ("src", "href")]
+    tags = [tag for tag, _ in parsed.tags]
+    assert {"link", "iframe", "object", "img", "form"}.isdisjoint(tags)
+    assert 1 == tags.count("script")
+    links = [value for _, attributes in parsed.tags for key, value in attributes.items() if key in ("src", "href")]
+    assert [f"#{attributes['id']}" for tag, attributes in parsed.tags if tag == "section" and "id" in attributes] == links
+    digest = base64.b64encode(hashlib.sha256((TEMPLATES / "html" / "report.js").read_bytes()).digest()).decode()
     policies = [attributes.get("content") or "" for _, attributes in parsed.tags if attributes.get("http-equiv")]
-    assert ["default-src 'none'; style-src 'unsafe-inline'"] == policies
+    expected = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert [expected] == policies
+
+
+def test_structure() -> None:
+    """Headings descend by one level, tables have captions and their headers a scope, and regions that scroll have a name."""
+    parsed = page(summary(MANY, rows=300, sensitive={"sex": ["f", "m"]}))
+    levels = [int(tag[1]) for tag, _ in parsed.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert 1 == levels[0] == levels.count(1)
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    tags = [tag for tag, _ in parsed.tags]
+    assert tags.count("table") == tags.count("caption") > 5
+    assert not [attributes for tag, attributes in parsed.tags if tag == "th" and attributes.get("scope") not in ("row", "col")]
+    for _, attributes in parsed.tags:
+        if attributes.get("class") == "scroll":
+            assert ("region", "0") == (attributes["role"], attributes["tabindex"])
+            assert attributes["aria-label"]
+    assert {"header", "nav", "main"} <= set(tags)
+    svgs = [attributes for tag, attributes in parsed.tags if tag == "svg"]
+    assert {"img"} == {attributes["role"] for attributes in svgs}
+    assert len(svgs) == tags.count("figure") == tags.count("desc")
+
+
+def test_figures_have_numbers() -> None:
+    """Below each figure are the numbers that it shows, as CSV in which no name is a formula."""
+    parsed = page(summary(["=no", "yes"], ["=1+1", "b"]))
+    blocks = [text for text in parsed.texts if text.startswith(("name,", "series,", "column,", "'=1+1,"))]
+    assert [tag for tag, _ in parsed.tags].count("pre") == len(blocks)
+    assert "\n'=1+1," in "".join(blocks)
+    assert "\n=1+1," not in "".join(blocks)
 
 
 def test_hostile_names_in_html() -> None:
@@ -96,7 +134,7 @@ def test_hostile_names_in_html() -> None:
         for each in (one, two)
     ]
     assert outline[0] == outline[1]
-    assert {"script"}.isdisjoint(tag for tag, _ in two.tags)
+    assert 1 == [tag for tag, _ in two.tags].count("script")
     assert [] == [name for name in HOSTILE if name not in two.texts]
 
 
@@ -198,7 +236,7 @@ def test_findings() -> None:
     parsed, text = page(found), render_markdown(found, TEMPLATES)
     tags = [attributes["class"] for _, attributes in parsed.tags if (attributes.get("class") or "").startswith("tag ")]
     assert [f"tag {each['level']}" for each in FINDINGS] == tags
-    assert {"script"}.isdisjoint(tag for tag, _ in parsed.tags)
+    assert 1 == [tag for tag, _ in parsed.tags].count("script")
     words, listed = " ".join(parsed.texts), [line for line in text.splitlines() if line.startswith("- ")]
     for each, line in zip(FINDINGS, listed, strict=True):
         assert f"{each['sentence']} " in words
@@ -281,12 +319,31 @@ def test_many_classes_and_columns_stay_small() -> None:
     for each in (
         "and 970 less frequent classes",
         "10,000 columns, of which the first 500 are shown",
-        "The 30 most frequent of 1,000 classes",
+        "The 100 most frequent of 1,000 classes",
     ):
         assert each in words
     for each in (words, text):
         assert "Gradient boosting is omitted: it grows one tree per class and round, and there are too many classes." in each
-        assert "(970 others)" in each.replace("\\", "")
+        assert "(900 others)" in each.replace("\\", "")
+
+
+def test_many_classes_in_markdown() -> None:
+    """With more than ten classes the text lists the most frequent confusions instead of a table of 31 columns."""
+    found = [table for table in tables(render_markdown(summary(MANY, rows=520), TEMPLATES)) if table[0][0] == "actual"]
+    assert [4] * 12 == [len(row) for row in found[0]]
+    assert max(len(row) for table in tables(render_markdown(summary(MANY, rows=520), TEMPLATES)) for row in table) < 8
+
+
+def test_class_metrics() -> None:
+    """Page and text have recall, precision and F1 of each class if there are more than two."""
+    found = summary(["a", "b", "c"], rows=90)
+    html, text = render_html(found, TEMPLATES), render_markdown(found, TEMPLATES)
+    for each in found["class_metrics"]:
+        assert f"<td>{each['f1']:.3f}</td>" in html
+        assert f"| {each['f1']:.3f} |" in text
+    for each in (render_html(summary(), TEMPLATES), render_markdown(summary(), TEMPLATES)):
+        assert "Metrics by class" not in each
+        assert "| class | rows |" not in each
 
 
 @pytest.mark.parametrize(

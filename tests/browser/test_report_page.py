@@ -1,7 +1,8 @@
-"""The page works in a real browser: offline, without errors, on a phone and without JavaScript."""
+"""The page works in a real browser: offline, light, dark, on a phone, on paper, by keyboard and without scripts."""
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,27 @@ from tests.rooms import HOSTILE, TEMPLATES
 from veritable.reporting.render import render_html
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe_library = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-MANY = [f"class {i:02}" for i in range(26)]
+NAMES = [*HOSTILE, "x y" * 20, "😀" * 30, "שם העמודה הארוך ביותר בטבלה " * 2, "اسم العمود " * 5, "W" * 60, "a\u202eb"]
 KINDS: dict[str, dict[str, Any]] = {
     "two classes": {},
-    "26 classes": {"classes": MANY, "rows": 260},
+    "26 classes": {"classes": [f"class {i:02}" for i in range(26)], "rows": 520},
+    "100 classes": {"classes": [f"class number {i:03}" for i in range(100)], "rows": 2000},
+    "200 columns": {"columns": [f"column {i:03} with a long name" for i in range(200)], "rows": 60},
     "groups and findings": {
         "sensitive": {HOSTILE[0]: [*HOSTILE[:3], None], "sex": ["f", "m"]},
         "findings": [
             {"level": level, "code": "a_code", "sentence": f"{HOSTILE[10]} {HOSTILE[0]}"} for level in ("error", "note")
         ],
     },
-    "hostile": {"classes": HOSTILE, "columns": HOSTILE, "target": HOSTILE[-1], "rows": 110},
+    "hostile": {"classes": NAMES, "columns": NAMES, "target": HOSTILE[-1], "rows": 170},
 }
+PHONE, DESKTOP, PAPER = (390, 844), (1280, 800), (703, 1000)  # paper: A4 without its margins
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
@@ -59,8 +64,8 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Opened]:
     """Open a page of a kind; `messages` and `requests` collect its console messages and requests."""
     contexts = []
 
-    def open_page(kind: str, **options: Any) -> Any:
-        contexts.append(browser.new_context(**options))
+    def open_page(kind: str, size: tuple[int, int] = DESKTOP, **options: Any) -> Any:
+        contexts.append(browser.new_context(viewport={"width": size[0], "height": size[1]}, **options))
         page = contexts[-1].new_page()
         page.messages, page.requests = [], []
         page.on("console", lambda message: page.messages.append(message.text))
@@ -75,42 +80,125 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Opened]:
         context.close()
 
 
+def unfold(page: Any) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_quiet_and_offline(opened: Opened, kind: str) -> None:
-    """The page writes nothing to the console, opens no dialog, and requests nothing but itself."""
+    """The page writes nothing to the console, opens no dialog, and requests nothing but itself; it is smaller than 1 MB."""
     page = opened(kind)
     assert [] == page.messages
-    assert [] == [url for url in page.requests if not url.startswith("data:") and url != page.url]
+    assert [page.url] == page.requests
+    assert len(page.content()) < 1_000_000
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [375, 1280])
-def test_fits(opened: Opened, kind: str, width: int) -> None:
-    """On a phone and on a desktop the page does not scroll sideways with all details open; only wide tables scroll."""
-    page = opened(kind, viewport={"width": width, "height": 800})
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-    assert width >= page.evaluate("document.documentElement.scrollWidth")
-    sticking_out = "[...document.querySelectorAll('header, section, h1, h2, p, figure, svg, img, figcaption, .scroll')]"
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_fits(opened: Opened, kind: str, size: tuple[int, int]) -> None:
+    """The page does not scroll sideways with all details open; only wide tables and pictures scroll within it."""
+    page = opened(kind, size)
+    unfold(page)
+    assert size[0] >= page.evaluate("document.documentElement.scrollWidth")
+    inside = "header, section, h1, h2, p, figure:not(.wide), figure:not(.wide) svg, figcaption, .scroll, pre"
     assert [] == page.evaluate(
-        f"{sticking_out}.filter(each => each.getBoundingClientRect().right > {width}).map(each => each.outerHTML.slice(0, 80))"
+        f"[...document.querySelectorAll('{inside}')].filter(each => each.getBoundingClientRect().right > {size[0]})"
+        ".map(each => each.outerHTML.slice(0, 80))"
     )
+
+
+@pytest.mark.parametrize(("kind", "size"), product(KINDS, [PHONE, DESKTOP]))
+def test_verdict_is_on_the_first_screen(opened: Opened, kind: str, size: tuple[int, int]) -> None:
+    """The verdict can be read without scrolling."""
+    box = opened(kind, size).locator("[data-test=verdict] p").bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= size[1]
+
+
+TEXTS = """
+() => {
+  const wrong = [];
+  for (const svg of document.querySelectorAll('figure svg')) {
+    const frame = svg.getBoundingClientRect(), found = [];
+    for (const text of svg.querySelectorAll('text')) {
+      const range = document.createRange();
+      range.selectNode(text.firstChild ?? text);
+      const box = text.getBoundingClientRect(), name = text.firstChild?.textContent ?? '';
+      if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
+        wrong.push(['outside', name, box.left - frame.left, box.right - frame.right]);
+      for (const [other, its] of found)
+        if (Math.min(box.right, other.right) - Math.max(box.left, other.left) > 1 &&
+            Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top) > 1)
+          wrong.push(['over', name, its]);
+      found.push([box, name]);
+    }
+  }
+  return wrong;
+}
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_texts_of_figures_are_readable(opened: Opened, kind: str, size: tuple[int, int]) -> None:
+    """No text of a figure, as the browser draws it, lies outside its picture or over another text."""
+    assert [] == opened(kind, size).evaluate(TEXTS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(opened: Opened, kind: str, scheme: str) -> None:
+    """axe finds nothing with all details open: names, landmarks, order of headings, contrast, regions reached by keyboard."""
+    page = opened(kind, color_scheme=scheme)
+    unfold(page)
+    found = axe_library.Axe().run(page).response["violations"]
+    assert [] == [(each["id"], [node["html"][:120] for node in each["nodes"]][:3]) for each in found]
+
+
+def test_dark(opened: Opened) -> None:
+    """Page and figures have the colors of the screen."""
+    seen = {}
+    for scheme in ("light", "dark"):
+        page = opened("two classes", color_scheme=scheme)
+        drawn = "getComputedStyle(document.querySelector('svg .line')).stroke"
+        seen[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor"), page.evaluate(drawn)
+    assert {"light": ("rgb(247, 248, 250)", "rgb(31, 95, 208)"), "dark": ("rgb(18, 22, 27)", "rgb(110, 160, 255)")} == seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paper(opened: Opened, kind: str) -> None:
+    """On paper everything is unfolded except the numbers of figures, no table is cut, and the colors are those of paper."""
+    page = opened(kind, PAPER, color_scheme="dark", java_script_enabled=False)
+    page.emulate_media(media="print")
+    wide = [
+        each.evaluate("e => [e.getBoundingClientRect().right, e.outerHTML.slice(0, 60)]")
+        for each in page.locator("table, figure svg, .scroll").all()
+    ]
+    assert [] == [each for each in wide if each[0] > PAPER[0] + 1]
+    assert "rgb(31, 41, 51)" == page.evaluate("getComputedStyle(document.body).color")
+    assert page.get_by_role("cell", name="1,234").first.is_visible()
+    assert not page.locator(".numbers pre").first.is_visible()
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
 def test_hostile_names_are_text(opened: Opened) -> None:
     """Names that contain markup are shown as text and add no element."""
     page = opened("hostile")
-    assert 0 == page.locator("script").count()
+    assert 1 == page.locator("script").count()
     assert 0 == page.locator("img").count()
     body = page.locator("body").evaluate("each => each.textContent")
-    assert [] == [name for name in HOSTILE if name not in body]
-    assert HOSTILE == page.locator("[data-test=confusion] tbody th").evaluate_all("all => all.map(each => each.textContent)")
+    assert [] == [name for name in NAMES if name not in body]
+    assert NAMES == page.locator("[data-test=confusion] details tbody th").evaluate_all(
+        "all => all.map(each => each.textContent)"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_readable_without_javascript(opened: Opened, kind: str) -> None:
-    """Without JavaScript every section and chart is visible; details open with a click."""
+    """Without JavaScript every section and figure is visible, details open with a click, and no control is dead."""
     page = opened(kind, java_script_enabled=False)
     assert (10 if "sensitive" in KINDS[kind] else 9) == page.locator("[data-test]").count()
+    assert 0 == page.locator("button").count()
     for chart in page.locator("figure svg").all():
         box = chart.bounding_box()
         assert box["width"] > 100
@@ -123,8 +211,53 @@ def test_readable_without_javascript(opened: Opened, kind: str) -> None:
 
 
 def test_keyboard(opened: Opened) -> None:
-    """Details open with the keyboard."""
+    """Links, scrolling tables and details are reached with the keyboard, in order, and details open with it."""
     page = opened("two classes")
-    page.keyboard.press("Tab")
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim().split('\\n')[0]"))
+    assert ["Verdict", "Findings", "Metrics"] == reached[:3]
+    page.get_by_text("What the metrics mean").focus()
     page.keyboard.press("Enter")
     assert 1 == page.locator("details[open]").count()
+
+
+def test_navigation(opened: Opened) -> None:
+    """Each link leads to its section."""
+    page = opened("26 classes")
+    for link in page.locator("nav a").all():
+        link.click()
+        target = page.locator(link.get_attribute("href"))
+        assert target.bounding_box()["y"] < 800
+
+
+def test_sort(opened: Opened) -> None:
+    """A table is sorted by the column whose header is clicked: numbers fall first, then rise; the header says so."""
+    page = opened("26 classes")
+    table = page.locator("[data-test=confusion] details table")
+    page.get_by_text("26 classes", exact=True).last.click()
+    head = table.get_by_role("columnheader", name="F1")
+    f1 = "rows => rows.map(row => parseFloat(row.cells[4].textContent))"
+    for order, reverse in (("descending", True), ("ascending", False)):
+        head.get_by_role("button").click()
+        values = table.locator("tbody tr").evaluate_all(f1)
+        assert sorted(values, reverse=reverse) == values
+        assert order == head.get_attribute("aria-sort")
+
+
+def test_downloads(opened: Opened) -> None:
+    """A figure is saved as a picture that looks the same elsewhere, and its numbers as CSV."""
+    page = opened("two classes", accept_downloads=True)
+    figure = page.locator("figure").first
+    figure.locator("summary").click()
+    saved = {}
+    for name in ("Save as CSV", "Save picture as SVG"):
+        with page.expect_download() as download:
+            figure.get_by_role("button", name=name).click()
+        saved[download.value.suggested_filename] = Path(download.value.path()).read_text("utf-8")
+    assert {"roc.csv", "roc.svg"} == set(saved)
+    assert saved["roc.csv"].startswith("series,False positive rate,True positive rate\nyes,0,0\n")
+    assert saved["roc.svg"].startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert "--c1:" in saved["roc.svg"]
+    assert [] == page.messages
