@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,8 @@ def test_fits(opened: Opened, kind: str, size: tuple[int, int]) -> None:
     )
 
 
-@pytest.mark.parametrize(("kind", "size"), product(KINDS, [PHONE, DESKTOP]))
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_verdict_is_on_the_first_screen(opened: Opened, kind: str, size: tuple[int, int]) -> None:
     """The verdict can be read without scrolling."""
     box = opened(kind, size).locator("[data-test=verdict] p").bounding_box()

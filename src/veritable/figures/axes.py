@@ -67,7 +67,7 @@ def make_area(x: Axis, y: Axis, xs: Iterable[float], ys: Iterable[float], *, hei
         place = area_y(tick)
         parts += [line(left, place, right, place, "grid"), text(left - _TICK, place + 4, label, left, anchor="end")]
     parts += _x_axis(area_x, x, bottom, _TOP)
-    return Area(area_x, area_y, parts, bottom + 38)
+    return Area(area_x, area_y, parts, bottom + 40)
 
 
 def _x_axis(scale: Scale, axis: Axis, y: float, top: float | None) -> list[str]:
@@ -85,9 +85,9 @@ def _x_axis(scale: Scale, axis: Axis, y: float, top: float | None) -> list[str]:
         place = scale(tick)
         if top is not None:
             parts.append(line(place, top, place, y, "grid"))
-        parts.append(text((start + stop) / 2, y + 16, label, WIDTH, anchor="middle"))
+        parts.append(text((start + stop) / 2, y + 18.5, label, WIDTH, anchor="middle"))
     parts.append(line(scale.start, y, scale.stop, y, "axis"))
-    parts.append(text(scale.stop, y + 33, axis.title, scale.stop, anchor="end", class_="soft"))
+    parts.append(text(scale.stop, y + 35, axis.title, scale.stop, anchor="end", class_="soft"))
     return parts
 
 

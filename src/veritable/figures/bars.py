@@ -101,7 +101,7 @@ def draw_bars(title: str, bars: Sequence[Bar], axis: Axis, *, description: str =
         "low": [bar.low for bar in bars],
         "high": [bar.high for bar in bars],
     }
-    return Figure(picture(title, description, WIDTH, bottom + 40, parts), data)
+    return Figure(picture(title, description, WIDTH, bottom + 42, parts), data)
 
 
 def draw_forest(title: str, differences: Sequence[Difference], axis: Axis, *, description: str = "") -> Figure:
@@ -137,7 +137,7 @@ def draw_forest(title: str, differences: Sequence[Difference], axis: Axis, *, de
             _WORDS[each.outcome][0].split(" ", 1)[1] if each.outcome != "open" else "not shown" for each in differences
         ],
     }
-    return Figure(picture(title, description, WIDTH, bottom + 40, parts), data)
+    return Figure(picture(title, description, WIDTH, bottom + 42, parts), data)
 
 
 def _signed(value: float) -> str:

@@ -58,13 +58,13 @@ def draw_swarms(
             for (place, _, rank), offset in zip(places, offsets, strict=True)
         ]
     parts += _by_class(colored)
-    shown, taken = legend(_rank_legend(rank, (class_ for class_, _ in colored)), 4, bottom + 42, WIDTH - 8)
+    shown, taken = legend(_rank_legend(rank, (class_ for class_, _ in colored)), 4, bottom + 44, WIDTH - 8)
     data: Data = {
         "name": [swarm.name for swarm in swarms for _ in swarm.values],
         axis.title: [value for swarm in swarms for value in swarm.values],
         rank: [each for swarm in swarms for each in swarm.ranks],
     }
-    return Figure(picture(title, description, WIDTH, bottom + 46 + taken, [*parts, *shown]), data)
+    return Figure(picture(title, description, WIDTH, bottom + 48 + taken, [*parts, *shown]), data)
 
 
 def draw_dots(

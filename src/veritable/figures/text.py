@@ -63,14 +63,14 @@ def fit_text(text: str, width: float, size: float = FONT_SIZE) -> str:
 
 
 def _width(character: str) -> int:
-    code = ord(character)
-    if code >= 0xA0 and code < 0x250:  # a letter with an accent is as wide as the letter
-        code = ord(unicodedata.normalize("NFD", character)[0])
+    code, accent = ord(character), 0
+    if 0xA0 <= code < 0x250:  # a letter with an accent is about as wide as the letter
+        code, accent = ord(unicodedata.normalize("NFD", character)[0]), 10
     if 32 <= code < 127:
-        return _ASCII[code - 32]
+        return _ASCII[code - 32] + accent
     category = unicodedata.category(character)
     if category in ("Mn", "Me", "Cf"):  # accents and joiners lie over their neighbors
         return 0
     if unicodedata.east_asian_width(character) in "WF":
         return 130 if code >= 0x1F000 else 100
-    return 65 if category.startswith("L") and code >= 0x250 else 100
+    return 65 if category.startswith("L") and code >= 0x250 else 110

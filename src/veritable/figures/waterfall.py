@@ -114,4 +114,4 @@ def draw_waterfall(
         "value": [step.value for step in steps],
         "standard error": [step.error if step.error is not None else float("nan") for step in steps],
     }
-    return Figure(picture(title, description, WIDTH, bottom + 40, parts), data)
+    return Figure(picture(title, description, WIDTH, bottom + 42, parts), data)

@@ -49,7 +49,7 @@ def order_by_similarity(counts: np.ndarray, known: Sequence[bool]) -> list[int]:
     Examples
     --------
     >>> order_by_similarity(np.array([[9, 0, 5], [0, 9, 0], [4, 0, 9]]), [True] * 3)
-    [1, 0, 2]
+    [1, 2, 0]
     """
     own = np.flatnonzero(known)
     if len(own) > 2:
