@@ -15,6 +15,8 @@ from veritable.reporting.summary import make_summary, parse_code, parse_versions
 
 NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
 
+NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
+
 
 def report(stage: Stage) -> None:
     classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))

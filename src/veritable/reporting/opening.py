@@ -64,7 +64,9 @@ def draw_opening(summary: Mapping[str, Any]) -> Figure:
     else:
         rows = summary["differences"][summary["verdict"]["best_baseline"]]
     shown = [
-        Difference(summary["metrics"][key]["label"], *(rows[key][end] for end in ("value", "low", "high")), _outcome(key, rows[key]))
+        Difference(
+            summary["metrics"][key]["label"], *(rows[key][end] for end in ("value", "low", "high")), _outcome(key, rows[key])
+        )
         for key in _SHOWN_METRICS
         if key in rows and rows[key]["value"] is not None and rows[key]["low"] is not None
     ]
