@@ -127,8 +127,8 @@ def _costs(decision: Decision) -> Iterator[Finding]:
             "costs_no_gain",
             "warning",
             f"the decisions cost {own:,.4g} of 1,000 test rows, and always predicting '{decision.constants['cheapest_class']}' "
-            f"{constant:,.4g}; no gain is shown (saved {saved.value:,.4g} [{saved.low:,.4g}, {saved.high:,.4g}]). Decide without "
-            "a classifier, or improve it.",
+            f"{constant:,.4g}; no gain is shown (saved {saved.value:,.4g} [{saved.low:,.4g}, {saved.high:,.4g}]). Decide "
+            "without a classifier, or improve it.",
             numbers={"classifier": own, "cheapest_class": constant},
         )
     matrix = decision.goal.cost_matrix

@@ -169,9 +169,9 @@ def _check_classes(contract: Contract, assigned: Assignment, params: DataParams)
         yield Finding(
             "positive_class",
             "note",
-            f"'{contract.classes[1]}' is the positive class ({rows[1]:,} of {sum(rows):,} rows): data.positive is auto, which "
-            f"takes a class with less than {RARER * 100:g} % of the rows, else the last in sorted order. Set data.positive to "
-            "choose, or to keep the class when the table changes.",
+            f"'{contract.classes[1]}' is the positive class of '{contract.target}' ({rows[1]:,} of {sum(rows):,} rows): "
+            f"data.positive is auto, which takes a class with less than {RARER * 100:g} % of the rows, else the last in "
+            "sorted order. Set data.positive to choose, or to keep the class when the table changes.",
             contract.target,
             {"rows": rows[1]},
         )
