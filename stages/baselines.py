@@ -4,23 +4,25 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
-from veritable.evaluation.baselines import fit_baselines, stratified_sample
+from veritable.evaluation.baselines import decide, fit_baselines, stratified_sample
 from veritable.evaluation.learning_curve import fit_learning_curve
 from veritable.evaluation.params import BaselineParams
 from veritable.evaluation.plain_network import fit_plain_network
 from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json, write_json
-from veritable.metrics.params import ThresholdParams
-from veritable.metrics.thresholds import choose_threshold, predict_classes
+from veritable.metrics.goals import Goal
+from veritable.metrics.params import DecisionParams
+from veritable.metrics.thresholds import choose_threshold
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import read_part
 
 
 def baselines(stage: Stage) -> None:
     params = BaselineParams.parse("baselines", stage.params["baselines"])
-    metric = ThresholdParams.parse("threshold", stage.params["threshold"]).metric
+    decision = DecisionParams.parse("decision", stage.params["decision"])
     encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
     classes = read_json(stage.inputs["contract.json"])["classes"]
+    goal = Goal.of(decision, classes)
     train, valid, test = (read_part(stage.inputs[name]) for name in ("train", "valid", "test"))
     categorical = encoder.cardinalities > 0
     fitted = fit_baselines(
@@ -39,10 +41,12 @@ def baselines(stage: Stage) -> None:
     fitted = fitted.with_model("plain_network", network)
     folder = stage.outputs["baselines"]
     folder.mkdir()
+    thresholds = {}
     for name in fitted.models:
-        threshold = choose_threshold(valid.y, fitted.predict(name, valid.X), metric, weight=valid.weight)
+        thresholds[name] = choose_threshold(valid.y, fitted.predict(name, valid.X), goal, weight=valid.weight)
         y_prob = fitted.predict(name, test.X)
-        PartPredictions.from_part(test, predict_classes(y_prob, threshold), y_prob).write(folder / f"{name}.parquet", classes)
+        y_pred = decide(name, y_prob, thresholds[name], goal)
+        PartPredictions.from_part(test, y_pred, y_prob).write(folder / f"{name}.parquet", classes)
     for n_rows, one in fit_learning_curve(
         rows, params.learning_curve, n_classes=len(classes), categorical=categorical, seed=params.seed
     ):
@@ -50,5 +54,8 @@ def baselines(stage: Stage) -> None:
         path = folder / "learning_curve" / f"{n_rows:012}.parquet"  # sorted by name as by number
         path.parent.mkdir(exist_ok=True)
         PartPredictions.from_part(test, y_prob.argmax(axis=1), y_prob).write(path, classes)
-    write_json(folder / "fitted.json", {"rows": fitted.rows, "total_rows": fitted.total_rows})
+    write_json(
+        folder / "fitted.json",
+        {"rows": fitted.rows, "total_rows": fitted.total_rows, "thresholds": thresholds | {"majority": None}},
+    )
     print(f"Fitted {', '.join(fitted.models)} on {fitted.rows:,} of {fitted.total_rows:,} train rows.")

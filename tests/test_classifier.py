@@ -152,7 +152,7 @@ def test_json_is_plain(tmp_path: Path) -> None:
     one = classifier(kind="blend")
     one.save(tmp_path)
     content = read_json(tmp_path / "classifier.json")
-    assert {"contract", "encoder", "network", "members", "weights", "threshold"} == set(content)
+    assert {"contract", "encoder", "network", "members", "weights", "threshold", "decision"} == set(content)
     assert (["class 0", "class 1"], 0.4) == (content["contract"]["classes"], content["threshold"])
     assert ["network", "network", "trees", "trees", "forest", "linear"] == content["members"]
     assert (MLP_SPEC, list(one.ensemble.weights)) == (content["network"], content["weights"])

@@ -108,7 +108,7 @@ def test_without_a_positive_row_a_frame_is_empty_with_its_columns(curve):
     assert list(CURVES[curve](y_true, y_prob, names(2)).columns) == list(frame.columns)
     thresholds = threshold_frame(np.zeros_like(y_true), y_prob)
     assert thresholds.empty
-    assert ["threshold", "precision", "recall", "f1"] == list(thresholds.columns)
+    assert ["threshold", "precision", "recall", "f1", "tp", "fp", "fn", "tn"] == list(thresholds.columns)
 
 
 def test_calibration_bins_hold_the_same_number_of_rows():
@@ -173,6 +173,19 @@ def test_the_threshold_frame_says_what_each_threshold_would_give():
         assert sk.precision_score(y_true, y_pred) == pytest.approx(line.precision)
         assert sk.recall_score(y_true, y_pred) == pytest.approx(line.recall)
         assert sk.f1_score(y_true, y_pred) == pytest.approx(line.f1)
+        counted = sk.confusion_matrix(y_true, y_pred).ravel() / len(y_true)
+        assert counted == pytest.approx([line.tn, line.fp, line.fn, line.tp])
+
+
+def test_the_threshold_frame_has_costs():
+    """With costs, the cost of 1,000 rows is the weighted mean of the costs of the rows; ends agree with empty frames."""
+    y_true, y_prob = drawn(500, 2)
+    costs, weight = np.array([[-1.0, 2.0], [7.0, 0.5]]), np.random.default_rng(1).random(500)
+    frame = threshold_frame(y_true, y_prob, weight, costs)
+    for line in frame.iloc[::20].itertuples():
+        y_pred = (y_prob[:, 1] >= line.threshold).astype(int)
+        assert 1000 * np.average(costs[y_true, y_pred], weights=weight) == pytest.approx(line.cost)
+    assert list(frame.columns) == list(threshold_frame(np.zeros_like(y_true), y_prob, None, costs).columns)
 
 
 def test_wrong_arguments_are_refused():

@@ -83,6 +83,7 @@ CASES: list[tuple[str, str, str | None, pd.DataFrame, dict[str, Any], pd.DataFra
     ("frequent_rows", "note", None, OFTEN_GIVEN, {"part": "t"}, SEVEN),
     ("frequent_rows", "warning", None, OFTEN_IN_VALID, {"part": "t"}, SEVEN),
     ("uneven_parts", "warning", "t", GROUPED, {"group": "t"}, CLEAN),
+    ("positive_class", "note", "target", CLEAN, {"positive": "auto"}, CLEAN),
     ("class_rare", "warning", None, pd.concat([CLEAN, HEAD, HEAD.assign(age=1.0)]), {}, CLEAN),
     ("imbalance", "note", None, CLEAN.assign(target=np.where(UNIFORM < 0.05, "a", "b")), {}, CLEAN),
     ("target_missing", "warning", None, without_target(3), {}, CLEAN),
@@ -98,6 +99,9 @@ CASES: list[tuple[str, str, str | None, pd.DataFrame, dict[str, Any], pd.DataFra
 def found(frame: pd.DataFrame, **changes: Any) -> list[Finding]:
     if "t" in changes.values() and "t" not in frame:
         frame = frame.assign(t=np.arange(len(frame)))
+    classes = sorted(frame["target"].dropna().unique())
+    if len(classes) == 2:
+        changes = {"positive": classes[1]} | changes  # with `auto` each of these tables would have a finding
     return prepare_frame(frame.reset_index(drop=True), **changes).prepared.findings
 
 

@@ -18,8 +18,8 @@ FAULTS = {
         "    - models/baselines",
     ),
     "a param that is in the key and not in it": (
-        "    params:\n      - threshold\n    outs:\n      - models/classifier\n",
-        "    params:\n      - machine.threads\n      - threshold\n    outs:\n      - models/classifier\n",
+        "    params:\n      - decision\n    outs:\n      - models/classifier\n",
+        "    params:\n      - machine.threads\n      - decision\n    outs:\n      - models/classifier\n",
         "remove from stages.train.meta.unkeyed in dvc.yaml:\n    - machine",
     ),
     "a param that the lock has not": ("      - evaluate\n    outs", "      - evaluate\n      - train\n    outs", "    + train"),

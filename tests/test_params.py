@@ -13,7 +13,7 @@ from tests.rooms import ROOT, section
 from veritable.cli.sections import SECTIONS, check_params
 from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
-from veritable.metrics.params import ThresholdParams
+from veritable.metrics.params import DecisionParams
 from veritable.params import ParamsError, Section
 from veritable.training.params import TrainParams
 
@@ -122,7 +122,7 @@ WRONG = [
     ("data.missing", "?", "a valid list"),
     ("data.missing.0", [0], "a valid string"),
     ("data.target", 3, "a valid string"),
-    ("data.positive", ["yes"], "a valid boolean or a valid integer or a valid number or a valid string or null"),
+    ("data.positive", ["yes"], "a valid boolean or a valid integer or a valid number or a valid string"),
     ("data.drop", None, "a valid list"),
     ("data.max_categories", 0, "greater than or equal to 1"),
     ("data.valid", 0, "greater than 0"),
@@ -135,7 +135,7 @@ WRONG = [
     ("tune.space", ["tabm.dropout"], "a valid dictionary"),
     ("tune.space", None, "a valid dictionary"),
     ("baselines.seed", "42", "a valid integer"),
-    ("threshold.metric", "f2", "'f1', 'balanced_accuracy', 'accuracy' or 'mcc'"),
+    ("decision.metric", "f2", "'f1', 'balanced_accuracy', 'accuracy' or 'mcc' or null"),
     ("evaluate.n_resamples", 99, "greater than or equal to 100"),
     ("evaluate.confidence_level", 95, "less than 1"),
     ("explain.rows", 0, "greater than or equal to 1"),
@@ -440,5 +440,5 @@ def test_key_with_the_name_of_a_type() -> None:
 
 def test_an_integer_that_python_cannot_write() -> None:
     """An integer of 5,000 digits, as YAML reads a long hexadecimal number, is refused in one sentence."""
-    with pytest.raises(ParamsError, match=r"'threshold.metric' in params.yaml must be .*, but is an integer of more than"):
-        ThresholdParams.parse("threshold", {"metric": 16**5000})
+    with pytest.raises(ParamsError, match=r"'decision.metric' in params.yaml must be .*, but is an integer of more than"):
+        DecisionParams.parse("decision", {"metric": 16**5000})

@@ -39,7 +39,7 @@ OTHER = {
     "machine": {"threads": "1", "max_rows": "1000000", "max_bytes": "1000000"},
     "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
     "baselines": {"max_rows": "50", "learning_curve": "[0.5, 1]", "seed": "1"},
-    "threshold": {"metric": "accuracy"},
+    "decision": {"metric": "accuracy", "costs": "{a: {b: 1}}", "constraint": "recall >= 0.9"},
     "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
     "report": {"reference": "models/v1"},
     "explain": {
@@ -116,10 +116,10 @@ def test_every_section_of_params_is_walked() -> None:
 )  # `train`: test_train.py; `machine` changes no result
 def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> None:
     """Each declared parameter matters: with another value, its stage makes something else (or says why it cannot)."""
-    stage = {"data": "preprocess", "threshold": "train", "tune": "plan"}.get(section, section)
+    stage = {"data": "preprocess", "decision": "train", "tune": "plan"}.get(section, section)
     if section == "data":
         _bring_a_table_with_everything(demo)
-    if section == "threshold":
+    if section == "decision":
         change(demo, "train.mlp.max_epochs", "1")  # a good network has the same threshold for all metrics
         _made(demo, "plan")
     if section == "tune":

@@ -28,11 +28,11 @@ def found(values: list[Any], kind: pa.DataType | None = None, **changes: Any) ->
     [
         (["b", "a", "b", "a"], ["a", "b"]),
         (["10", "9", "10", "9"], ["9", "10"]),
-        ([1.0, 0.0, 1.0], ["0", "1"]),
-        ([2.5, -1.0, 2.5], ["-1", "2.5"]),
+        ([1.0, 0.0, 1.0, 0.0], ["0", "1"]),
+        ([2.5, -1.0, 2.5, -1.0], ["-1", "2.5"]),
         ([3, 1, 2, 3, 2, 1], ["1", "2", "3"]),
         ([True, False], ["false", "true"]),
-        ([" yes", "no ", "yes"], ["no", "yes"]),
+        ([" yes", "no ", "yes", "no"], ["no", "yes"]),
         (["x", "10", "9", "x", "9"], ["10", "9", "x"]),
         (["1_0", "9", "9", "1_0"], ["1_0", "9"]),
         (["2020-01-01", "2021-01-01"], ["2020-01-01", "2021-01-01"]),
@@ -60,6 +60,19 @@ def test_positive_stands_last() -> None:
     assert (["0", "1"], [0, 1]) == found([0, 1], positive=1)
 
 
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [(["a"] * 39 + ["b"] * 61, ["b", "a"]), (["a"] * 40 + ["b"] * 60, ["a", "b"]), (["a"] * 90 + ["b"] * 10, ["a", "b"]),
+     (list("aabbcccc"), ["a", "b", "c"])],
+    ids=["39 %", "40 %", "90 %", "three classes"],
+)  # fmt: skip
+def test_auto_takes_the_clearly_rarer_class(values: list[str], classes: list[str]) -> None:
+    """With `auto` a class with less than 40 % of the rows is the positive one, else the last in sorted order."""
+    names, codes = found(values, positive="auto")
+    assert classes == names
+    assert values == [names[code] for code in codes]
+
+
 @pytest.mark.parametrize(("values", "positive"), [([True, False], False), ([0.0, 1.0], 0.0)])
 def test_positive_as_yaml_has_it(values: list[Any], positive: bool | float) -> None:
     """The YAML values false and 0.0 name the labels of false and 0.0 in the table."""
@@ -77,7 +90,7 @@ def test_labels() -> None:
 def test_declared_type_does_not_matter() -> None:
     """The target is read as labels, whatever its type in data.types."""
     for declared in ("number", "category", "boolean", "date"):
-        assert (["0", "1"], [0, 1, 1]) == found(["0", "1", "1"], types={"target": declared})
+        assert (["0", "1"], [0, 1, 1, 0]) == found(["0", "1", "1", "0"], types={"target": declared})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +105,7 @@ def test_declared_type_does_not_matter() -> None:
         ([f"u{i}" for i in range(1001)] * 2, {}, "at most 1,000 classes, but has 1,001 different values in 2,002 rows"),
         (["a", "b"], {"labels": {"c": "a"}}, "must rename classes of 'target', but 'c' is none of: 'a', 'b'."),
         (["a", "b"], {"positive": "c"}, "one of two classes, but is 'c', and the classes of 'target' are: 'a', 'b'."),
-        (["a", "b", "c"] * 2, {"positive": "c"}, "must be null or one of two classes"),
+        (["a", "b", "c"] * 2, {"positive": "c"}, "must be auto or one of two classes"),
     ],
 )  # fmt: skip
 def test_no_classes(values: list[Any], changes: dict[str, Any], words: str) -> None:

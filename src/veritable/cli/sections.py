@@ -10,7 +10,7 @@ from typing import Any
 
 from veritable.evaluation.params import BaselineParams, EvaluateParams
 from veritable.explanation.params import ExplainParams
-from veritable.metrics.params import ThresholdParams
+from veritable.metrics.params import DecisionParams
 from veritable.params import MachineParams, ParamsError, Section
 from veritable.reporting.params import ReportParams
 from veritable.tables.params import DataParams, GenerateParams
@@ -27,7 +27,7 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainParams,
     "tune": TuneParams,
     "baselines": BaselineParams,
-    "threshold": ThresholdParams,
+    "decision": DecisionParams,
     "evaluate": EvaluateParams,
     "explain": ExplainParams,
     "report": ReportParams,

@@ -20,7 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from veritable.errors import UserError
 from veritable.metrics.checks import check_weight
+from veritable.metrics.goals import Goal
 from veritable.metrics.intervals import FloatArray
+from veritable.metrics.thresholds import predict_classes
 from veritable.progress import progress
 
 _MAX_LEVELS = 255  # limit of HistGradientBoostingClassifier for a categorical feature
@@ -86,6 +88,17 @@ class Baselines:
                 predicted = model.predict_proba(np.asarray(X[batch], dtype=np.float64))
             y_prob[batch, model.classes_] = predicted * (self.total_rows / (self.total_rows + absent.size))
         return y_prob
+
+
+def decide(name: str, y_prob: FloatArray, threshold: float | None, goal: Goal) -> NDArray[np.int64]:
+    """Return the classes that a baseline predicts; the class shares always predict the commonest. Shape: (n, K) -> (n,)
+
+    At a threshold, the class shares would predict one class for all rows as well, but with F1 the rare one.
+    """
+    if name == "majority":
+        commonest: NDArray[np.int64] = y_prob.argmax(axis=1).astype(np.int64)
+        return commonest
+    return predict_classes(y_prob, threshold, goal.cost_matrix)
 
 
 def fit_baselines(

@@ -12,7 +12,7 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import Candidate, compare_losses, describe_opacity
 from veritable.metrics import curves
-from veritable.metrics.intervals import Interval
+from veritable.metrics.intervals import FloatArray, Interval
 from veritable.metrics.losses import log_losses
 from veritable.metrics.metrics import Resampled, resample_metrics
 from veritable.metrics.paired import subtract
@@ -72,10 +72,17 @@ def compare_models(
     }
 
 
-def make_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd.DataFrame]:
-    """Return the points of every curve by name.
+def make_curves(
+    classifier: PartPredictions,
+    classes: list[str],
+    *,
+    costs: FloatArray | None = None,
+    held_out: PartPredictions | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the points of every curve by name: roc, pr, gain, calibration, calibration_histogram, confusion and, for two classes,
+    thresholds.
 
-    The names are roc, pr, gain, calibration, calibration_histogram, confusion and, for two classes, thresholds.
+    With `held_out`, the rows that the threshold was chosen on, thresholds_held_out has the same for them.
     """
     y, p, weight = classifier.y_true, classifier.y_prob, classifier.weight
     frames = {
@@ -86,7 +93,10 @@ def make_curves(classifier: PartPredictions, classes: list[str]) -> dict[str, pd
         "calibration_histogram": curves.score_histogram_frame(y, p, classes, weight),
         "confusion": curves.confusion_frame(y, classifier.y_pred, classes),
     }
-    return frames | ({"thresholds": curves.threshold_frame(y, p, weight)} if len(classes) == 2 else {})
+    for name, rows in (("thresholds", classifier), ("thresholds_held_out", held_out)):
+        if len(classes) == 2 and rows is not None:
+            frames[name] = curves.threshold_frame(rows.y_true, rows.y_prob, rows.weight, costs)
+    return frames
 
 
 def make_baseline_curves(

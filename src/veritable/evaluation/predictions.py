@@ -1,6 +1,6 @@
 """Predictions for the rows of a part, stored as a Parquet table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
@@ -76,3 +76,47 @@ class PartPredictions:
             if name.startswith(_SENSITIVE)
         }
         return cls(table["row"].to_numpy(), actual, predicted, y_prob, weight, sensitive)
+
+    @staticmethod
+    def read_predicted(path: Path, classes: list[str]) -> np.ndarray:
+        """Read only the predicted classes of a file that `write` wrote. Shape: (n,)"""
+        code = {name: code for code, name in enumerate(classes)}
+        return np.array([code[name] for name in pq.read_table(path, columns=["predicted"])["predicted"].to_pylist()])
+
+    @classmethod
+    def together(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of several parts, without the sensitive columns."""
+        weights = [each.weight for each in parts if each.weight is not None]
+        return cls(
+            np.concatenate([each.row for each in parts]),
+            np.concatenate([each.y_true for each in parts]),
+            np.concatenate([each.y_pred for each in parts]),
+            np.concatenate([each.y_prob for each in parts]),
+            np.concatenate(weights) if weights else None,
+        )
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return some of the rows, without the sensitive columns. Shape: (m,) positions"""
+        weight = None if self.weight is None else self.weight[rows]
+        return type(self)(self.row[rows], self.y_true[rows], self.y_pred[rows], self.y_prob[rows], weight)
+
+
+def write_held_out(folder: Path, predictions: PartPredictions, fold: np.ndarray | None, classes: list[str]) -> None:
+    """Write predictions for rows that the models were not fitted on: fold-1.parquet and so on, or valid.parquet.
+
+    Parameters
+    ----------
+    fold
+        Fold of each row, from 0; None without folds. Shape: (n,)
+    """
+    if fold is None:
+        predictions.write(folder / "valid.parquet", classes)
+    else:
+        for number in range(int(fold.max()) + 1):
+            predictions.take(np.flatnonzero(fold == number)).write(folder / f"fold-{number + 1}.parquet", classes)
+
+
+def read_held_out(folder: Path, classes: list[str]) -> tuple[PartPredictions, list[PartPredictions]]:
+    """Read what `write_held_out` wrote: all rows, and the rows of each fold; no folds if there are none."""
+    folds = [PartPredictions.read(path, classes) for path in sorted(folder.glob("fold-*.parquet"))]
+    return PartPredictions.together(folds) if folds else PartPredictions.read(folder / "valid.parquet", classes), folds

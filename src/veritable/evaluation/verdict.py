@@ -14,8 +14,8 @@ Outcome = Literal["better", "tied", "worse"]
 _SENTENCES: dict[Outcome, str] = {
     "better": "The classifier is better than the best baseline: its log loss of {classifier} is {gap} [{low}, {high}] lower "
     "than that of {best}, on {rows} test {row_word}{auc}.",
-    "tied": "The classifier is not shown to be better than the best baseline: its log loss of {classifier} and that of {best}, "
-    "{other}, do not differ clearly on {rows} test {row_word} (difference {gap} [{low}, {high}]){auc}.",
+    "tied": "The classifier ties with the best baseline: its log loss of {classifier} and that of {best}, {other}, do not "
+    "differ clearly on {rows} test {row_word} (difference {gap} [{low}, {high}]){auc}.",
     "worse": "The classifier is worse than the best baseline: its log loss of {classifier} is {gap} [{low}, {high}] higher "
     "than that of {best}, on {rows} test {row_word}{auc}.",
 }

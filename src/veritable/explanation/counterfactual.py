@@ -55,8 +55,7 @@ class Counterfactual:
 def nearest_change(classifier: Classifier, row: np.ndarray, fixed: Iterable[str] = ()) -> Counterfactual | None:
     """Find the nearest change of at most three columns that turns the decision; None if none is found.
 
-    With two classes, the decision turns at the threshold of the classifier; with more, when another class becomes the most
-    probable.
+    With two classes, the decision turns at the threshold of the classifier; with more, when another class is predicted.
 
     Parameters
     ----------

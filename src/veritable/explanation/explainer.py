@@ -159,15 +159,14 @@ class Explainer:
         )
 
     def classes(self, X: np.ndarray) -> np.ndarray:
-        """Return the codes of the classes that are explained: the positive one of two, all up to 10, else the most probable
-        one.
+        """Return the codes of the classes that are explained: the positive one of two, all up to 10, else the
+        predicted one.
 
         Shape: (n, width) -> (n, outputs)
         """
         n_classes = len(self.classifier.classes)
         if n_classes > MAX_CLASSES:
-            most_probable: np.ndarray = self.classifier.predict_proba(X).argmax(axis=1)
-            return most_probable[:, None]
+            return self.classifier.predict(X)[:, None]
         explained = [1] if n_classes == 2 else range(n_classes)
         return np.tile(np.array(explained, dtype=np.int64), (len(X), 1))
 

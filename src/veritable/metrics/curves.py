@@ -122,10 +122,15 @@ def gain_frame(
     return _concat(frames, ["class", "flagged", "found", "lift", "threshold"])
 
 
-def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any], weight: NDArray[Any] | None = None) -> pd.DataFrame:
-    """Compute metrics of the positive class by threshold, with the columns threshold (ascending), precision, recall, f1.
+def threshold_frame(
+    y_true: NDArray[Any], y_prob: NDArray[Any], weight: NDArray[Any] | None = None, costs: FloatArray | None = None
+) -> pd.DataFrame:
+    """Compute what each threshold would give: metrics of the positive class, and shares of the rows by weight.
 
-    For two classes only. The frame is empty if no row is positive. Shape: y_true (n,) codes, y_prob (n, 2), weight (n,)
+    Columns: threshold (ascending), precision, recall, f1; tp, fp, fn, tn (shares of all rows that are true positives and so
+    on); with costs also cost (of 1,000 rows). For two classes only. The frame is empty if no row is positive.
+
+    Shape: y_true (n,) codes, y_prob (n, 2), weight (n,), costs (2, 2) by actual and predicted class
 
     Raises
     ------
@@ -136,11 +141,21 @@ def threshold_frame(y_true: NDArray[Any], y_prob: NDArray[Any], weight: NDArray[
     if y_prob.shape[1] != 2:
         raise ValueError(f"y_prob must have 2 columns, but has Shape {y_prob.shape}")
     columns = ["precision", "recall", "f1"]
+    shares = ["tp", "fp", "fn", "tn"]
     swept = sweep(y_true == 1, y_prob[:, 1], check_weight(weight, len(y_true)))
-    if swept.counts.actual[0, 1] == 0:
-        return pd.DataFrame(columns=["threshold", *columns], dtype=np.float64)
+    negatives, positives = swept.counts.actual[0]
+    if positives == 0:
+        return pd.DataFrame(
+            columns=["threshold", *columns, *shares, *(["cost"] if costs is not None else [])], dtype=np.float64
+        )
     points = {"threshold": swept.thresholds} | {name: COUNT_METRICS[name](swept.counts) for name in columns}
-    thinned = _thin("", points, along=list(points))
+    along, (tn, tp) = list(points), swept.counts.hits.T
+    rows = [tp, negatives - tn, positives - tp, tn]
+    points |= {name: counted / (negatives + positives) for name, counted in zip(shares, rows, strict=True)}
+    if costs is not None:
+        of_share = {"tp": costs[1, 1], "fp": costs[0, 1], "fn": costs[1, 0], "tn": costs[0, 0]}
+        points["cost"] = sum((1000 * cost * points[name] for name, cost in of_share.items()), np.zeros(tp.size))
+    thinned = _thin("", points, along=along)
     return thinned[::-1].drop(columns="class").reset_index(drop=True)
 
 

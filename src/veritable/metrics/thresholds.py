@@ -1,4 +1,10 @@
-"""From probabilities to classes: the threshold of a binary classifier, chosen on the valid part."""
+"""From probabilities to classes: the threshold of a binary classifier, chosen on rows that the models were not fitted on.
+
+The best threshold on a few positive rows is mostly noise. Labels are therefore mixed with what recalibrated probabilities
+expect: the fewer rows of the rarer class there are, the more the threshold is the one that holds for a calibrated model, such
+as cost_fp / (cost_fp + cost_fn) for costs or half of the best F1 (Lipton et al. 2014, "Optimal thresholding of classifiers to
+maximize F1 measure"). docs/decisions/0018-decision.md has the measurements.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,12 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veritable.metrics.checks import check_weight
-from veritable.metrics.counts import COUNT_METRICS, Counts
-from veritable.metrics.intervals import FloatArray
-from veritable.metrics.params import ThresholdMetric
+from veritable.metrics.checks import check_probabilities, check_weight
+from veritable.metrics.counts import Counts
+from veritable.metrics.goals import Goal
+from veritable.metrics.intervals import FloatArray, Interval, percentile_interval, resample_weights
+from veritable.metrics.recalibration import recalibrate
 
+PRIOR_ROWS = 50  # with as many rows of the rarer class, labels and recalibrated probabilities count the same
 _TOLERANCE = 1e-12  # metric values closer than this differ only by rounding
+_MAX_CELLS = 1000  # different scores that the resamples distinguish
+_MAX_RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -30,29 +40,17 @@ class Sweep:
     counts: Counts
 
 
-def sweep(positive: NDArray[np.bool_], score: FloatArray, weight: FloatArray) -> Sweep:
+def sweep(positive: NDArray[Any], score: FloatArray, weight: FloatArray) -> Sweep:
     """Count hits and predictions by weight for every distinct score; some row must have weight. Shape: (n,) each"""
-    weighty = weight > 0
-    if not weighty.all():
-        positive, score, weight = positive[weighty], score[weighty], weight[weighty]
-    order = np.argsort(-score, kind="stable")
-    falling, weight = score[order], weight[order]
-    last = np.flatnonzero(np.r_[falling[1:] != falling[:-1], True])  # last row of each group of equal scores
-    hits, false_hits = (np.cumsum(weight * chosen)[last] for chosen in (positive[order], ~positive[order]))
-    positives, negatives = float(hits[-1]), float(false_hits[-1])
-    predicted = hits + false_hits
-    counts = Counts(
-        hits=np.stack([negatives - false_hits, hits], axis=1),
-        actual=np.broadcast_to([negatives, positives], (last.size, 2)).copy(),
-        predicted=np.stack([negatives + positives - predicted, predicted], axis=1),
-    )
-    return Sweep(falling[last], counts)
+    thresholds, last, order = _distinct(score, weight)
+    hits, false_hits = (np.cumsum((weight * share)[order])[last] for share in (positive, 1.0 - positive))
+    return Sweep(thresholds, _counts(hits[None], false_hits[None]))
 
 
 def choose_threshold(
-    y_true: NDArray[Any], y_prob: NDArray[Any], metric: ThresholdMetric, *, weight: NDArray[Any] | None = None
+    y_true: NDArray[Any], y_prob: NDArray[Any], goal: Goal, *, weight: NDArray[Any] | None = None
 ) -> float | None:
-    """Find the threshold that maximizes the metric on these rows; None if there are more than two classes.
+    """Find the threshold that serves the goal best; None if there are more than two classes.
 
     The candidates are the midpoints between neighbors among 0, the distinct probabilities and 1. Of equally good candidates,
     the one nearest to 0.5 is chosen.
@@ -69,44 +67,76 @@ def choose_threshold(
     Raises
     ------
     ValueError
-        There is no row, the shapes do not match, a probability is outside [0, 1] or the metric is unknown.
+        There is no row, the shapes do not match, a code is out of range or a probability is invalid.
     UserError
         A weight is negative or not finite, or all are 0.
-
-    Examples
-    --------
-    >>> positive = np.array([0.1, 0.2, 0.3, 0.9])
-    >>> choose_threshold(np.array([0, 0, 1, 1]), np.column_stack([1 - positive, positive]), "f1")
-    0.25
     """
-    y_true, y_prob = np.asarray(y_true), np.asarray(y_prob, dtype=np.float64)
-    if y_prob.ndim != 2 or y_true.shape != y_prob.shape[:1] or y_true.size == 0:
-        raise ValueError(
-            f"y_true and y_prob must have Shape (n,) and (n, K) with n >= 1, but have {y_true.shape} and {y_prob.shape}"
-        )
-    if not ((y_prob >= 0) & (y_prob <= 1)).all():
-        raise ValueError(f"y_prob must be between 0 and 1, but ranges from {y_prob.min()} to {y_prob.max()}")
-    if metric not in COUNT_METRICS:
-        raise ValueError(f"metric must be one of {', '.join(COUNT_METRICS)}, but is {metric!r}")
+    y_true, y_prob = check_probabilities(y_true, y_prob)
     if y_prob.shape[1] > 2:
         return None
-
-    swept = sweep(y_true == 1, y_prob[:, 1], check_weight(weight, y_true.size))
-    values = np.nan_to_num(COUNT_METRICS[metric](_with_none_predicted(swept.counts)), nan=-np.inf)
-    above, below = np.r_[1.0, swept.thresholds], np.r_[swept.thresholds, 0.0]
-    candidates = (above + below) / 2
-    candidates = np.where(candidates > below, candidates, above)  # adjacent floats have no midpoint
-    if swept.thresholds[0] == 1.0:  # then every threshold up to 1 predicts some row as positive
-        values, candidates = values[1:], candidates[1:]
-    best = candidates[values >= values.max() - _TOLERANCE]
-    return float(best[np.argmin(np.abs(best - 0.5))])
+    weight = check_weight(weight, y_true.size)
+    thresholds, last, order = _distinct(y_prob[:, 1], weight)
+    positive, negative = (_group(weight * (y_true == code), order, last) for code in (1, 0))
+    scale, trust = _trust(y_true, weight)
+    return float(_best(thresholds, scale * positive[None], scale * negative[None], goal, trust)[0])
 
 
-def predict_classes(y_prob: NDArray[Any], threshold: float | None) -> NDArray[np.int64]:
+def threshold_interval(
+    y_true: NDArray[Any],
+    y_prob: NDArray[Any],
+    goal: Goal,
+    *,
+    weight: NDArray[Any] | None = None,
+    n_resamples: int = 1000,
+    seed: int,
+    confidence_level: float = 0.95,
+) -> Interval:
+    """Compute how far the chosen threshold depends on the rows: the percentile interval of `choose_threshold`, two classes.
+
+    The resamples, at most 500, distinguish at most 1,000 different scores. Parameters and errors are those of
+    `choose_threshold`.
+    """
+    threshold = choose_threshold(y_true, y_prob, goal, weight=weight)
+    assert threshold is not None, "the caller has two classes"
+    y_true, y_prob = check_probabilities(y_true, y_prob)
+    weight = check_weight(weight, y_true.size)
+    thresholds, last, order = _distinct(y_prob[:, 1], weight)
+    kept = np.unique(np.linspace(0, last.size - 1, min(last.size, _MAX_CELLS)).round().astype(np.intp))
+    thresholds, last = thresholds[kept], last[kept]
+    scale, trust = _trust(y_true, weight)
+    y, w = y_true[order], weight[order]
+    starts = np.r_[0, last[:-1] + 1]
+    chosen = []
+    for times in resample_weights(len(weight), min(n_resamples, _MAX_RESAMPLES), seed):
+        drawn = scale * w * times[:, order]
+        positive, total = (np.add.reduceat(each, starts, axis=1) for each in (drawn * y, drawn))
+        chosen.append(_best(thresholds, positive, total - positive, goal, trust))
+    return percentile_interval(threshold, np.concatenate(chosen), n=y_true.size, confidence_level=confidence_level)
+
+
+def best_threshold(positive: NDArray[Any], score: FloatArray, weight: FloatArray, goal: Goal) -> float:
+    """Find the threshold that serves the goal best on these rows alone. Shape: (n,) each
+
+    Parameters
+    ----------
+    positive
+        Whether each row is positive, or with which probability.
+    """
+    swept = sweep(positive, score, weight)
+    hits = swept.counts.hits[:, 1]
+    return float(_search(swept.thresholds, hits[None], (swept.counts.predicted[:, 1] - hits)[None], goal)[0])
+
+
+def predict_classes(y_prob: NDArray[Any], threshold: float | None, costs: FloatArray | None = None) -> NDArray[np.int64]:
     """Return the codes of the predicted classes. Shape: (n, K) -> (n,)
 
     With two classes, the positive class (1) is predicted if its probability is at least the threshold (0.5 if None). With more
-    classes, the most probable class is predicted.
+    classes, the class of the least expected cost is predicted, or the most probable one without costs and among equal costs.
+
+    Parameters
+    ----------
+    costs
+        Cost of each actual class (row) predicted as each class (column); two classes do not use them. Shape: (K, K)
 
     Raises
     ------
@@ -118,17 +148,71 @@ def predict_classes(y_prob: NDArray[Any], threshold: float | None) -> NDArray[np
         return (y_prob[:, 1] >= (0.5 if threshold is None else threshold)).astype(np.int64)
     if threshold is not None:
         raise ValueError(f"threshold must be None for {y_prob.shape[1]} classes, but is {threshold}")
-    codes: NDArray[np.int64] = y_prob.argmax(axis=1).astype(np.int64)
-    return codes
+    if costs is None:
+        codes: NDArray[np.int64] = y_prob.argmax(axis=1).astype(np.int64)
+        return codes
+    expected = np.einsum("nk,kj->nj", y_prob, costs)  # BLAS may add in a different order for a different number of rows
+    equal = expected <= expected.min(axis=1, keepdims=True) + _TOLERANCE * np.abs(costs).max()
+    cheapest: NDArray[np.int64] = np.where(equal, y_prob, -1.0).argmax(axis=1).astype(np.int64)
+    return cheapest
 
 
-def _with_none_predicted(counts: Counts) -> Counts:
-    """Prepend the counts of a threshold above every score."""
-    actual = counts.actual[:1]
-    hits = actual * [1.0, 0.0]
-    predicted = np.array([[actual.sum(), 0.0]])
-    return Counts(
-        hits=np.concatenate([hits, counts.hits]),
-        actual=np.concatenate([actual, counts.actual]),
-        predicted=np.concatenate([predicted, counts.predicted]),
+def _trust(y_true: NDArray[np.intp], weight: FloatArray) -> tuple[float, float]:
+    """Return the factor that makes weights rows (Kish's effective number), and how much labels count against expectations."""
+    totals = np.bincount(y_true, weight, minlength=2)
+    effective = totals.sum() / np.square(weight).sum()
+    rows = float(totals.min() * effective)
+    return float(effective), rows / (rows + PRIOR_ROWS)
+
+
+def _best(thresholds: FloatArray, positive: FloatArray, negative: FloatArray, goal: Goal, trust: float) -> FloatArray:
+    """Find the best threshold of m samples of the same scores. Shape: (n,), (m, n) rows by score each -> (m,)"""
+    total, expected = positive + negative, recalibrate(thresholds, positive, negative)
+    mixed = trust * positive + (1 - trust) * total * expected
+    return _search(thresholds, np.cumsum(mixed, axis=1), np.cumsum(total - mixed, axis=1), goal)
+
+
+def _search(thresholds: FloatArray, hits: FloatArray, false_hits: FloatArray, goal: Goal) -> FloatArray:
+    """Find the best of the midpoints for m samples at once. Shape: (n,), (m, n) each -> (m,)"""
+    above, below = np.r_[1.0, thresholds], np.r_[thresholds, 0.0]
+    candidates = (above + below) / 2
+    candidates = np.where(candidates > below, candidates, above)  # adjacent floats have no midpoint
+    none = np.zeros((len(hits), 1))
+    counts = _counts(np.hstack([none, hits]), np.hstack([none, false_hits]))
+    values = np.nan_to_num(goal.evaluate(counts), nan=-np.inf).reshape(len(hits), -1)
+    if thresholds[0] == 1.0:  # then every threshold up to 1 predicts some row as positive
+        values, candidates = values[:, 1:], candidates[1:]
+    top = values.max(axis=1, keepdims=True)
+    best = values >= top - _TOLERANCE * np.maximum(1, np.abs(top))
+    chosen: FloatArray = candidates[np.where(best, np.abs(candidates - 0.5), np.inf).argmin(axis=1)]
+    return chosen
+
+
+def _counts(hits: FloatArray, false_hits: FloatArray) -> Counts:
+    """Return the counts of two classes at each threshold; the last predicts every row positive. Shape: (m, n) -> (m * n, 2)"""
+    positives, negatives = (np.broadcast_to(each[:, -1:], each.shape) for each in (hits, false_hits))
+    predicted = hits + false_hits
+    right, actual, assigned = (
+        np.stack([first.ravel(), second.ravel()], axis=1)
+        for first, second in (
+            (negatives - false_hits, hits),
+            (negatives, positives),
+            (negatives + positives - predicted, predicted),
+        )
     )
+    return Counts(right, actual, assigned)
+
+
+def _distinct(score: FloatArray, weight: FloatArray) -> tuple[FloatArray, NDArray[np.intp], NDArray[np.intp]]:
+    """Return the distinct scores of rows with weight, descending, the last place of each in that order, and the order."""
+    weighty = np.flatnonzero(weight > 0)
+    order = weighty[np.argsort(-score[weighty], kind="stable")]
+    falling = score[order]
+    last = np.flatnonzero(np.r_[falling[1:] != falling[:-1], True])
+    return falling[last], last, order
+
+
+def _group(values: FloatArray, order: NDArray[np.intp], last: NDArray[np.intp]) -> FloatArray:
+    """Sum the values of each distinct score."""
+    summed: FloatArray = np.add.reduceat(values[order], np.r_[0, last[:-1] + 1])
+    return summed

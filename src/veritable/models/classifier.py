@@ -1,4 +1,4 @@
-"""A trained classifier: contract, encoder, members and threshold.
+"""A trained classifier: contract, encoder, members, threshold and the goal of its decisions.
 
 On disk it is a folder of safetensors, JSON and LightGBM text files; none of them can run code.
 """
@@ -16,6 +16,7 @@ from torch import nn
 
 from veritable.errors import UserError
 from veritable.files import read_json, write_json
+from veritable.metrics.goals import Goal
 from veritable.metrics.thresholds import predict_classes
 from veritable.models.background import Background
 from veritable.models.ensemble import Ensemble, Member
@@ -61,6 +62,8 @@ class Classifier:
         Probability from which the positive class is predicted; None if there are more than two classes.
     background
         Train rows that explanations compare with; None if they are withheld.
+    goal
+        What the threshold was chosen for; with costs and more than two classes, what decides.
     """
 
     ensemble: Ensemble
@@ -69,6 +72,7 @@ class Classifier:
     contract: Contract
     threshold: float | None
     background: Background | None = None
+    goal: Goal | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -122,8 +126,8 @@ class Classifier:
         return self.decide(self.predict_proba(rows))
 
     def decide(self, y_prob: np.ndarray) -> np.ndarray:
-        """Return the class codes for probabilities, at the threshold if there are two classes. Shape: (n, classes) -> (n,)"""
-        return predict_classes(y_prob, self.threshold)
+        """Return the class codes for probabilities: see `predict_classes`. Shape: (n, classes) -> (n,)"""
+        return predict_classes(y_prob, self.threshold, self.goal.cost_matrix if self.goal else None)
 
     def save(self, folder: Path) -> None:
         """Write classifier.json, one file per member, and the background to a folder."""
@@ -137,6 +141,7 @@ class Classifier:
             "encoder": self.encoder.to_json(),
             "contract": self.contract.to_json(),
             "threshold": self.threshold,
+            "decision": self.goal.to_json() if self.goal else None,
         }
         write_json(folder / "classifier.json", content)
         if self.background is not None:
@@ -169,7 +174,22 @@ class Classifier:
         if lost := [stem.name + suffix for stem, suffix, _ in files if not stem.with_suffix(suffix).is_file()]:
             raise UserError(f"'{folder}' must hold a classifier, but '{folder}/{lost[0]}' does not exist. Train it again.")
         ensemble = Ensemble(tuple(load(stem) for stem, _, load in files), tuple(content["weights"]))
-        return cls(ensemble, content["network"], encoder, contract, content["threshold"], Background.load(folder))
+        threshold, goal = _load_decision(folder, content, len(contract.classes))
+        return cls(ensemble, content["network"], encoder, contract, threshold, Background.load(folder), goal)
+
+
+def _load_decision(folder: Path, content: Mapping[str, Any], n_classes: int) -> tuple[float | None, Goal | None]:
+    """Return the threshold and the goal, checked."""
+    try:
+        threshold, decision = content["threshold"], content["decision"]
+        if threshold is not None and not (n_classes == 2 and isinstance(threshold, int | float) and 0 <= threshold <= 1):
+            raise ValueError(f"a threshold must be from 0 to 1 and for two classes, but is {threshold!r}")
+        return threshold, None if decision is None else Goal.from_json(decision, n_classes)
+    except KeyError as error:
+        reason = f"it has no {error}"
+    except ValueError as error:
+        reason = str(error)
+    raise UserError(f"'{folder}/classifier.json' must hold a threshold and a decision, but does not: {reason}. Train it again.")
 
 
 def _stems(kinds: Sequence[str]) -> list[str]:

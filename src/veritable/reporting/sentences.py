@@ -62,7 +62,7 @@ def _metrics(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> lis
     if summary["positive"] is not None:
         sentences.append(
             f"The positive class is {emphasize(summary['positive'])}. It is predicted from a probability of "
-            f"{summary['threshold']:.3f} upwards, the best threshold on rows that the models were not fitted on."
+            f"{summary['threshold']:.3f} upwards, a threshold that was chosen on rows that the models were not fitted on."
         )
     else:
         sentences.append("Precision, recall, F1, ROC AUC and average precision are means over the classes.")

@@ -55,7 +55,7 @@ class DataParams(Section):
     types: dict[Name, Name]
     max_categories: Annotated[int, Field(ge=1)]
     target: Name
-    positive: str | int | float | bool | None
+    positive: str | int | float | bool
     labels: dict[str, str]
     drop: list[Name]
     id: Name | None

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from veritable.errors import UserError
+from veritable.metrics.goals import Goal
 from veritable.tables.encoding.parts import Part
 
 
@@ -59,3 +61,18 @@ def weigh(part: Part, class_weight: str, n_classes: int) -> Part:
         unit=None if part.unit is None else np.zeros(len(absent), dtype=part.unit.dtype),
     )
     return Part.together([part, added])
+
+
+def check_costs(goal: Goal, class_weight: str) -> None:
+    """Refuse expected costs of probabilities that class weights have shifted; a threshold of two classes is chosen on them.
+
+    Raises
+    ------
+    UserError
+        There are costs for more than two classes, and the classes are balanced.
+    """
+    if goal.costs is not None and len(goal.costs) > 2 and class_weight != "none":
+        raise UserError(
+            f"train.class_weight must be none with decision.costs and more than two classes, but is {class_weight}: it shifts "
+            "the probabilities, so that the expected costs would be wrong. Set one of them to its default in params.yaml."
+        )

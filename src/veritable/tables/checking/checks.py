@@ -13,6 +13,7 @@ from veritable.tables.splitting.hashing import EXACT_DISTINCT
 from veritable.tables.splitting.split import PARTS, TEST, TRAIN, VALID
 from veritable.tables.typing.contract import Column, Contract
 from veritable.tables.typing.survey import ColumnSurvey
+from veritable.tables.typing.target import AUTO, RARER
 
 _CERTAIN, _SUSPICIOUS = 0.99, 0.95  # mean recall of the best guess from a single column
 _DRIFT, _TARGET_DRIFT = 0.25, 0.1  # population stability index: by convention, a large and a moderate shift
@@ -73,7 +74,7 @@ def check_table(contract: Contract, assigned: Assignment, params: DataParams) ->
     yield from _check_frequent_rows(assigned, given=given)
     if not given:
         yield from _check_part_sizes(assigned, params)
-    yield from _check_classes(contract, assigned)
+    yield from _check_classes(contract, assigned, params)
 
 
 def _check_duplicates(assigned: Assignment) -> Iterator[Finding]:
@@ -151,7 +152,7 @@ def _check_part_sizes(assigned: Assignment, params: DataParams) -> Iterator[Find
         )
 
 
-def _check_classes(contract: Contract, assigned: Assignment) -> Iterator[Finding]:
+def _check_classes(contract: Contract, assigned: Assignment, params: DataParams) -> Iterator[Finding]:
     counts, totals = assigned.counts, assigned.counts.sum(axis=0)
     for name, total, of_parts in zip(contract.classes, totals.tolist(), counts.T.tolist(), strict=True):
         lacking = [part for part, n in zip(PARTS, of_parts, strict=True) if not n]
@@ -163,6 +164,17 @@ def _check_classes(contract: Contract, assigned: Assignment) -> Iterator[Finding
                 f"class '{name}' has {_rows(total)} in total{none}; its metrics are unreliable.",
                 numbers=dict(zip(PARTS, of_parts, strict=True)),
             )
+    if len(contract.classes) == 2 and params.positive == AUTO:
+        rows = totals.tolist()
+        yield Finding(
+            "positive_class",
+            "note",
+            f"'{contract.classes[1]}' is the positive class of '{contract.target}' ({rows[1]:,} of {sum(rows):,} rows): "
+            f"data.positive is auto, which takes a class with less than {RARER * 100:g} % of the rows, else the last in "
+            "sorted order. Set data.positive to choose, or to keep the class when the table changes.",
+            contract.target,
+            {"rows": rows[1]},
+        )
     smallest = float(totals.min() / totals.sum())
     if len(contract.classes) == 2 and smallest < _RARE_SHARE:
         yield Finding(

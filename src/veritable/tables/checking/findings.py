@@ -31,6 +31,7 @@ CODES: dict[str, str] = {
     "duplicates_across_parts": "rows are equal to a row of another part, because the split is given",
     "frequent_rows": "a combination of feature values is very frequent; a random split deals its rows to all parts",
     "uneven_parts": "a group is so large that the parts do not have the shares that were asked for",
+    "positive_class": "data.positive is auto, so the positive class was chosen by the number of rows",
     "class_rare": "a class has too few rows to be learned and evaluated",
     "imbalance": "one class is rare, so accuracy says little",
     "target_missing": "rows without a target were dropped",

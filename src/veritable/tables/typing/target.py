@@ -11,14 +11,16 @@ from veritable.tables.typing import parse
 from veritable.tables.typing.survey import ColumnSurvey
 
 MAX_CLASSES = 1000
+AUTO = "auto"
+RARER = 0.4  # share of the rows below which a class is clearly the rarer: near one half, new rows would swap the classes
 _MAX_FRACTIONS = 20  # more different numbers with fractions are measurements, not classes
 
 
 def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: DataParams) -> tuple[list[str], np.ndarray]:
     """Return the classes in order, and the class code of each row.
 
-    Classes are texts, renamed by data.labels. They are sorted as numbers if all are numbers, else alphabetically. The positive
-    class of two is the last one.
+    Classes are texts, renamed by data.labels. They are sorted as numbers if all are numbers, else alphabetically. Then the
+    positive class of two is put last: that of data.positive, or with "auto" a class with less than 40 % of the rows.
 
     Parameters
     ----------
@@ -59,12 +61,15 @@ def find_classes(survey: ColumnSurvey, column: Iterable[np.ndarray], params: Dat
             f"target column '{name}' must hold classes, but {single:,} of its {len(classes):,} values occur in one row only, "
             "as in an identifier or a measurement. Check data.target, or bin the numbers into classes."
         )
-    if params.positive is None:
-        return classes, y
-    positive = _to_label(params.positive, classes)
+    if params.positive == AUTO:
+        if len(classes) > 2 or counts[0] >= RARER * counts.sum():
+            return classes, y
+        positive = classes[0]
+    else:
+        positive = _to_label(params.positive, classes)
     if len(classes) != 2 or positive not in classes:
         raise TableError(
-            f"data.positive must be null or one of two classes, but is '{positive}', and the classes of "
+            f"data.positive must be {AUTO} or one of two classes, but is '{positive}', and the classes of "
             f"'{name}' are: {preview(classes)}."
         )
     if classes[0] == positive:
