@@ -12,6 +12,7 @@ from veritable.reporting.params import ReportParams
 from veritable.reporting.reference import compare_with_reference, read_files, read_side
 from veritable.reporting.render import render_html, render_markdown
 from veritable.reporting.summary import make_summary, parse_code, parse_versions, select_metrics
+from veritable.tables.checking.findings import LEVELS
 
 NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
 
@@ -26,11 +27,12 @@ def report(stage: Stage) -> None:
     code = stage.inputs["train.txt"].read_text()
     this = read_side(read_files(evaluation, explanation), name="this version", params=params, code={"train": parse_code(code)})
     evaluate = EvaluateParams.parse("evaluate", params["evaluate"])
-    groups = evaluation / "groups.json"  # written only for tables with sensitive columns
+    evaluated = {path.stem: read_json(path) for path in sorted(evaluation.glob("*.json"))}
+    findings = [*evaluated.pop("findings")["findings"], *read_json(stage.inputs["findings.json"])["findings"]]
     summary = make_summary(
         table=read_json(stage.inputs["table.json"]),
         history=pd.read_csv(classifier / "history.csv"),
-        results=read_json(evaluation / "metrics.json"),
+        results=evaluated.pop("metrics"),
         curves={
             path.stem: pd.read_csv(path, dtype=dict.fromkeys(NAMES.get(path.stem, ["class"]), str), keep_default_na=False)
             for path in sorted(evaluation.glob("*.csv"))
@@ -39,9 +41,9 @@ def report(stage: Stage) -> None:
         importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
         explained={path.stem: pd.read_parquet(path) for path in sorted(explanation.glob("*.parquet")) if path.stem != "values"},
         params=params,
-        findings=read_json(stage.inputs["findings.json"])["findings"],
+        findings=sorted(findings, key=lambda each: LEVELS.index(each["level"])),
         findings_file="reports/findings.json",
-        groups=read_json(groups) if groups.exists() else {},
+        evaluation=evaluated,
         versions=parse_versions(code),
         reference=compare_with_reference(stage.inputs["report.reference"], this, evaluate),
     )

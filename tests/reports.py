@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 
 from tests.rooms import section
+from veritable.evaluation.classes import describe_classes
+from veritable.evaluation.decision import judge_decisions
 from veritable.evaluation.evaluate import compare_models, make_curves
 from veritable.evaluation.groups import compute_group_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.goals import Goal
 from veritable.reporting.summary import make_summary
 
 
@@ -84,6 +87,38 @@ def explained_frames(columns: list[str]) -> dict[str, pd.DataFrame]:
     }
 
 
+def mistakes(classes: list[str], columns: list[str]) -> dict[str, Any]:
+    """Mistakes that the stage `evaluate` lists."""
+    listed = [
+        {
+            "row": row,
+            "actual": classes[0],
+            "predicted": classes[-1],
+            "actual_probability": 0.01 * (row + 1),
+            "predicted_probability": 0.9,
+            "values": dict.fromkeys(columns, "7"),
+        }
+        for row in range(6)
+    ]
+    return {"wrong_rows": 12, "withheld": False, "mistakes": listed}
+
+
+def slices(columns: list[str]) -> dict[str, Any]:
+    """Slices that the stage `evaluate` finds."""
+    interval = {"value": 0.3, "low": 0.1, "high": 0.5, "n": 40}
+    found = {
+        "conditions": [{"column": name, "text": f"{name} above 7"} for name in columns[:2]],
+        "rows": 40,
+        "share": 0.1,
+        "loss": 0.6,
+        "other_loss": 0.3,
+        "difference": interval,
+        "excess": interval,
+        "shown": True,
+    }
+    return {"found_rows": 60, "judged_rows": 60, "slices": [found], "sentence": f"Worst is {columns[0]} above 7."}
+
+
 def predictions(
     classes: int, rows: int, seed: int, sharpness: float = 2.0, *, positive_share: float | None = None
 ) -> PartPredictions:
@@ -140,6 +175,8 @@ def facts(
     baselines = {name: predictions(len(classes), rows, 2, 1.0, positive_share=positive_share) for name in names}
     params = EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)
     compared = compare_models(network, baselines.items(), params)
+    goal = Goal(metric="f1" if len(classes) == 2 else "accuracy")
+    decided = judge_decisions(goal, classes, network, network, {}, params).to_json()
     return {
         "table": {
             "rows": 5 * rows,
@@ -178,7 +215,13 @@ def facts(
                 "numbers": {},
             }
         ],
-        "groups": compute_group_metrics(network, params, classes),
+        "evaluation": {
+            "classes": describe_classes(network, classes, params.confidence_level),
+            "decision": decided | {"baseline_thresholds": {}},
+            "groups": compute_group_metrics(network, params, classes),
+            "mistakes": mistakes(classes, columns),
+            "slices": slices(columns),
+        },
         "reference": None,
         "params": {"train": section("train"), "data": section("data", target=target)},
         "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},

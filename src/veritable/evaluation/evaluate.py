@@ -79,9 +79,9 @@ def make_curves(
     costs: FloatArray | None = None,
     held_out: PartPredictions | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return the points of every curve by name: roc, pr, gain, calibration, calibration_histogram, confusion and, for two classes,
-    thresholds.
+    """Return the points of every curve by name.
 
+    The names are roc, pr, gain, calibration, calibration_histogram, confusion and, for two classes, thresholds.
     With `held_out`, the rows that the threshold was chosen on, thresholds_held_out has the same for them.
     """
     y, p, weight = classifier.y_true, classifier.y_prob, classifier.weight

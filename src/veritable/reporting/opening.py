@@ -1,7 +1,9 @@
 """The first screen: what was made, whether to use it, what its decisions mean, and what to look at before."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pandas as pd
 
 from veritable.evaluation.comparison import LOWER_IS_BETTER
 from veritable.figures.axes import Axis
@@ -9,123 +11,133 @@ from veritable.figures.bars import Difference, draw_forest
 from veritable.figures.svg import Figure
 
 _SHOWN_METRICS = ("roc_auc", "log_loss", "brier", "accuracy", "recall")
-_AGAINST = {
-    "better": "better than {best}, the best simple model",
-    "tied": "a tie with {best}, the best simple model",
-    "worse": "worse than {best}, a simple model",
+_COUNTS = ("tp", "fp", "fn", "tn")
+_MIN_CLASS_ROWS = 10  # of the class that is named as the worst
+_HEADLINES = {
+    "better": "Better than {best}, the best simple model",
+    "tied": "A tie with {best}, the best simple model",
+    "worse": "Worse than {best}, a simple model",
 }
 _ADVICE = {
-    "better": "Nothing here speaks against using it.",
-    "tied": "A tie: the simpler {best} is as good as far as these rows can tell.",
+    "better": "Nothing speaks against using it.",
+    "tied": "As far as these rows can tell, the simpler {best} is as good.",
     "worse": "Use {best} instead.",
 }
-_STAGE = {"better": "ahead of", "tied": "not told apart from", "worse": "behind"}
+_POSITIONS = {"better": "ahead of", "tied": "not told apart from", "worse": "behind"}
 
 
-def make_opening(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> dict[str, Any]:
-    """Return the texts of the first screen.
-
-    Parameters
-    ----------
-    emphasize
-        Marks a name from the table, and escapes it.
+def make_opening(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the texts of the first screen. They have names from the table in them and are to be escaped.
 
     Returns
     -------
-    `context` (the line above the headline), `headline`, `advice`, `outcome` (that of the headline), `counts` (what the
-    decisions mean, or empty) and `before` (sentences: what to look at before the classifier is used).
+    `context` (what the headline is about), `headline`, `outcome` (its color), `advice`, `counts` (what the decisions mean),
+    `against` (what `differences` compares with) and `before` (sentences: what to know before the classifier is used).
     """
     verdict, reference = summary["verdict"], summary["reference"]
-    best = summary["models"][verdict["best_baseline"]]
-    outcome = verdict["outcome"]
-    if reference is None:
-        against = _AGAINST[outcome].format(best=best)
-        headline = f"{against[0].upper()}{against[1:]}"
-    else:
-        headline = f"{reference['headline'].removesuffix('.')}; {_STAGE[outcome]} {best}"
-    warnings = [each for each in summary["findings"] if each["level"] != "note"]
-    advice = _ADVICE[outcome].format(best=best)
-    if outcome == "better" and warnings:
-        advice = "Look at what the checks found before you use it."
+    best, outcome = summary["models"][verdict["best_baseline"]], verdict["outcome"]
+    headline = _HEADLINES[outcome].format(best=best)
+    if reference is not None:
+        headline = f"{reference['headline'].removesuffix('.')}; {_POSITIONS[outcome]} {best}"
+    problems = [each for each in summary["findings"] if each["level"] != "note"]
+    advice = "Look at what the checks found before you use it." if outcome == "better" and problems else _ADVICE[outcome]
     return {
-        "context": _context(summary, emphasize),
+        "context": _context(summary),
         "headline": headline,
-        "advice": advice,
         "outcome": outcome,
-        "counts": _counts(summary, emphasize),
-        "before": [*_count_findings(warnings), *_weakest(summary, emphasize), _certainty(summary)],
+        "advice": advice.format(best=best),
+        "counts": _counts(summary),
+        "against": best if reference is None else reference["old"],
+        "before": [_problems(len(problems)), _certainty(summary), *_weakest(summary)],
     }
 
 
-def draw_opening(summary: Mapping[str, Any]) -> Figure:
+def draw_differences(summary: Mapping[str, Any]) -> Figure:
     """Draw the paired differences from the reference, or without one from the best baseline."""
-    if summary["reference"] is not None:
-        rows = {each["key"]: each["difference"] for each in summary["reference"]["metrics"]}
+    reference, best = summary["reference"], summary["verdict"]["best_baseline"]
+    if reference is None:
+        differences = summary["differences"][best]
     else:
-        rows = summary["differences"][summary["verdict"]["best_baseline"]]
+        differences = {each["key"]: each["difference"] for each in reference["metrics"]}
     shown = [
-        Difference(
-            summary["metrics"][key]["label"], *(rows[key][end] for end in ("value", "low", "high")), _outcome(key, rows[key])
-        )
+        Difference(summary["metrics"][key]["label"], each["value"], each["low"], each["high"], _outcome(key, each))
         for key in _SHOWN_METRICS
-        if key in rows and rows[key]["value"] is not None and rows[key]["low"] is not None
+        if (each := differences.get(key)) is not None and each["low"] is not None
     ]
-    return draw_forest("Differences", shown, Axis("difference"), description="Paired differences with their intervals.")
+    described = "Each metric minus that of the other version, with its interval."
+    return draw_forest("Differences", shown, Axis("Difference"), description=described)
 
 
-def _outcome(key: str, difference: Mapping[str, Any]) -> Any:
+def make_slider(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what each threshold would give on 1,000 rows like the test rows; None if there are more than two classes.
+
+    Returns
+    -------
+    `points` (lists by name: threshold, tp, fp, fn, tn and, with costs, cost), `chosen` (place of the threshold of the
+    classifier in them) and `now` (texts for it).
+    """
+    if summary["positive"] is None:
+        return None
+    of_1000 = {key: each["value"] for key, each in summary["decision"]["of_1000"].items()}
+    right, missed = of_1000["right"], of_1000["missed"]
+    own = {"threshold": summary["threshold"], "tp": right, "fp": of_1000["flagged"] - right, "fn": missed}
+    own["tn"] = 1000 - sum(own[name] for name in _COUNTS[:3])
+    frame = summary["curves"]["thresholds"]
+    points = frame[["threshold", *_COUNTS]].assign(**{name: 1000 * frame[name] for name in _COUNTS})
+    metrics = {name: summary["metrics"][name]["models"]["classifier"]["value"] for name in ("precision", "recall", "f1")}
+    now = {name: f"{own[name]:,.0f}" for name in _COUNTS} | {name: f"{each or 0:.3f}" for name, each in metrics.items()}
+    if "cost" in frame:
+        points = points.assign(cost=frame["cost"])
+        own["cost"] = summary["decision"]["costs"]["classifier"]["value"]
+        now["cost"] = f"{own['cost']:,.1f}"
+    points = pd.concat([points[points["threshold"] != own["threshold"]], pd.DataFrame([own])])
+    points = points.sort_values("threshold", kind="stable", ignore_index=True)
+    chosen = int((points["threshold"] < own["threshold"]).sum())
+    return {"points": {name: points[name].round(4).tolist() for name in points}, "chosen": chosen, "now": now}
+
+
+def _outcome(key: str, difference: Mapping[str, Any]) -> Literal["better", "worse", "open"]:
     sign = -1 if key in LOWER_IS_BETTER else 1
     low, high = sorted((sign * difference["low"], sign * difference["high"]))
     return "better" if low > 0 else "worse" if high < 0 else "open"
 
 
-def _context(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> str:
-    """Return, for example, "adult.csv → income = >50K · 32,561 rows · against v1"."""
-    table = summary["table"]
+def _context(summary: Mapping[str, Any]) -> str:
+    """Return, for example, "adult.csv → income = >50K · 32,561 rows, 6,512 to judge by · against v1"."""
+    table, positive = summary["table"], summary["positive"]
     name = summary["params"]["data"]["path"].rstrip("/").rsplit("/", 1)[-1]
-    target = emphasize(table["target"])
-    if summary["positive"] is not None:
-        target += f" = {emphasize(summary['positive'])}"
-    else:
-        target += f", {len(summary['classes']):,} classes"
-    parts = [f"{emphasize(name)} → {target}", f"{table['rows']:,} rows", f"{summary['rows']:,} of them to judge by"]
+    classes = f"{len(summary['classes']):,} classes of {table['target']}"
+    target = classes if positive is None else f"{table['target']} = {positive}"
+    parts = [f"{name} → {target}", f"{table['rows']:,} rows, {summary['rows']:,} of them to judge by"]
     if summary["reference"] is not None:
-        parts.append(f"compared with {emphasize(summary['reference']['old'])}")
+        parts.append(f"against {summary['reference']['old']}")
     return " · ".join(parts)
 
 
-def _counts(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> str:
-    of_1000 = summary["decision"]["of_1000"]
-    if not of_1000:
-        right = summary["metrics"]["accuracy"]["models"]["classifier"]["value"]
-        return f"Of 1,000 rows, {right * 1000:,.0f} get their actual class."
-    flagged, right, missed = (f"{of_1000[key]['value']:,.0f}" for key in ("flagged", "right", "missed"))
-    return f"Of 1,000 rows, {flagged} are flagged as {emphasize(summary['positive'])}, {right} of them rightly; {missed} are missed."
+def _counts(summary: Mapping[str, Any]) -> str:
+    accuracy = summary["metrics"]["accuracy"]["models"]["classifier"]["value"]
+    return summary["decision"]["counts"] or f"Of 1,000 rows, {1000 * accuracy:,.0f} get the right class."
 
 
-def _count_findings(warnings: list[Mapping[str, Any]]) -> list[str]:
-    if not warnings:
-        return ["The checks found nothing that speaks against it."]
-    return [f"The checks found {len(warnings)} problem{'s' if len(warnings) > 1 else ''}: see the findings below."]
-
-
-def _weakest(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
-    """Say for whom the classifier is worst: groups, a class, a slice."""
-    found = [f"{emphasize(column)}: {each['sentence']}" for column, each in summary["groups"].items() if each["sentence"]]
-    if summary["positive"] is None:
-        known = [each for each in summary["per_class"]["classes"] if each["recall"]["value"] is not None and each["rows"] >= 10]
-        if known:
-            worst = min(known, key=lambda each: each["recall"]["value"])
-            recall = worst["recall"]
-            found.append(
-                f"Worst class: {emphasize(worst['class'])}, of which {recall['value']:.0%} are found "
-                f"[{recall['low']:.0%}, {recall['high']:.0%}], of {worst['rows']:,} rows.".replace("%", " %")
-            )
-    slices = summary["slices"]["slices"]
-    return [*found, *([slices[0]["sentence"]] if slices else [])]
+def _problems(n: int) -> str:
+    return f"The checks found {n:,} problem{'s' if n > 1 else ''}: see Findings." if n else "The checks found no problem."
 
 
 def _certainty(summary: Mapping[str, Any]) -> str:
     own = summary["metrics"]["accuracy"]["models"]["classifier"]
     half = 50 * (own["high"] - own["low"])
-    return f"With {summary['rows']:,} test rows, the accuracy is known to about ±{half:.1f} points."
+    return f"With {summary['rows']:,} test rows, the accuracy of {own['value']:.1%} is known to ±{half:.1f} points."
+
+
+def _weakest(summary: Mapping[str, Any]) -> list[str]:
+    """Say for whom the classifier is worst: groups, a class, a slice."""
+    found = [f"Groups of {column}: {each['sentence']}" for column, each in summary["groups"].items()]
+    known = [each for each in summary["class_metrics"] if each["rows"] >= _MIN_CLASS_ROWS]
+    if summary["positive"] is None and known:
+        worst = min(known, key=lambda each: each["recall"]["value"])
+        recall = worst["recall"]
+        found.append(
+            f"Worst class: of {worst['rows']:,} rows of {worst['class']}, {recall['value']:.0%} are found "
+            f"[{recall['low']:.0%}, {recall['high']:.0%}]."
+        )
+    return [*found, summary["slices"]["sentence"]]

@@ -15,6 +15,7 @@ from veritable.reporting import charts
 from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.confusion import MAX_TABLE_CLASSES
 from veritable.reporting.explanation_charts import MAX_LEVELS
+from veritable.reporting.opening import draw_differences, make_opening, make_slider
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
 
@@ -24,6 +25,7 @@ _LIMITS = {
     "max_classes": MAX_CLASSES,
     "max_levels": MAX_LEVELS,
     "max_table_classes": MAX_TABLE_CLASSES,
+    "max_mistake_columns": 20,
 }
 
 
@@ -38,7 +40,9 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
         summary,
         comparison=summary["reference"],
         **figures,
-        charts=charts.draw(summary),
+        charts={**charts.draw(summary), "differences": draw_differences(summary)},
+        opening=make_opening(summary),
+        slider=make_slider(summary),
         sentences=safe,
         figure_style=STYLE,
         script=script,
@@ -57,7 +61,8 @@ def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
     """Render a text for git, code review and mail."""
     sentences = write_sentences(summary, lambda name: f"**{escape_markdown(name)}**")
     template = make_environment(templates / "markdown", escape=False).get_template("report.md.j2")
-    return template.render(summary, sentences=sentences, comparison=summary["reference"], **_LIMITS)
+    opening = make_opening(summary)
+    return template.render(summary, opening=opening, sentences=sentences, comparison=summary["reference"], **_LIMITS)
 
 
 def make_environment(templates: Path, *, escape: bool) -> Environment:

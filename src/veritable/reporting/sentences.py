@@ -50,7 +50,7 @@ def _findings(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
     findings = summary["findings"]
     if not findings:
         return ["The checks found nothing.", _CHECKS]
-    hidden = len(findings) - MAX_FINDINGS
+    hidden = len(summary["grouped_findings"]) - MAX_FINDINGS
     return [f"{hidden:,} more findings are in {summary['findings_file']}."] if hidden > 0 else []
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from veritable.reporting.confusion import read_confusion
+from veritable.reporting.confusion import order_confusion
+from veritable.reporting.findings import group_findings
 
 LABELS = {
     "roc_auc": ("ROC AUC", "probability that a random row of the class scores higher than a random other row"),
@@ -47,7 +48,7 @@ def make_summary(
     versions: Mapping[str, str],
     findings: Sequence[Mapping[str, Any]],
     findings_file: str,
-    groups: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
     reference: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Collect what the stages wrote, and compute nothing that a stage could have computed.
@@ -58,8 +59,8 @@ def make_summary(
         Findings of the checks, errors first, each with `level`, `code`, `sentence` and more.
     findings_file
         Name of the file that holds all findings, for reports that show only some.
-    groups
-        Metrics by group of each sensitive column; empty without sensitive columns.
+    evaluation
+        What else the stage `evaluate` wrote, by name: classes, decision, mistakes, slices and, with sensitive columns, groups.
     reference
         Comparison with the reference; None without one.
     """
@@ -82,6 +83,7 @@ def make_summary(
         "verdict": results["verdict"],
         "opacity": results["opacity"],
         "findings": findings,
+        "grouped_findings": group_findings(findings, params["data"]),
         "findings_file": findings_file,
         "cards": list(RARE_CLASS_CARDS if _is_rare(positive, table) else CARDS),
         "metrics": {
@@ -89,8 +91,14 @@ def make_summary(
             for key, (label, help_) in LABELS.items()
         },
         "models": {name: label for name, label in MODELS.items() if name in models},
-        **read_confusion(curves["confusion"], classes),
-        "groups": groups,
+        "confusion": order_confusion(curves["confusion"], classes),
+        "class_metrics": evaluation["classes"]["classes"],
+        "top_confusions": evaluation["classes"]["confusions"],
+        "decision": evaluation["decision"],
+        "differences": results["differences"],
+        "groups": evaluation.get("groups", {}),
+        "mistakes": evaluation["mistakes"],
+        "slices": evaluation["slices"],
         "reference": reference,
         "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MAX_CLASSES],
         "curves": curves,

@@ -48,6 +48,27 @@
     });
   }
 
+  const slider = document.getElementById("slider");
+  if (slider) {
+    const points = JSON.parse(document.getElementById("thresholds").textContent);
+    const input = slider.querySelector("input"), shown = document.getElementById("threshold-value"), chosen = input.value;
+    const show = () => {
+      const [tp, fp, fn, tn] = ["tp", "fp", "fn", "tn"].map((name) => points[name][input.value]);
+      const share = (part, whole) => whole > 0 ? part / whole : 0, threshold = points.threshold[input.value];
+      const count = (value) => Math.round(value).toLocaleString("en"), metric = (value) => value.toFixed(3);
+      const texts = {
+        tp: count(tp), fp: count(fp), fn: count(fn), tn: count(tn), precision: metric(share(tp, tp + fp)),
+        recall: metric(share(tp, tp + fn)), f1: metric(share(2 * tp, 2 * tp + fp + fn)), cost: points.cost?.[input.value].toFixed(1),
+      };
+      for (const cell of document.querySelectorAll("[data-count]")) cell.textContent = texts[cell.dataset.count];
+      shown.textContent = metric(threshold);
+      input.setAttribute("aria-valuetext", metric(threshold));
+    };
+    input.addEventListener("input", show);
+    document.getElementById("threshold-reset").addEventListener("click", () => { input.value = chosen; show(); });
+    slider.hidden = false;
+  }
+
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open]):not(.numbers)")];
