@@ -25,6 +25,7 @@ _LIMITS = {
     "max_classes": MAX_CLASSES,
     "max_levels": MAX_LEVELS,
     "max_table_classes": MAX_TABLE_CLASSES,
+    "max_table_rows": 100,
     "max_mistake_columns": 20,
 }
 
