@@ -83,7 +83,7 @@ def test_plots_are_drawn_offline(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "plots.html"
     file.write_text((ROOT / ".dvc/plots/page.html").read_text("utf-8").replace("{plot_divs}", figure), "utf-8")
     page = opened(browser, file)
-    assert page.locator("#one .marks").bounding_box()["width"] > 100
+    assert page.locator("#one svg.marks").bounding_box()["width"] > 100
     assert [] == [message for message in page.messages if message.startswith("error")]
     assert [file.as_uri()] == [url for url in page.requests if not url.startswith("data:")]
     page.close()
