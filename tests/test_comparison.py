@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics as sk
 
 from veritable.evaluation.comparison import (
+    Change,
     Comparison,
     Judged,
     compare_predictions,
@@ -17,6 +18,7 @@ from veritable.evaluation.comparison import (
 )
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
+from veritable.metrics.intervals import Interval
 
 PARAMS = EvaluateParams(n_resamples=200, confidence_level=0.95, seed=0)
 
@@ -176,3 +178,13 @@ def test_undefined_metrics_have_no_outcome() -> None:
     assert found.changes["roc_auc"].outcome is None
     json.dumps(found.to_json(), allow_nan=False)
     assert "ranking" not in write_headline(found, "v1")
+
+
+@pytest.mark.parametrize(("value", "words"), [(0.00042, "0.042"), (-0.0042, "0.42"), (0.011, "1.1"), (0.123, "12")])
+def test_points_have_two_digits(value: float, words: str) -> None:
+    """A difference of the accuracy is told in points with two significant digits, however small it is."""
+    found = compare_predictions(version(1, 2.5), version(2, 1.0), PARAMS)
+    interval = Interval(value, value, value, 400)
+    change = Change(interval, interval, interval, "better" if value > 0 else "worse")
+    told = write_headline(replace(found, changes={**found.changes, "accuracy": change}), "v1")
+    assert f"{words} points {'more' if value > 0 else 'less'} accurate" in told

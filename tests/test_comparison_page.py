@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.reports import summary
+from tests.rooms import TEMPLATES
 from tests.test_comparison import PARAMS, changed, version
 from veritable.evaluation.evaluate import make_curves
 from veritable.reporting.comparison import (
@@ -16,6 +18,7 @@ from veritable.reporting.comparison import (
     render_comparison_markdown,
     summarize_comparison,
 )
+from veritable.reporting.render import render_html, render_markdown
 
 HOSTILE = '<img src=x onerror="alert(1)">|`*'
 
@@ -39,7 +42,8 @@ def test_all_sections_are_there() -> None:
         assert f'data-test="comparison-{section}"' in page
     assert 'class="verdict better"' in page
     assert "Better ranked than v1" in page
-    assert page.count('<polyline class="old"') == page.count('<polyline class="new"') == 3
+    assert 3 == page.count("<figure") == len(facts["curves"])
+    assert all(page.count(f"\n{name},0,") >= 1 for name in ("v1", "v2"))  # the numbers of the curves
     assert [{"key": "train.seed", "old": "1", "new": "2"}] == facts["params"]
     assert page == render_comparison_html(summarize_comparison(side("v1", 1, 2.5), side("v2", 2, 1.0), PARAMS))
 
@@ -103,3 +107,14 @@ def test_nothing_changed() -> None:
     for rendered in (render_comparison_html(facts), render_comparison_markdown(facts)):
         assert "Both versions have the same: the params, the code." in rendered
     assert "All predictions equal those of v1." in render_comparison_html(facts)
+
+
+def test_the_report_holds_the_comparison() -> None:
+    """A report with a reference has the comparison in page and text; one without has neither."""
+    compared = summarize_comparison(side("v1", 1, 2.5), side("this version", 2, 1.0), PARAMS)
+    with_reference, without = summary(reference=compared), summary()
+    assert 'href="#reference"' in render_html(with_reference, TEMPLATES)
+    assert "Better ranked than v1" in render_html(with_reference, TEMPLATES)
+    assert "## Compared with v1" in render_markdown(with_reference, TEMPLATES)
+    assert "comparison-" not in render_html(without, TEMPLATES)
+    assert "Compared with" not in render_markdown(without, TEMPLATES)

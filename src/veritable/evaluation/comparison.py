@@ -234,7 +234,7 @@ def _claim(metric: str, change: Change) -> str:
     if metric == "log_loss":
         return "with better probabilities" if better else "with worse probabilities"
     points = 100 * abs(change.difference.value or 0)
-    return f"{points:.{max(0, 2 - len(str(int(points))))}f} points {'more' if better else 'less'} accurate"
+    return f"{points:.{'2g' if points < 10 else '0f'}} points {'more' if better else 'less'} accurate"
 
 
 def _join(words: Sequence[str]) -> str:

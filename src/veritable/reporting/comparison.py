@@ -19,8 +19,9 @@ from veritable.evaluation.comparison import (
     write_headline,
 )
 from veritable.evaluation.params import EvaluateParams
+from veritable.figures.style import STYLE
 from veritable.reporting.comparison_figures import figures_of
-from veritable.reporting.render import flatten_params, make_environment
+from veritable.reporting.render import flatten_params, make_environment, make_policy
 from veritable.reporting.summary import LABELS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -133,9 +134,11 @@ def summarize_comparison(old: Side, new: Side, evaluate: EvaluateParams) -> dict
 
 
 def render_comparison_html(facts: Mapping[str, Any]) -> str:
-    """Render one self-contained page without scripts."""
+    """Render one self-contained page with the style and the script of the report."""
     template = make_environment(TEMPLATES / "html", escape=True).get_template("comparison.html.j2")
-    return template.render(comparison=facts, **figures_of(facts))
+    script = (TEMPLATES / "html" / "report.js").read_text("utf-8")
+    style = {"figure_style": STYLE, "script": script, "policy": make_policy(script)}
+    return template.render(comparison=facts, **figures_of(facts), **style)
 
 
 def render_comparison_markdown(facts: Mapping[str, Any]) -> str:
