@@ -1,4 +1,4 @@
-"""Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning, shap nor Vega.
+"""Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning nor shap.
 
 Nothing is marked by hand. A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a
 process or makes a large table. A file whose imports reach a library that takes seconds to import is not even collected by
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_LIBRARIES = {"pytorch_lightning", "shap", "vl_convert", "veritable.explanation.library"}  # the last one imports shap
+SLOW_LIBRARIES = {"pytorch_lightning", "shap", "veritable.explanation.library"}  # the last one imports shap
 SLOW_FIXTURES = {"template", "finished", "repository", "postgres", "browser"}
 SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
@@ -28,7 +28,7 @@ _running: list[str] = []  # the quick test that runs
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--quick", action="store_true", help="Run only tests that start no process and need neither Lightning, shap nor Vega."
+        "--quick", action="store_true", help="Run only tests that start no process and need neither Lightning nor shap."
     )
 
 

@@ -388,3 +388,9 @@ def test_mistakes_in_the_files_themselves(demo: Toy) -> None:
     runs.append(demo.run(*REPRO))
     assert [1] * 5 == [each.status for each in runs]
     assert [] == [each.text for each in runs if "Traceback" in each.text]
+
+
+def test_classes_that_are_numbers(demo: Toy) -> None:
+    """The confusion matrix marks correct rows also if the names of the classes are numbers, as they are in the demo."""
+    html = demo.read("reports/report.html")
+    assert (2, 2, 0) == tuple(html.count(f'<td class="{kind}"') for kind in ("right", "wrong", "mixed"))

@@ -31,9 +31,9 @@ def test_not_narrower_than_fonts() -> None:
     """No printable text is measured narrower than it is in DejaVu Sans, the widest of the usual fonts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from matplotlib import font_manager, ft2font
+        from matplotlib import ft2font, get_data_path
 
-        font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+        font = ft2font.FT2Font(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf")
     font.set_size(100, 72)
     characters = [chr(code) for code in (*range(32, 127), *range(0xC0, 0x180))]
     widths = {each: font.load_char(ord(each)).linearHoriAdvance / 65536 for each in characters}

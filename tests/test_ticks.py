@@ -26,7 +26,7 @@ def test_ticks(one: float, other: float, count: int) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(0, 1, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]), (-3, 7, ["-2", "0", "2", "4", "6"]), (0, 90_000, None)],
+    [(0, 1, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]), (-3, 7, ["−2", "0", "2", "4", "6"]), (0, 90_000, None)],
 )
 def test_round_numbers(low: float, high: float, expected: list[str] | None) -> None:
     """Ticks are multiples of 1, 2 or 5 times a power of ten, with as many decimals as they need and commas."""
@@ -55,7 +55,7 @@ def test_any_range(values: list[float], value: float) -> None:
         (54932.001, "54,932"),
         (-0.0, "0"),
         (0.5, "0.500"),
-        (1e-9, "1.00e-09"),
+        (1e-9, "1.00e−09"),
         (1e12, "1.00e+12"),
         (math.nan, "–"),
         (999.9, "1,000"),

@@ -10,6 +10,7 @@ from veritable.figures.ticks import Scale, find_range, format_ticks, make_ticks
 
 HEIGHT = 240.0  # of a plot area
 _TOP = 26.0
+_PADDING = 0.04
 _TICK = 6.0  # between a tick's text and the plot area
 
 
@@ -19,6 +20,8 @@ class Axis:
 
     Attributes
     ----------
+    padded
+        Whether the ends of the data are kept away from the edge of the plot.
     whole
         Whether only whole numbers have ticks.
     percent
@@ -30,12 +33,14 @@ class Axis:
     high: float | None = None
     whole: bool = False
     percent: bool = False
+    padded: bool = False
 
     def range(self, values: Iterable[float]) -> tuple[float, float]:
         """Return both ends."""
         ends = [each for each in (self.low, self.high) if each is not None]
         low, high = find_range(values, include=ends)
-        return low if self.low is None else self.low, high if self.high is None else self.high
+        margin = _PADDING * (high - low) if self.padded else 0.0
+        return low - margin if self.low is None else self.low, high + margin if self.high is None else self.high
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,5 @@ def draw_forest(title: str, differences: Sequence[Difference], axis: Axis, *, de
 
 
 def _signed(value: float) -> str:
-    """Return a number with its sign, and a minus that is as wide as a plus."""
-    shown = format_short(abs(value))
-    return ("−" if value < 0 else "+" if value > 0 else "") + shown
+    """Return a number with its sign."""
+    return ("+" if value > 0 else "") + format_short(value)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 
 from veritable.figures.axes import Axis, make_area, make_x_axis
@@ -45,7 +45,7 @@ def draw_swarms(
     ['age', 'age']
     """
     rows = Rows.fit([swarm.name for swarm in swarms], [], _SWARM_ROW)
-    low, high = axis.range([0.0, *(value for swarm in swarms for value in swarm.values)])
+    low, high = replace(axis, padded=True).range([0.0, *(value for swarm in swarms for value in swarm.values)])
     scale, bottom = Scale(low, high, rows.left, WIDTH - 10), rows.bottom(len(swarms))
     parts = [*make_x_axis(scale, axis, bottom, rows.top), line(scale(0.0), rows.top, scale(0.0), bottom, "axis")]
     colored: list[tuple[str, tuple[float, float]]] = []
@@ -97,6 +97,7 @@ def draw_dots(
     ['a', 'b']
     """
     kept = [i for i, (a, b) in enumerate(zip(xs, ys, strict=True)) if isfinite(a) and isfinite(b)]
+    x, y = replace(x, padded=True), replace(y, padded=True)
     area = make_area(x, y, [xs[i] for i in kept], [ys[i] for i in kept], height=180)
     drawn: list[str] = []
     if area.y.low < 0 < area.y.high:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+_LARGEST = 1e300  # numbers beyond are drawn at the edge, so that no difference overflows
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -31,7 +33,7 @@ def find_range(values: Iterable[float], *, include: Sequence[float] = ()) -> tup
     >>> find_range([1, 5, float("nan")], include=[0])
     (0.0, 5.0)
     """
-    finite = [float(each) for each in (*values, *include) if math.isfinite(each)]
+    finite = [min(max(float(each), -_LARGEST), _LARGEST) for each in (*values, *include) if math.isfinite(each)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = max(abs(low) * 0.1, 1e-9) if low else 1.0
@@ -69,7 +71,7 @@ def format_ticks(ticks: Sequence[float], *, percent: bool = False) -> list[str]:
     else:
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         texts = [f"{each:,.{decimals}f}" for each in shown]
-    return [f"{text} %" if percent else text for text in texts]
+    return [f"{with_minus(text)} %" if percent else with_minus(text) for text in texts]
 
 
 def format_short(value: float) -> str:
@@ -83,6 +85,11 @@ def format_short(value: float) -> str:
     if value == 0:
         return "0"
     if not 1e-4 <= abs(value) < 1e7:
-        return f"{value:.2e}"
+        return with_minus(f"{value:.2e}")
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{decimals}f}"
+    return with_minus(f"{value:,.{decimals}f}")
+
+
+def with_minus(text: str) -> str:
+    """Return the text of a number with a minus that is as wide as a plus."""
+    return text.replace("-", "\N{MINUS SIGN}")

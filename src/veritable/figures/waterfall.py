@@ -7,7 +7,7 @@ from veritable.figures.axes import Axis, make_x_axis
 from veritable.figures.bars import Rows
 from veritable.figures.svg import WIDTH, Data, Figure, element, line, picture
 from veritable.figures.text import isolate
-from veritable.figures.ticks import Scale, find_range, format_short
+from veritable.figures.ticks import Scale, find_range, format_short, with_minus
 
 MAX_STEPS = 12  # columns with a step of their own
 
@@ -80,8 +80,7 @@ def draw_waterfall(
         *(f"{isolate(step.column)} = {isolate(step.cell)}" if step.cell else step.column for step in shown),
         output_name,
     ]
-    notes = [format_short(base), *(format_step(step.value, step.error) for step in shown), format_short(output)]
-    notes = [note.replace("-", "−") for note in notes]
+    notes = [format_short(base), *(with_minus(format_step(step.value, step.error)) for step in shown), format_short(output)]
     rows = Rows.fit(names, notes)
     reach = [end + sign * (step.error or 0.0) for step, (_, end) in zip(shown, ends, strict=True) for sign in (-1, 1)]
     low, high = find_range([base, *(each for pair in ends for each in pair), *reach])
