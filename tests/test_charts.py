@@ -62,6 +62,33 @@ def test_threshold_is_marked(figure: str, x: str, y: str) -> None:
     assert 0 < above[y] <= 1
 
 
+def test_baselines_are_faint() -> None:
+    """With two classes, the curves of the baselines are drawn behind that of the classifier, but not the class shares."""
+    facts = summary()
+    rivals = [facts["curves"]["roc"].assign(model=name) for name in ("gradient_boosting", "logistic_regression", "majority")]
+    facts["curves"]["roc_baselines"] = pd.concat(rivals)
+    drawn = draw(facts)["roc"]
+    assert ["classifier", "gradient boosting", "logistic regression", "threshold 0.420"] == texts(drawn)[-4:]
+    drawn_paths = [each.get("class") for each in parse(drawn).iter(f"{SVG}path")]
+    assert ["line faint f1", "line faint f2", "line c1"] == drawn_paths[:3]
+    assert_readable(drawn)
+
+
+def test_gain_and_scores() -> None:
+    """If the evaluation has them, gain and the histogram of the probabilities are drawn."""
+    facts = summary()
+    flagged = {"class": "yes", "flagged": [0.1, 0.5, 1.0], "found": [0.3, 0.9, 1.0], "lift": 1.0, "threshold": [0.9, 0.5, 0.1]}
+    facts["curves"]["gain"] = pd.DataFrame(flagged)
+    bins = {"class": "yes", "low": [0.0, 0.5], "high": [0.5, 1.0], "rows": [60, 60], "class_rows": [10, 50]}
+    facts["curves"]["calibration_histogram"] = pd.DataFrame(bins)
+    drawn = draw(facts)
+    assert [0.3, 0.9, 1.0] == list(drawn["gain"].data["Share of the rows of the class that they hold"])
+    assert pytest.approx([50 / 60, 10 / 60, 10 / 60, 50 / 60]) == drawn["scores"].data["share"]
+    for name in ("gain", "scores"):
+        assert_readable(drawn[name])
+    assert {"gain", "scores"}.isdisjoint(draw(summary()))
+
+
 def test_thresholds_are_drawn() -> None:
     """Precision, recall and F1 of a binary classifier are drawn by threshold, with the one that was chosen."""
     facts = summary()

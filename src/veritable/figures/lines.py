@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from veritable.figures.axes import HEIGHT, Area, Axis, make_area
-from veritable.figures.style import N_SERIES
+from veritable.figures.style import N_FAINT, N_SERIES
 from veritable.figures.svg import Data, Figure, dots, element, line, path
 
 _FEW = 30  # points of a line that are drawn as dots too
@@ -64,7 +64,7 @@ def draw_lines(
     Parameters
     ----------
     series
-        One to many; beyond eight that are not faint, colors repeat. The data has their points below each other.
+        One to many; colors repeat beyond eight, dashes of faint ones beyond five. The data has their points below each other.
     diagonal
         Whether the line on which both axes are equal is drawn.
     rule
@@ -123,7 +123,7 @@ def _classes(series: Sequence[Series]) -> list[tuple[Series, str]]:
     for one in series:
         if one.faint:
             faint += 1
-            named.append((one, "faint" if faint == 1 else f"c{(faint - 1) % N_SERIES + 1} faint"))
+            named.append((one, f"faint f{(faint - 1) % N_FAINT + 1}"))
         else:
             strong += 1
             named.append((one, f"c{(strong - 1) % N_SERIES + 1}"))

@@ -20,6 +20,7 @@ DARK: Mapping[str, str] = {
 }  # fmt: skip
 N_SERIES = 8
 N_RANKS = 5
+N_FAINT = 5
 
 
 def _declare(colors: Mapping[str, str], scheme: str) -> str:
@@ -28,6 +29,10 @@ def _declare(colors: Mapping[str, str], scheme: str) -> str:
 
 _SERIES = "".join(f".c{i}{{--c:var(--c{i})}}" for i in range(1, N_SERIES + 1))
 _RANKS = "".join(f".r{i}{{--c:var(--r{i})}}" for i in range(1, N_RANKS + 1))
+_DASHES = "".join(
+    f".figure .line.faint.f{i}{{stroke-dasharray:{dashes}}}"
+    for i, dashes in enumerate(("6 3", "2 3", "9 3 2 3", "1 4"), start=2)
+)
 
 COLORS = f"{_declare(LIGHT, 'light')}@media screen and (prefers-color-scheme:dark){{{_declare(DARK, 'dark')}}}"
 MARKS = (
@@ -41,7 +46,7 @@ MARKS = (
     ".figure .rule{stroke:var(--faint);stroke-width:1;stroke-dasharray:4 4}"
     ".figure .whisker{stroke-width:1.5}.figure .over{stroke:var(--ink)}"
     ".figure .line:is(.c5,.c6,.c7,.c8){stroke-dasharray:6 3}.figure .line.faint{stroke-width:1.25}"
-    ".figure .line.c2.faint{stroke-dasharray:6 3}"
+    f"{_DASHES}"
     ".figure .dots{fill:none;stroke:var(--c);stroke-width:6;stroke-linecap:round}"
     ".figure .dots.many{stroke-width:4.2;stroke-opacity:.75}.figure .dots.mark{stroke:var(--ink);stroke-width:9}"
     ".figure .bar{fill:var(--c)}.figure .bar.pale{fill-opacity:.35}.figure .cell.wrong{fill:var(--c2)}"

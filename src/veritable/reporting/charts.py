@@ -7,11 +7,13 @@ import pandas as pd
 
 from veritable.figures.axes import Axis
 from veritable.figures.heat_map import draw_heat_map
+from veritable.figures.histogram import draw_histogram
 from veritable.figures.lines import Mark, Series, draw_lines
 from veritable.figures.style import N_SERIES
 from veritable.figures.svg import Figure
 from veritable.reporting.confusion import MAX_TABLE_CLASSES
 from veritable.reporting.explanation_charts import draw_explanation
+from veritable.reporting.summary import MODELS
 
 MAX_CLASSES = N_SERIES
 
@@ -20,14 +22,20 @@ def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
     """Draw all figures of the report. Returns them by name; several of a kind are named "effect 1", "effect 2" and so on."""
     curves, classes = summary["curves"], _classes_with_curve(summary)
     figures = {
-        "roc": _curve(
-            "ROC curve", curves["roc"], classes, "fpr", "tpr", ("False positive rate", "True positive rate"), summary
-        ),
-        "pr": _curve("Precision and recall", curves["pr"], classes, "recall", "precision", ("Recall", "Precision"), summary),
+        "roc": _curve("roc", "ROC curve", {"fpr": "False positive rate", "tpr": "True positive rate"}, classes, summary),
+        "pr": _curve("pr", "Precision and recall", {"recall": "Recall", "precision": "Precision"}, classes, summary),
         "calibration": _calibration(curves["calibration"], classes),
         "training": _training(summary["history"], summary["best"]["epoch"]),
         **draw_explanation(summary),
     }
+    if "gain" in curves:
+        titles = {
+            "flagged": "Share of all rows, highest scores first",
+            "found": "Share of the rows of the class that they hold",
+        }
+        figures["gain"] = _curve("gain", "Gain", titles, classes, summary)
+    if "calibration_histogram" in curves and summary["positive"] is not None:
+        figures["scores"] = _scores(curves["calibration_histogram"], summary["positive"])
     if "thresholds" in curves and len(curves["thresholds"]):
         figures["thresholds"] = _thresholds(curves["thresholds"], summary["threshold"])
     if len(summary["confusion"]) > MAX_TABLE_CLASSES:
@@ -48,25 +56,34 @@ def _of_class(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame[frame["class"] == name]
 
 
-def _curve(
-    title: str,
-    frame: pd.DataFrame,
-    classes: list[str],
-    x: str,
-    y: str,
-    titles: tuple[str, str],
-    summary: Mapping[str, Any],
-) -> Figure:
-    """Draw a curve per class; with two classes, the point of the classifier's threshold is marked."""
+def _curve(kind: str, title: str, titles: Mapping[str, str], classes: list[str], summary: Mapping[str, Any]) -> Figure:
+    """Draw a curve per class; with two classes, also those of the baselines, and the point of the classifier's threshold."""
+    frame, (x, y) = summary["curves"][kind], titles
     lines = [Series(name, _of_class(frame, name)[x].tolist(), _of_class(frame, name)[y].tolist()) for name in classes]
+    baselines = summary["curves"].get(f"{kind}_baselines")
+    if summary["positive"] is not None and baselines is not None:
+        lines = [Series("classifier", lines[0].x, lines[0].y)]
+        for name, own in baselines.groupby("model", sort=False):
+            if name != "majority":  # it has the diagonal
+                lines.append(Series(MODELS[str(name)], own[x].tolist(), own[y].tolist(), faint=True))
     marks = []
     if summary["threshold"] is not None and len(frame):
         above = frame[frame["threshold"] >= summary["threshold"]]
-        point = (above if len(above) else frame).iloc[-1 if len(above) else 0]  # thresholds fall along both curves
+        point = (above if len(above) else frame).iloc[-1 if len(above) else 0]  # thresholds fall along the curves
         marks = [Mark(f"threshold {summary['threshold']:.3f}", float(point[x]), float(point[y]))]
-    axes = (Axis(each, 0.0, 1.0) for each in titles)
-    described = f"{titles[1]} against {titles[0].lower()} on the test part."
-    return draw_lines(title, lines, *axes, description=described, diagonal=x == "fpr", marks=marks)
+    x_axis, y_axis = (Axis(each, 0.0, 1.0) for each in titles.values())
+    described = f"{titles[y]} against {titles[x][0].lower()}{titles[x][1:]}, on the test part."
+    return draw_lines(title, lines, x_axis, y_axis, description=described, diagonal=kind != "pr", marks=marks)
+
+
+def _scores(frame: pd.DataFrame, positive: str) -> Figure:
+    own = _of_class(frame, positive)
+    counts = {"other rows": (own["rows"] - own["class_rows"]).tolist(), positive: own["class_rows"].tolist()}
+    edges = [*own["low"].tolist(), float(own["high"].iloc[-1])]
+    described = "Predicted probabilities of the rows of the positive class and of the others."
+    return draw_histogram(
+        "Predicted probabilities", edges, counts, Axis("Predicted probability", 0.0, 1.0), description=described
+    )
 
 
 def _calibration(frame: pd.DataFrame, classes: list[str]) -> Figure:
