@@ -16,7 +16,7 @@ from veritable.figures.waterfall import Step, draw_waterfall
 
 _COLUMNS = 15
 _POINT_ROWS = 200
-_LEVELS = 12  # of a category that have a row of dots
+MAX_LEVELS = 12  # of a category that have a row of dots
 _OUTPUTS = {"log_odds": "log-odds", "probability": "probability"}
 
 
@@ -75,7 +75,7 @@ def _dependence(points: pd.DataFrame, name: str, partner: str, unit: str) -> Fig
     change, title = Axis(f"Change of the {unit}"), f"Effect of {isolate(name)}"
     described = "How the effect of the column depends on its value, colored by another column."
     if not is_number:
-        levels = own["text"].value_counts(sort=True).index[:_LEVELS]
+        levels = own["text"].value_counts(sort=True).index[:MAX_LEVELS]
         swarms = [
             Swarm(str(level), own.loc[own["text"] == level, "value"].tolist(), rank[own["text"] == level].tolist())
             for level in levels

@@ -14,6 +14,7 @@ from veritable.figures.style import STYLE
 from veritable.reporting import charts
 from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.confusion import MAX_TABLE_CLASSES
+from veritable.reporting.explanation_charts import MAX_LEVELS
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
 
@@ -21,6 +22,7 @@ _LIMITS = {
     "max_columns": MAX_COLUMNS,
     "max_findings": MAX_FINDINGS,
     "max_classes": MAX_CLASSES,
+    "max_levels": MAX_LEVELS,
     "max_table_classes": MAX_TABLE_CLASSES,
 }
 
