@@ -93,7 +93,7 @@ def _effect(effect: pd.DataFrame, name: str, unit: str) -> Figure:
     described = "The mean prediction if all rows had the same value."
     outputs, shares = effect["output"].tolist(), effect["share"].tolist()
     if not effect["number"].notna().all():
-        named = [f"{isolate(text)} ({share:.0%})" for text, share in zip(effect["text"], shares, strict=True)]
+        named = [f"{isolate(text)} ({100 * share:.0f} %)" for text, share in zip(effect["text"], shares, strict=True)]
         bars = [Bar(each, output, nan, nan) for each, output in zip(named, outputs, strict=True)]
         return draw_bars(title, bars, Axis(f"{y.title} by {isolate(name)}"), description=described)
     line = Series(name, effect["number"].tolist(), outputs, dotted=True)
