@@ -114,7 +114,7 @@ def test_structure() -> None:
 def test_figures_have_numbers() -> None:
     """Below each figure are the numbers that it shows, as CSV in which no name is a formula."""
     parsed = page(summary(["=no", "yes"], ["=1+1", "b"]))
-    blocks = [text for text in parsed.texts if text.startswith(("name,", "series,", "column,", "'=1+1,"))]
+    blocks = [text for text in parsed.texts if text.startswith(("name,", "series,", "column,", "part,", "'=1+1,"))]
     assert [tag for tag, _ in parsed.tags].count("pre") == len(blocks)
     assert "\n'=1+1," in "".join(blocks)
     assert "\n=1+1," not in "".join(blocks)
