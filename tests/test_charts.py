@@ -139,6 +139,13 @@ def test_every_point_is_drawn() -> None:
     assert (3 * 30, 30, 30) == tuple(count_dots(drawn[name]) for name in ("beeswarm", "dependence 1", "dependence 2"))
 
 
+def test_waterfall_says_what_it_explains() -> None:
+    """With more than two classes, the axis of the waterfall names the predicted and the actual class."""
+    shown = texts(draw(summary(["a", "b", "c"]))["waterfall"])
+    assert "Score of \u2068c\u2069 minus that of \u2068a\u2069" in shown
+    assert "Log-odds" in texts(draw(summary())["waterfall"])
+
+
 def test_a_category_has_a_row_of_dots_per_level() -> None:
     """The effect of a category is shown by level: dots in the dependence chart, bars in the partial dependence."""
     facts = summary(["no", "yes"], columns=["a", "city"])

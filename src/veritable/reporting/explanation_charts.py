@@ -122,11 +122,14 @@ def _waterfall(values: pd.DataFrame, worst: Mapping[str, Any], unit: str) -> Fig
     steps = [
         Step(*each) for each in zip(values["column"], values["text"], values["value"], values["standard_error"], strict=True)
     ]
+    title = unit[0].upper() + unit[1:]
+    if worst["against"] is not None:
+        title = f"{title} of {isolate(worst['class'])} minus that of {isolate(worst['against'])}"
     return draw_waterfall(
         f"Row {worst['row']}",
         steps,
         worst["base"],
-        Axis(unit[0].upper() + unit[1:]),
+        Axis(title),
         base_name="mean of the train rows",
         output_name="this row",
         description="How the columns of the row lead from the mean prediction to its own.",
