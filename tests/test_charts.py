@@ -75,7 +75,7 @@ def test_baselines_are_faint() -> None:
 
 
 def test_gain_and_scores() -> None:
-    """If the evaluation has them, gain and the histogram of the probabilities are drawn."""
+    """Gain and the histogram of the probabilities show the numbers of the evaluation."""
     facts = summary()
     flagged = {"class": "yes", "flagged": [0.1, 0.5, 1.0], "found": [0.3, 0.9, 1.0], "lift": 1.0, "threshold": [0.9, 0.5, 0.1]}
     facts["curves"]["gain"] = pd.DataFrame(flagged)
@@ -86,8 +86,6 @@ def test_gain_and_scores() -> None:
     assert pytest.approx([50 / 60, 10 / 60, 10 / 60, 50 / 60]) == drawn["scores"].data["share"]
     for name in ("gain", "scores"):
         assert_readable(drawn[name])
-    del facts["curves"]["gain"], facts["curves"]["calibration_histogram"]
-    assert {"gain", "scores"}.isdisjoint(draw(facts))
 
 
 def test_thresholds_are_drawn() -> None:
@@ -139,6 +137,13 @@ def test_every_point_is_drawn() -> None:
     facts = summary(["no", "yes"], columns=["a", "b", "c"])
     drawn = draw(facts)
     assert (3 * 30, 30, 30) == tuple(count_dots(drawn[name]) for name in ("beeswarm", "dependence 1", "dependence 2"))
+
+
+def test_waterfall_says_what_it_explains() -> None:
+    """With more than two classes, the axis of the waterfall names the predicted and the actual class."""
+    shown = texts(draw(summary(["a", "b", "c"]))["waterfall"])
+    assert "Score of \u2068c\u2069 minus that of \u2068a\u2069" in shown
+    assert "Log-odds" in texts(draw(summary())["waterfall"])
 
 
 def test_a_category_has_a_row_of_dots_per_level() -> None:

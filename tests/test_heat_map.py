@@ -21,9 +21,15 @@ def test_cells(n: int) -> None:
     figure = draw_heat_map("Confusion", names, counts.tolist())
     assert (n, int((counts > 0).sum()) - n) == (cells(figure.svg, "right"), cells(figure.svg, "wrong"))
     assert 2 * n + 2 == len(texts(figure))
+    assert ["predicted →", "actual ↓"] == texts(figure)[:2]
     assert_readable(figure)
     assert len(figure.svg) < 120_000
     assert counts.sum() == sum(figure.data["rows"])
+
+
+def test_short_names_leave_room_for_the_titles() -> None:
+    """The titles of rows and columns are whole if the names are single letters."""
+    assert ["predicted →", "actual ↓"] == texts(draw_heat_map("", ["a", "b"], [[1, 0], [0, 1]]))[:2]
 
 
 def test_darker_is_more() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritable.figures.text import fit_text, is_measured, text_width, visible
+from veritable.figures.text import fit_text, is_measured, isolate, text_width, visible
 
 
 @given(st.text(max_size=300), st.floats(15, 400))
@@ -20,6 +20,18 @@ def test_fits(text: str, width: float) -> None:
 def test_keeps_both_ends() -> None:
     """Of a long text the middle is omitted, and a short one stays as it is."""
     assert ("monthly_…rst_year", "age") == (fit_text("monthly_charges_of_the_first_year", 120), fit_text("age", 120))
+
+
+def test_both_of_a_pair_stay_recognizable() -> None:
+    """Of two long texts that belong together, each is shortened; a short one stays whole."""
+    long, short = "relationship_to_the_head", "Wife"
+    one = fit_text(f"{isolate(long)} = {isolate(short)}", 120)
+    both = fit_text(f"{isolate(long)} × {isolate(long)}", 150)
+    assert one.endswith(f" = {isolate(short)}")
+    assert one.startswith("\u2068rela")
+    assert 2 == both.count("…")
+    assert " × " in both
+    assert text_width(both) <= 150
 
 
 def test_cuts_very_long_texts_first() -> None:

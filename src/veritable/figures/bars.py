@@ -47,8 +47,8 @@ class Rows:
 
     @classmethod
     def fit(cls, names: Sequence[str], texts: Sequence[str], height: float = _ROW) -> "Rows":
-        """Give the names as much room as they need, up to two fifths of the width."""
-        room = min(max(map(text_width, map(visible, names)), default=0.0) + 2, WIDTH * 0.4)
+        """Give the names as much room as they need, up to 45 % of the width."""
+        room = min(max(map(text_width, map(visible, names)), default=0.0) + 2, WIDTH * 0.45)
         return cls(room + 10, WIDTH - 8 - max(map(text_width, texts), default=0.0), height)
 
     def middle(self, row: int) -> float:

@@ -46,7 +46,8 @@ def draw_heat_map(
     cell = min(_LARGEST, max(_CELL, _SIDE / max(len(names), 1)))
     size = FONT_SIZE if cell > FONT_SIZE * 1.3 else 10.0
     small = "small" if size < FONT_SIZE else None
-    room = min(max((text_width(visible(name), size) for name in names), default=0.0) + 2, _NAME)
+    widest = max((text_width(visible(name), size) for name in names), default=0.0) + 2
+    room = min(max(widest, text_width(rows) + 8), _NAME)  # the title of the rows stands above their names
     left, top, side = room + 12 + 16, room + 12 + 16, cell * len(names)
     parts = [
         draw_text(left + side, 12, f"{columns} →", side + left, anchor="end", class_="soft"),

@@ -32,7 +32,7 @@ def draw_histogram(
     """
     shares = {name: [each / (sum(bins) or 1) for each in bins] for name, bins in counts.items()}
     area = make_area(
-        axis, Axis("share of rows", 0.0, percent=True), edges, (s for bins in shares.values() for s in bins), height=height
+        axis, Axis("Share of rows", 0.0, percent=True), edges, (s for bins in shares.values() for s in bins), height=height
     )
     drawn, entries = [], []
     for number, (name, bins) in enumerate(shares.items()):

@@ -1,5 +1,6 @@
 """Texts of a figure: made visible, measured without a browser, and cut so that they fit whatever font the reader has."""
 
+import re
 import unicodedata
 
 # Advance widths of the characters from " " to "~" in hundredths of the font size, of DejaVu Sans: the usual sans-serif fonts
@@ -13,6 +14,7 @@ _ASCII = (
 _JOINERS = "\u200c\u200d"  # invisible, and part of how words and emoji are written
 _ISOLATES = "\u2068\u2069"  # begin and end of a text whose direction of writing must not reorder what is around it
 _LONGEST = 200  # characters: a longer name is not read, and would only fill the page
+_PAIR = re.compile(f"{_ISOLATES[0]}(.*){_ISOLATES[1]}( . ){_ISOLATES[0]}(.*){_ISOLATES[1]}")
 FONT_SIZE = 12.0
 
 
@@ -45,14 +47,16 @@ def isolate(text: str) -> str:
 
 
 def fit_text(text: str, width: float, size: float = FONT_SIZE) -> str:
-    """Shorten a text in its middle until it fits, because names often differ only at their ends.
+    """Shorten a text in its middle until it fits, because names often differ only at their ends; of a pair, shorten each.
 
     >>> fit_text("monthly_charges_of_the_first_year", 120)
     'monthly_…rst_year'
     """
-    text = visible(text)
+    text = visible(text, 3 * _LONGEST)
     if text_width(text, size) <= width:
         return text
+    if pair := _PAIR.fullmatch(text):
+        return _fit_pair(pair[1], pair[2], pair[3], width, size)
     kept = len(text) - 1
     while kept > 0:
         shortened = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
@@ -60,6 +64,14 @@ def fit_text(text: str, width: float, size: float = FONT_SIZE) -> str:
             return shortened
         kept -= 1
     return "…"
+
+
+def _fit_pair(one: str, between: str, other: str, width: float, size: float) -> str:
+    """Shorten the longer text of a pair, or both to half of the room each."""
+    room = width - text_width(between, size)
+    longest = max(room / 2, room - text_width(other, size))
+    one = fit_text(one, longest, size)
+    return f"{isolate(one)}{between}{isolate(fit_text(other, room - text_width(one, size), size))}"
 
 
 def _width(character: str) -> int:

@@ -16,6 +16,7 @@ from veritable.reporting.explanation_charts import draw_explanation
 from veritable.reporting.summary import MODELS
 
 MAX_CLASSES = N_SERIES
+GAIN = {"flagged": "Share of all rows, highest scores first", "found": "Share of the rows of the class that they hold"}
 
 
 def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
@@ -24,17 +25,12 @@ def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
     figures = {
         "roc": _curve("roc", "ROC curve", {"fpr": "False positive rate", "tpr": "True positive rate"}, classes, summary),
         "pr": _curve("pr", "Precision and recall", {"recall": "Recall", "precision": "Precision"}, classes, summary),
+        "gain": _curve("gain", "Gain", GAIN, classes, summary),
         "calibration": _calibration(curves["calibration"], classes),
         "training": _training(summary["history"], summary["best"]["epoch"]),
         **draw_explanation(summary),
     }
-    if "gain" in curves:
-        titles = {
-            "flagged": "Share of all rows, highest scores first",
-            "found": "Share of the rows of the class that they hold",
-        }
-        figures["gain"] = _curve("gain", "Gain", titles, classes, summary)
-    if "calibration_histogram" in curves and summary["positive"] is not None:
+    if summary["positive"] is not None:
         figures["scores"] = _scores(curves["calibration_histogram"], summary["positive"])
     if "thresholds" in curves and len(curves["thresholds"]):
         figures["thresholds"] = _thresholds(curves["thresholds"], summary["threshold"])

@@ -93,7 +93,7 @@ def _effect(effect: pd.DataFrame, name: str, unit: str) -> Figure:
     described = "The mean prediction if all rows had the same value."
     outputs, shares = effect["output"].tolist(), effect["share"].tolist()
     if not effect["number"].notna().all():
-        named = [f"{isolate(text)} ({share:.0%})" for text, share in zip(effect["text"], shares, strict=True)]
+        named = [f"{isolate(text)} ({100 * share:.0f} %)" for text, share in zip(effect["text"], shares, strict=True)]
         bars = [Bar(each, output, nan, nan) for each, output in zip(named, outputs, strict=True)]
         return draw_bars(title, bars, Axis(f"{y.title} by {isolate(name)}"), description=described)
     line = Series(name, effect["number"].tolist(), outputs, dotted=True)
@@ -122,11 +122,14 @@ def _waterfall(values: pd.DataFrame, worst: Mapping[str, Any], unit: str) -> Fig
     steps = [
         Step(*each) for each in zip(values["column"], values["text"], values["value"], values["standard_error"], strict=True)
     ]
+    title = unit[0].upper() + unit[1:]
+    if worst["against"] is not None:
+        title = f"{title} of {isolate(worst['class'])} minus that of {isolate(worst['against'])}"
     return draw_waterfall(
         f"Row {worst['row']}",
         steps,
         worst["base"],
-        Axis(unit[0].upper() + unit[1:]),
+        Axis(title),
         base_name="mean of the train rows",
         output_name="this row",
         description="How the columns of the row lead from the mean prediction to its own.",
