@@ -82,9 +82,15 @@ def test_contradictions_are_refused(given: dict[str, Any], words: str) -> None:
 
 
 def test_a_constraint_needs_two_classes() -> None:
-    """A constraint is refused for three classes; costs of three classes may leave mistakes free."""
+    """A constraint is refused for three classes."""
     assert "must be null for more than two classes" in refusal(["a", "b", "c"], constraint="recall >= 0.9")
-    assert goal(["a", "b", "c"], costs={"a": {"b": 1.0}}).costs == ((0, 1, 0), (0, 0, 0), (0, 0, 0))
+
+
+def test_a_class_that_is_always_free_is_refused() -> None:
+    """Costs of three classes may leave mistakes free, but no class may be free to predict for every row."""
+    circle = {"a": {"b": 1.0}, "b": {"c": 2.0}, "c": {"a": 3.0}}
+    assert goal(["a", "b", "c"], costs=circle).costs == ((0, 1, 0), (0, 0, 2), (3, 0, 0))
+    assert "'a' never costs more than another" in refusal(["a", "b", "c"], costs={"a": {"b": 1.0}, "b": {"c": 2.0}})
 
 
 @pytest.mark.parametrize(

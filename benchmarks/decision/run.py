@@ -89,7 +89,7 @@ def measure(name: str, y: np.ndarray, p: np.ndarray, rng: np.random.Generator) -
                     place = np.searchsorted(-swept.thresholds, -threshold, side="right") - 1
                     regrets[rule] = 1000 * (values.max() - values[max(place, 0)])
                 found = {"source": name, "goal": goal_name, "positives": n} | regrets
-                if sample < 8 and n <= 300 and goal_name in ("f1", "costs 10 : 1"):
+                if sample < 3 and n <= 300 and goal_name in ("f1", "costs 10 : 1"):
                     interval = threshold_interval(own, y_prob, goal, n_resamples=100, seed=0)
                     found |= {"inside": interval.low <= best <= interval.high, "width": interval.high - interval.low}
                 yield found

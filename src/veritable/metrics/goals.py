@@ -43,8 +43,8 @@ class Goal:
         Raises
         ------
         UserError
-            A class does not exist, a wrong prediction costs less than the right one, or a constraint is given for more than two
-            classes.
+            A class does not exist, a wrong prediction costs less than the right one, a class is free to predict, or a
+            constraint is given for more than two classes.
         """
         if params.costs is not None:
             return cls(costs=_matrix(params.costs, classes))
@@ -156,6 +156,11 @@ def _matrix(costs: Mapping[str, Mapping[str, float]], classes: Sequence[str]) ->
             f"decision.costs must make a wrong prediction cost {at_least} the right one, but for actual '{classes[code]}', "
             f"predicting '{classes[int(nearest[code])]}' costs {cheapest[code]:g} and predicting '{classes[code]}' "
             f"{right[code]:g}. A pair that is not listed costs 0, and a gain is negative."
+        )
+    if (free := np.flatnonzero((matrix <= matrix.min(axis=1, keepdims=True)).all(axis=0))).size:
+        raise UserError(
+            f"decision.costs must make each class cost something to predict, but '{classes[int(free[0])]}' never costs more "
+            "than another, so it would be predicted for every row. List what it costs for rows of the other classes."
         )
     return tuple(tuple(float(cost) for cost in row) for row in matrix)
 

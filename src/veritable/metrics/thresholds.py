@@ -6,7 +6,7 @@ as cost_fp / (cost_fp + cost_fn) for costs or half of the best F1 (Lipton et al.
 maximize F1 measure"). docs/decisions/0018-decision.md has the measurements.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,9 @@ def threshold_interval(
         drawn = scale * w * times[:, order]
         positive, total = (np.add.reduceat(each, starts, axis=1) for each in (drawn * y, drawn))
         chosen.append(_best(thresholds, positive, total - positive, goal, trust))
-    return percentile_interval(threshold, np.concatenate(chosen), n=y_true.size, confidence_level=confidence_level)
+    found = percentile_interval(threshold, np.concatenate(chosen), n=y_true.size, confidence_level=confidence_level)
+    # the threshold itself is chosen among all scores, so it can lie just outside
+    return replace(found, low=min(threshold, float(found.low or 0)), high=max(threshold, float(found.high or 0)))
 
 
 def best_threshold(positive: NDArray[Any], score: FloatArray, weight: FloatArray, goal: Goal) -> float:
