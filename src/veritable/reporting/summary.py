@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from veritable.reporting.card import find_missing
 from veritable.reporting.confusion import read_confusion
 
 LABELS = {
@@ -31,7 +32,10 @@ CARDS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 RARE_CLASS_CARDS = ("average_precision", "roc_auc", "recall", "precision", "log_loss")  # accuracy misleads with a rare class
 RARE = 0.1  # a positive class with a smaller share of rows is rare
 MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS = 30, 500, 100  # shown in the report
-_SHOWN_VERSIONS = ("python", "torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy")
+_SHOWN_VERSIONS = (
+    "python", "torch", "pytorch-lightning", "tabm", "rtdl-num-embeddings", "lightgbm", "scikit-learn", "interpret-core", "shap",
+    "pandas", "numpy", "scipy", "pyarrow",
+)  # fmt: skip
 
 
 def make_summary(
@@ -49,6 +53,9 @@ def make_summary(
     findings_file: str,
     groups: Mapping[str, Any],
     reference: Mapping[str, Any] | None,
+    card: Mapping[str, Any],
+    card_file: str,
+    record: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Collect what the stages wrote, and compute nothing that a stage could have computed.
 
@@ -62,6 +69,10 @@ def make_summary(
         Metrics by group of each sensitive column; empty without sensitive columns.
     reference
         Comparison with the reference; None without one.
+    card, card_file
+        The model card (see `parse_card`) and the name of its file. A finding lists what it does not state.
+    record
+        What identifies the run and makes it again: see `make_record`.
     """
     classes = results["classes"]
     positive = classes[1] if len(classes) == 2 else None
@@ -81,7 +92,7 @@ def make_summary(
         "members": results["members"],
         "verdict": results["verdict"],
         "opacity": results["opacity"],
-        "findings": findings,
+        "findings": [*findings, *find_missing(card, card_file)],
         "findings_file": findings_file,
         "cards": list(RARE_CLASS_CARDS if _is_rare(positive, table) else CARDS),
         "metrics": {
@@ -101,6 +112,8 @@ def make_summary(
         "explained": explained,
         "params": params,
         "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
+        "card": card,
+        "record": record,
     }
 
 
