@@ -1,10 +1,11 @@
-"""List the code that each stage runs: one small file per script in this folder. Run by `dvc repro code`."""
+"""List the code that each stage runs, one small file per script in this folder, and the pipeline. Run by `dvc repro code`."""
 
 from veritable.stage.contract import Stage, run
 
 run(__name__)
 
 from veritable.stage.code import list_code, pin_differences
+from veritable.stage.pipeline import list_pipeline
 
 
 def code(stage: Stage) -> None:
@@ -16,3 +17,4 @@ def code(stage: Stage) -> None:
     source, scripts = stage.inputs["src"].resolve(), stage.inputs["stages"].resolve()
     for script in sorted(scripts.glob("*.py")):
         (folder / f"{script.stem}.txt").write_text(list_code(script, source))
+    (folder / "pipeline.json").write_text(list_pipeline(stage.inputs["dvc.yaml"].read_text("utf-8")), "utf-8")

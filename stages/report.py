@@ -4,19 +4,25 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
+import os
+
 import pandas as pd
+from ruamel.yaml import YAML
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.files import read_json, write_json
+from veritable.reporting.card import read_card
+from veritable.reporting.digests import hash_path
 from veritable.reporting.params import ReportParams
+from veritable.reporting.pipeline import read_pipeline
+from veritable.reporting.record import make_record
 from veritable.reporting.reference import compare_with_reference, read_files, read_side
 from veritable.reporting.render import render_html, render_markdown
 from veritable.reporting.summary import make_summary, parse_code, parse_versions, select_metrics
 from veritable.tables.checking.findings import LEVELS
 
 NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
-
-NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
+CODE = ("preprocess", "plan", "baselines", "train", "evaluate", "explain")  # stages whose library versions the report names
 
 
 def report(stage: Stage) -> None:
@@ -29,8 +35,18 @@ def report(stage: Stage) -> None:
     evaluate = EvaluateParams.parse("evaluate", params["evaluate"])
     evaluated = {path.stem: read_json(path) for path in sorted(evaluation.glob("*.json"))}
     findings = [*evaluated.pop("findings")["findings"], *read_json(stage.inputs["findings.json"])["findings"]]
+    table, card = read_json(stage.inputs["table.json"]), stage.inputs["report.model_card"]
+    record = make_record(
+        hashes={os.path.relpath(path): hash_path(path) for path in stage.inputs.values()},
+        main=[os.path.relpath(stage.inputs[name]) for name in ("train", "valid", "test", "classifier")],
+        pipeline=read_pipeline(read_json(stage.inputs["pipeline.json"]), params),
+        params=params,
+        defaults=YAML(typ="safe").load(stage.inputs["defaults.yaml"]),
+        contract=read_json(classifier / "classifier.json")["contract"],
+        table=table,
+    )
     summary = make_summary(
-        table=read_json(stage.inputs["table.json"]),
+        table=table,
         history=pd.read_csv(classifier / "history.csv"),
         results=evaluated.pop("metrics"),
         curves={
@@ -44,8 +60,11 @@ def report(stage: Stage) -> None:
         findings=sorted(findings, key=lambda each: LEVELS.index(each["level"])),
         findings_file="reports/findings.json",
         evaluation=evaluated,
-        versions=parse_versions(code),
+        versions=parse_versions("".join(stage.inputs[f"{name}.txt"].read_text() for name in CODE)),
         reference=compare_with_reference(stage.inputs["report.reference"], this, evaluate),
+        card=read_card(card),
+        card_file=os.path.relpath(card),
+        record=record,
     )
     templates = stage.inputs["templates"]
     stage.outputs["report.html"].write_text(render_html(summary, templates), "utf-8")

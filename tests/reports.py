@@ -15,6 +15,7 @@ from veritable.evaluation.groups import compute_group_metrics
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.metrics.goals import Goal
+from veritable.reporting.card import FIELDS, parse_card
 from veritable.reporting.summary import make_summary
 
 
@@ -45,6 +46,23 @@ def explanation_facts(classes: list[str], columns: list[str]) -> dict[str, Any]:
             "change": {"predicted": classes[0], "columns": [{"column": columns[0], "before": "3", "after": classes[-1]}]},
         },
         "errors": {"mean": 0.031, "worst_row": 0.049, "background": 0.042},
+    }
+
+
+def record_facts(columns: list[str]) -> dict[str, Any]:
+    """What `make_record` returns."""
+    return {
+        "hashes": [
+            {"path": "data/prepared/train", "sha256": "0" * 64, "is_main": True},
+            {"path": "dvc.yaml", "sha256": "f" * 64, "is_main": False},
+        ],
+        "pipeline": [{"name": "generate", "after": []}, {"name": "preprocess", "after": ["generate"]}],
+        "changed_params": [
+            {"key": "data.id", "value": columns[0], "default": None},
+            {"key": "data.drop", "value": columns, "default": []},
+        ],
+        "further_params": 0,
+        "commands": [{"command": "make repro", "effect": "run what is missing"}],
     }
 
 
@@ -225,4 +243,7 @@ def facts(
         "reference": None,
         "params": {"train": section("train"), "data": section("data", target=target)},
         "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},
+        "card": parse_card("\n\n".join(f"# {name}\n\nThe {name.lower()}.\n\n- one\n- two" for name in FIELDS)),
+        "card_file": "docs/model-card.md",
+        "record": record_facts(columns),
     }

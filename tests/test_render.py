@@ -20,7 +20,7 @@ from veritable.reporting.summary import make_summary
 from veritable.tables.checking.findings import CODES
 
 OPENING = ["verdict", "counts", "threshold", "before", "cards"]
-SECTIONS = ["findings", "metrics", "confusion", "groups", "curves", "slices", "explanation", "table", "provenance"]
+SECTIONS = ["findings", "metrics", "confusion", "groups", "curves", "slices", "explanation", "table", "provenance", "record"]
 MANY = [f"class {i:02}" for i in range(26)]
 
 
@@ -170,9 +170,19 @@ def test_shared_sentences(classes: list[str]) -> None:
 
 
 def test_markdown_tables() -> None:
-    """The tables of the Markdown text are rectangular, with one row per metric, class and column."""
+    """The tables of the Markdown text are rectangular, with one row per metric, class, column, changed param and input."""
     shapes = [(len(table), {len(row) for row in table}) for table in tables(render_markdown(summary(), TEMPLATES))]
-    assert [(2 + 10, {5}), (2 + 2, {3}), (2 + 2, {3})] == shapes
+    assert [(2 + 10, {5}), (2 + 2, {3}), (2 + 2, {3}), (2 + 2, {3}), (2 + 1, {2})] == shapes
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"]], ids=len)
+def test_markdown_tables_fit_a_git_host(classes: list[str]) -> None:
+    """No table of the Markdown text has more than eight columns, also with groups and all baselines."""
+    gathered = facts(classes, ["x"], "target", 300, sensitive=GROUPS)
+    results = gathered["results"]
+    some = results["baselines"]["majority"]
+    results["baselines"] |= {"plain_network": some, "explainable_boosting": some}
+    assert 8 >= max(len(row) for table in tables(render_markdown(make_summary(**gathered), TEMPLATES)) for row in table)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -280,7 +290,7 @@ def test_groups(classes: list[str]) -> None:
     for word in ("Metrics by group", "sex", "missing", *GROUPS[HOSTILE[0]], HOSTILE[0], "too few rows"):
         assert word in parsed.texts, word
     assert 2 == parsed.texts.count("too few rows")
-    width = 2 + 5 + (2 if len(classes) == 2 else 0)
+    width = 2 + 4 + (2 if len(classes) == 2 else 0)
     by_column = [table for table in tables(text) if table[0][0] == "group"]
     assert [{width}] * 2 == [{len(row) for row in table} for table in by_column]
     assert [["group", "---", "m", "f", "missing"]] == [[row[0] for row in by_column[0]]]

@@ -1,4 +1,8 @@
-"""Train, judge and explain classifiers on tables. `veritable.load("models/classifier")` loads a trained classifier."""
+"""Train, judge and explain classifiers on tables.
+
+`veritable.load("models/classifier")` loads a trained classifier, `veritable.show("reports/report.html")` shows the report in a
+notebook.
+"""
 
 import importlib
 import os
@@ -8,9 +12,11 @@ from typing import Any
 # threads take ten times as long as one thread; two that sleep are faster than one. See docs/decisions/0006-networks.md.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+_MODULES = {"load": "veritable.serving.estimator", "show": "veritable.reporting.notebook"}
+
 
 def __getattr__(name: str) -> Any:
-    """Import `load` on first use, by a name in a string, so that the code files of the stages do not list it."""
-    if name == "load":
-        return importlib.import_module("veritable.serving.estimator").load
+    """Import `load` and `show` on first use, by names in strings, so that the code files of the stages do not list them."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'veritable' has no attribute '{name}'")

@@ -197,7 +197,7 @@ def test_hostile_names_are_text(opened: Opened) -> None:
 def test_readable_without_javascript(opened: Opened, kind: str) -> None:
     """Without JavaScript every section and figure is visible, details open with a click, and no control is dead."""
     page = opened(kind, java_script_enabled=False)
-    assert (10 if "sensitive" in KINDS[kind] else 9) == page.locator("[data-test]").count()
+    assert (11 if "sensitive" in KINDS[kind] else 10) == page.locator("[data-test]").count()
     assert 0 == page.locator("button").count()
     for chart in page.locator("figure svg").all():
         box = chart.bounding_box()

@@ -94,6 +94,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="REVISION",
         help="commit, branch, tag or experiment (default: HEAD, if it has the classifier of the workspace)",
     )
+    annexing = commands.add_parser(
+        "annex",
+        help="write technical documentation after Annex IV of the EU AI Act",
+        description="Write technical documentation after Annex IV of the EU AI Act, Regulation (EU) 2024/1689, from the "
+        "outputs of the pipeline and the model card. Each measured sentence names the file that it comes from and its SHA-256; "
+        "each statement that a person owes and the model card lacks is marked MISSING.",
+    )
+    annexing.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("annex.md"),
+        metavar="FILE",
+        help="Markdown file to write (default: %(default)s)",
+    )
     predicting = commands.add_parser(
         "predict",
         help="predict the classes of new rows with a trained classifier",
@@ -176,6 +191,10 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.cli.repro import repro
 
         return repro(rest)
+    if parsed.command == "annex":
+        from veritable.cli.annex import annex
+
+        return annex(parsed.output)
     if parsed.command == "apply":
         from veritable.cli.apply import apply
 

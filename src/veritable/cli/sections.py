@@ -67,6 +67,7 @@ def check_params(params: Any, pipeline: Any) -> None:
     if "report" in params:
         reference = ReportParams.parse("report", params["report"]).reference
         _check_folder("report.reference", reference, "a reference", "compare with none")
+        _check_card(ReportParams.parse("report", params["report"]).model_card)
     if "data" in params:
         _check_table(DataParams.parse("data", params["data"]), stages)
 
@@ -90,6 +91,15 @@ def _check_folder(key: str, folder: str, what: str, without: str) -> None:
         raise ParamsError(
             f"'{key}' in params.yaml must be the folder of {what}, but '{folder}' does not exist. Set it to "
             f"{NOTHING} to {without}."
+        )
+
+
+def _check_card(card: str) -> None:
+    """Check the file before DVC does, because DVC's message does not name the key."""
+    if not os.path.isfile(card):  # noqa: PTH113  os.path accepts a name that is too long
+        raise ParamsError(
+            f"'report.model_card' in params.yaml must be a Markdown file, but '{card}' is none. Correct the path, or restore "
+            "docs/model-card.md with git; it may be empty."
         )
 
 

@@ -11,3 +11,4 @@ class ReportParams(Section):
     """Section `report`."""
 
     reference: Annotated[str, Field(min_length=1)]
+    model_card: Annotated[str, Field(min_length=1)]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +17,11 @@ from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.confusion import MAX_TABLE_CLASSES
 from veritable.reporting.explanation_charts import MAX_LEVELS
 from veritable.reporting.opening import draw_differences, make_opening, make_slider
+from veritable.reporting.pipeline import draw_pipeline
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
 
+_MAX_PARAM = 300  # characters of the value of a param
 _LIMITS = {
     "max_columns": MAX_COLUMNS,
     "max_findings": MAX_FINDINGS,
@@ -44,6 +47,7 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
         charts={**charts.draw(summary), "differences": draw_differences(summary)},
         opening=make_opening(summary),
         slider=make_slider(summary),
+        pipeline_figure=draw_pipeline(summary["record"]["pipeline"]),
         sentences=safe,
         figure_style=STYLE,
         script=script,
@@ -81,6 +85,7 @@ def make_environment(templates: Path, *, escape: bool) -> Environment:
         "difference": format_difference,
         "md": escape_markdown,
         "dotted": flatten_params,
+        "param": format_param,
         "further_groups": describe_further_groups,
     }
     return environment
@@ -123,6 +128,16 @@ def flatten_params(params: Mapping[str, Any], prefix: str = "") -> list[tuple[st
     for key, value in params.items():
         pairs += flatten_params(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
     return pairs
+
+
+def format_param(value: Any) -> str:
+    """Format the value of a param as params.yaml has it.
+
+    >>> format_param(None), format_param("tabm"), format_param([1, "a"])
+    ('null', 'tabm', '[1, "a"]')
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_PARAM else f"{text[:_MAX_PARAM]}... ({len(text):,} characters)"
 
 
 def describe_further_groups(by_group: Mapping[str, Any]) -> str:

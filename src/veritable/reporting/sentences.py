@@ -5,6 +5,7 @@ from typing import Any
 
 from veritable.evaluation.groups import MIN_ROWS
 from veritable.reporting.charts import MAX_CLASSES as MAX_CURVES
+from veritable.reporting.record_sentences import write_limits, write_why_metrics
 from veritable.reporting.summary import MAX_FINDINGS
 
 _CHECKS = (
@@ -37,6 +38,8 @@ def write_sentences(summary: Mapping[str, Any], emphasize: Callable[[str], str])
         "parts": _parts,
         "classes": _classes,
         "classifier": _classifier,
+        "limits": write_limits,
+        "why_metrics": write_why_metrics,
     }
     return {name: " ".join(write(summary, emphasize)) for name, write in writers.items()}
 

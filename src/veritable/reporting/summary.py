@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from veritable.reporting.card import find_missing
 from veritable.reporting.confusion import order_confusion
 from veritable.reporting.findings import group_findings
 
@@ -32,7 +33,10 @@ CARDS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 RARE_CLASS_CARDS = ("average_precision", "roc_auc", "recall", "precision", "log_loss")  # accuracy misleads with a rare class
 RARE = 0.1  # a positive class with a smaller share of rows is rare
 MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS = 30, 500, 100  # shown in the report
-_SHOWN_VERSIONS = ("python", "torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy")
+_SHOWN_VERSIONS = (
+    "python", "torch", "pytorch-lightning", "tabm", "rtdl-num-embeddings", "lightgbm", "scikit-learn", "interpret-core", "shap",
+    "pandas", "numpy", "scipy", "pyarrow",
+)  # fmt: skip
 
 
 def make_summary(
@@ -50,6 +54,9 @@ def make_summary(
     findings_file: str,
     evaluation: Mapping[str, Any],
     reference: Mapping[str, Any] | None,
+    card: Mapping[str, Any],
+    card_file: str,
+    record: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Collect what the stages wrote, and compute nothing that a stage could have computed.
 
@@ -63,8 +70,12 @@ def make_summary(
         What else the stage `evaluate` wrote, by name: classes, decision, mistakes, slices and, with sensitive columns, groups.
     reference
         Comparison with the reference; None without one.
+    card, card_file
+        The model card (see `parse_card`) and the name of its file. A finding lists what it does not state.
+    record
+        What identifies the run and makes it again: see `make_record`.
     """
-    classes = results["classes"]
+    classes, findings = results["classes"], [*findings, *find_missing(card, card_file)]
     positive = classes[1] if len(classes) == 2 else None
     models = {"classifier": results["classifier"], **results["baselines"]}
     kept = history.iloc[int(history["valid_loss"].argmin())]
@@ -109,6 +120,8 @@ def make_summary(
         "explained": explained,
         "params": params,
         "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
+        "card": card,
+        "record": record,
     }
 
 

@@ -107,14 +107,18 @@ def resolve(script: Path) -> Declaration:
     except DvcException as error:
         raise UserError(f"{script.name}: {_chain(error)}") from error
     code = root / "code" / f"{script.stem}.txt"
+    inputs = _named(name, ["deps"], raw, entry, wdir, code)
+    outputs = _named(name, ["outs", "metrics", "plots"], raw, entry, wdir, code)
+    if code.parent in outputs.values():  # the stage that lists the code also lists the pipeline; DVC accepts dvc.yaml as no dep
+        inputs[dvcfile.name] = dvcfile
     return Declaration(
         stage=name,
         dvcfile=dvcfile,
         root=root,
         wdir=wdir,
         script=script,
-        inputs=_named(name, ["deps"], raw, entry, wdir, code),
-        outputs=_named(name, ["outs", "metrics", "plots"], raw, entry, wdir, code),
+        inputs=inputs,
+        outputs=outputs,
         params=params,
         param_keys=tuple(keys),
         unkeyed=unkeyed,

@@ -277,7 +277,7 @@ def _warn_of_unused(declaration: Declaration, used: dict[str, list[str]]) -> Non
         report_line(f"warning: stage '{declaration.stage}' never used {line}. {remedy}")
 
     for name, path in declaration.inputs.items():
-        if name not in used["inputs"]:
+        if name not in used["inputs"] and path != declaration.dvcfile:
             warn("deps", os.path.relpath(path, declaration.wdir))
     for section, keys in (("params", declaration.param_keys), ("meta.unkeyed", declaration.unkeyed_keys)):
         for key in keys:
