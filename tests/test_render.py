@@ -287,15 +287,17 @@ def test_groups(classes: list[str]) -> None:
     found = summary(classes, rows=112, sensitive=GROUPS)
     parsed, text = page(found), render_markdown(found, TEMPLATES)
     assert "groups" in [attributes.get("data-test") for _, attributes in parsed.tags]
-    for word in ("Metrics by group", "sex", "missing", *GROUPS[HOSTILE[0]], HOSTILE[0], "too few rows"):
+    for word in ("Metrics by group", "sex", "missing", *GROUPS[HOSTILE[0]], HOSTILE[0], "few rows"):
         assert word in parsed.texts, word
-    assert 2 == parsed.texts.count("too few rows")
-    width = 2 + 4 + (2 if len(classes) == 2 else 0)
+    assert 2 == parsed.texts.count("few rows")
+    width = 2 + (6 if len(classes) == 2 else 2)
     by_column = [table for table in tables(text) if table[0][0] == "group"]
     assert [{width}] * 2 == [{len(row) for row in table} for table in by_column]
     assert [["group", "---", "m", "f", "missing"]] == [[row[0] for row in by_column[0]]]
     assert ["56", "28", "28"] == [row[1] for row in by_column[0][2:]]
-    assert {"–"} == set(by_column[0][-1][2:])
+    for column, groups in found["groups"].items():
+        assert groups["sentence"] in parsed.texts, column
+        assert escape_markdown(groups["sentence"]) in text.splitlines()
     assert [] == parsed.open
 
 

@@ -22,7 +22,17 @@ from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
 
 _MAX_PARAM = 300  # characters of the value of a param
+_RATES = {
+    "positive": "positive",
+    "predicted_positive": "flagged",
+    "recall": "recall",
+    "false_positive_rate": "false positive rate",
+    "precision": "precision",
+    "accuracy": "accuracy",
+    "calibration": "calibration",
+}
 _LIMITS = {
+    "rates": _RATES,
     "max_columns": MAX_COLUMNS,
     "max_findings": MAX_FINDINGS,
     "max_classes": MAX_CLASSES,

@@ -105,15 +105,18 @@ def _confusion(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]
 
 
 def _groups(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list[str]:
-    sentences = [
-        "Metrics of the classifier on each group of test rows, with intervals from the rows of that group alone. Groups of "
-        f"fewer than {MIN_ROWS} rows are listed without metrics."
-    ]
-    if summary["positive"] is not None:
-        sentences.append(
-            f"Two columns show the share of rows that are {emphasize(summary['positive'])} and the share predicted to be."
+    if summary["positive"] is None:
+        rates = "Accuracy"
+    else:
+        name = emphasize(summary["positive"])
+        rates = (
+            f"The share of rows that are {name} (positive) and that are predicted to be (flagged); recall, the flagged share "
+            "of the positive rows; the false positive rate, that of the others; precision, the positive share of the flagged rows"
         )
-    return sentences
+    return [
+        f"{rates}; and calibration, the mean predicted probability minus the observed share. Intervals use the rows of a group "
+        f"alone. Groups of fewer than {MIN_ROWS} rows are marked and not compared.",
+    ]
 
 
 def _curves(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str]:
