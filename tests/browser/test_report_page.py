@@ -27,7 +27,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "groups and findings": {
         "sensitive": {HOSTILE[0]: [*HOSTILE[:3], None], "sex": ["f", "m"]},
         "findings": [
-            {"level": level, "code": "a_code", "sentence": f"{HOSTILE[10]} {HOSTILE[0]}"} for level in ("error", "note")
+            {"level": level, "code": "drift", "sentence": f"{HOSTILE[10]} {HOSTILE[0]}", "column": HOSTILE[0], "numbers": {}}
+            for level in ("error", "note", "note")
         ],
     },
     "hostile": {"classes": NAMES, "columns": NAMES, "target": HOSTILE[-1], "rows": 170},
@@ -110,7 +111,7 @@ def test_fits(opened: Opened, kind: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_verdict_is_on_the_first_screen(opened: Opened, kind: str, size: tuple[int, int]) -> None:
     """The verdict can be read without scrolling."""
-    box = opened(kind, size).locator("[data-test=verdict] p").bounding_box()
+    box = opened(kind, size).locator("[data-test=verdict]").bounding_box()
     assert box["y"] >= 0
     assert box["y"] + box["height"] <= size[1]
 
@@ -197,7 +198,8 @@ def test_hostile_names_are_text(opened: Opened) -> None:
 def test_readable_without_javascript(opened: Opened, kind: str) -> None:
     """Without JavaScript every section and figure is visible, details open with a click, and no control is dead."""
     page = opened(kind, java_script_enabled=False)
-    assert (11 if "sensitive" in KINDS[kind] else 10) == page.locator("[data-test]").count()
+    shown = 13 + ("sensitive" in KINDS[kind]) + ("classes" not in KINDS[kind])  # groups, and the threshold of two classes
+    assert shown == page.locator("[data-test]").count()
     assert 0 == page.locator("button").count()
     for chart in page.locator("figure svg").all():
         box = chart.bounding_box()
@@ -221,6 +223,28 @@ def test_keyboard(opened: Opened) -> None:
     page.get_by_text("What the metrics mean").focus()
     page.keyboard.press("Enter")
     assert 1 == page.locator("details[open]").count()
+
+
+def test_slider(opened: Opened) -> None:
+    """The slider moves the counts, precision and recall: at the lowest threshold every positive row is found; it leads back."""
+    page = opened("two classes")
+
+    def shown() -> dict[str, float]:
+        cells = page.locator("[data-count]").all()
+        return {cell.get_attribute("data-count"): float(cell.text_content().replace(",", "")) for cell in cells}
+
+    before = shown()
+    slider = page.get_by_label("Threshold")
+    slider.focus()
+    page.keyboard.press("Home")
+    lowest = shown()
+    assert (0, 0, 1.0) == (lowest["fn"], lowest["tn"], lowest["recall"])
+    assert 1000 == pytest.approx(lowest["tp"] + lowest["fp"], abs=1)
+    assert lowest["tp"] / (lowest["tp"] + lowest["fp"]) == pytest.approx(lowest["precision"], abs=0.002)
+    page.keyboard.press("End")
+    assert 0 == shown()["fp"] or shown()["tp"] < before["tp"]
+    page.get_by_role("button", name="Back to the chosen one").click()
+    assert before == shown()
 
 
 def test_navigation(opened: Opened) -> None:

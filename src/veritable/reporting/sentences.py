@@ -111,7 +111,8 @@ def _groups(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list
         name = emphasize(summary["positive"])
         rates = (
             f"The share of rows that are {name} (positive) and that are predicted to be (flagged); recall, the flagged share "
-            "of the positive rows; the false positive rate, that of the others; precision, the positive share of the flagged rows"
+            "of the positive rows; the false positive rate, that of the others; precision, the positive share of the flagged "
+            "rows"
         )
     return [
         f"{rates}; and calibration, the mean predicted probability minus the observed share. Intervals use the rows of a group "

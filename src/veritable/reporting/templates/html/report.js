@@ -17,7 +17,8 @@
   };
 
   for (const figure of document.querySelectorAll("figure")) {
-    const numbers = figure.querySelector(".numbers"), pre = numbers.querySelector("pre"), name = figure.dataset.file;
+    const numbers = figure.querySelector(".numbers"), pre = numbers?.querySelector("pre"), name = figure.dataset.file;
+    if (!pre) continue;
     const saveCsv = () => save(`${name}.csv`, "text/csv", pre.textContent);
     const saveSvg = () => {
       const svg = figure.querySelector("svg").cloneNode(true), style = document.createElementNS(svg.namespaceURI, "style");
@@ -65,7 +66,7 @@
       input.setAttribute("aria-valuetext", metric(threshold));
     };
     input.addEventListener("input", show);
-    document.getElementById("threshold-reset").addEventListener("click", () => { input.value = chosen; show(); });
+    slider.append(button("Back to the chosen one", () => { input.value = chosen; show(); }));
     slider.hidden = false;
   }
 
