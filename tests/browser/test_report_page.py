@@ -234,12 +234,15 @@ def test_slider(opened: Opened) -> None:
         return {cell.get_attribute("data-count"): float(cell.text_content().replace(",", "")) for cell in cells}
 
     before = shown()
-    slider = page.get_by_label("Threshold")
+    slider = page.get_by_role("slider")
     slider.focus()
     page.keyboard.press("Home")
     lowest = shown()
     assert (0, 0, 1.0) == (lowest["fn"], lowest["tn"], lowest["recall"])
     assert 1000 == pytest.approx(lowest["tp"] + lowest["fp"], abs=1)
+    ends = page.locator("figure[data-file=roc] svg path.c2").evaluate("e => [e.getAttribute('d'), e.parentNode.dataset.area]")
+    _, right, _, top = map(float, ends[1].split())
+    assert f"M{right:g} {top:g}h0" == ends[0]  # every row is flagged
     assert lowest["tp"] / (lowest["tp"] + lowest["fp"]) == pytest.approx(lowest["precision"], abs=0.002)
     page.keyboard.press("End")
     assert 0 == shown()["fp"] or shown()["tp"] < before["tp"]

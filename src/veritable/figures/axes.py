@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from veritable.figures.svg import WIDTH, legend, line, picture, text
+from veritable.figures.svg import WIDTH, legend, line, number, picture, text
 from veritable.figures.text import text_width
 from veritable.figures.ticks import Scale, find_range, format_ticks, make_ticks
 
@@ -53,10 +53,11 @@ class Area:
     bottom: float
 
     def finish(self, title: str, description: str, drawn: Iterable[str], entries: Sequence[tuple[str, str]] = ()) -> str:
-        """Return the picture with the data and the legend."""
+        """Return the picture with the data and the legend; a script finds the ends of the axes in its `data-area`."""
         left, height = 4.0, self.bottom
         parts, taken = legend(entries, left, height + 4, WIDTH - 2 * left)
-        return picture(title, description, WIDTH, height + taken + 6, [*self.parts, *drawn, *parts])
+        ends = " ".join(map(number, (self.x.start, self.x.stop, self.y.start, self.y.stop)))
+        return picture(title, description, WIDTH, height + taken + 6, [*self.parts, *drawn, *parts], data_area=ends)
 
 
 def make_area(x: Axis, y: Axis, xs: Iterable[float], ys: Iterable[float], *, height: float = HEIGHT) -> Area:

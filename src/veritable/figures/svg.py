@@ -140,14 +140,14 @@ def dots(points: Iterable[tuple[float, float]], class_: str) -> str:
     return element("path", d=places, class_=f"dots {class_}") if places else ""
 
 
-def picture(title: str, description: str, width: float, height: float, parts: Iterable[str]) -> str:
+def picture(title: str, description: str, width: float, height: float, parts: Iterable[str], **attributes: Any) -> str:
     """Return the `<svg>` element. The title names it for screen readers, the description says what it shows."""
     head = element("title", escape(fit_text(title, math.inf)))
     if description:
         head += element("desc", escape(fit_text(description, math.inf)))
     size = f"{number(width)} {number(height)}"
     drawn = head + "".join(parts)
-    return element("svg", drawn, viewBox=f"0 0 {size}", width=width, height=height, role="img", class_="figure")
+    return element("svg", drawn, viewBox=f"0 0 {size}", width=width, height=height, role="img", class_="figure", **attributes)
 
 
 def legend(entries: Sequence[tuple[str, str]], x: float, y: float, width: float) -> tuple[list[str], float]:

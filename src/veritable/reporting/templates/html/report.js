@@ -53,6 +53,17 @@
   if (slider) {
     const points = JSON.parse(document.getElementById("thresholds").textContent);
     const input = slider.querySelector("input"), shown = document.getElementById("threshold-value"), chosen = input.value;
+    // On a curve, a second point shows where the slider is; the axes run from 0 to 1.
+    const followed = ["roc", "precision-recall", "gain"].map((name) => document.querySelector(`figure[data-file="${name}"] svg`));
+    const place = followed.map((svg) => {
+      const point = svg.querySelector("path.mark").cloneNode();
+      point.setAttribute("class", "dots c2");
+      const [left, right, bottom, top] = svg.dataset.area.split(" ").map(Number);
+      return (x, y) => {
+        point.setAttribute("d", `M${left + x * (right - left)} ${bottom + y * (top - bottom)}h0`);
+        svg.append(point);
+      };
+    });
     const show = () => {
       const [tp, fp, fn, tn] = ["tp", "fp", "fn", "tn"].map((name) => points[name][input.value]);
       const share = (part, whole) => whole > 0 ? part / whole : 0, threshold = points.threshold[input.value];
@@ -62,6 +73,8 @@
         recall: metric(share(tp, tp + fn)), f1: metric(share(2 * tp, 2 * tp + fp + fn)), cost: points.cost?.[input.value].toFixed(1),
       };
       for (const cell of document.querySelectorAll("[data-count]")) cell.textContent = texts[cell.dataset.count];
+      const recall = share(tp, tp + fn);
+      [[share(fp, fp + tn), recall], [recall, share(tp, tp + fp)], [(tp + fp) / 1000, recall]].forEach((at, i) => place[i](...at));
       shown.textContent = metric(threshold);
       input.setAttribute("aria-valuetext", metric(threshold));
     };
