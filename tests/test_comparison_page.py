@@ -1,6 +1,7 @@
 """The page and the text of a comparison."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.reports import summary
 from tests.rooms import TEMPLATES
 from tests.test_comparison import PARAMS, changed, version
+from veritable.errors import UserError
 from veritable.evaluation.evaluate import make_curves
 from veritable.reporting.comparison import (
     Side,
@@ -18,6 +20,7 @@ from veritable.reporting.comparison import (
     render_comparison_markdown,
     summarize_comparison,
 )
+from veritable.reporting.reference import compare_with_reference
 from veritable.reporting.render import render_html, render_markdown
 
 HOSTILE = '<img src=x onerror="alert(1)">|`*'
@@ -107,6 +110,14 @@ def test_nothing_changed() -> None:
     for rendered in (render_comparison_html(facts), render_comparison_markdown(facts)):
         assert "Both versions have the same: the params, the code." in rendered
     assert "All predictions equal those of v1." in render_comparison_html(facts)
+
+
+def test_another_folder_is_no_reference(tmp_path: Path) -> None:
+    """A folder without a reference is refused in one sentence; a path that is no folder stands for none."""
+    with pytest.raises(UserError, match=r"'report\.reference' in params\.yaml must be a folder that `make promote` wrote"):
+        compare_with_reference(tmp_path, side("v2", 2, 1.0), PARAMS)
+    (tmp_path / "nothing").write_text("Nothing")
+    assert None is compare_with_reference(tmp_path / "nothing", side("v2", 2, 1.0), PARAMS)
 
 
 def test_the_report_holds_the_comparison() -> None:

@@ -41,7 +41,7 @@ OTHER = {
     "baselines": {"max_rows": "50", "learning_curve": "[0.5, 1]", "seed": "1"},
     "decision": {"metric": "accuracy", "costs": "{a: {b: 1}}", "constraint": "recall >= 0.9"},
     "evaluate": {"n_resamples": "101", "confidence_level": "0.9", "seed": "1"},
-    "report": {"model_card": "README.md", "reference": "models/v1"},
+    "report": {"model_card": "README.md", "reference": "models/baselines"},
     "explain": {
         "rows": "10", "output": "probability", "error": "0.02", "fixed": f"[{', '.join(f'feature_{i}' for i in range(10))}]",
         "groups": "{some: [feature_0, feature_1]}", "seed": "1",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from veritable.errors import UserError
 from veritable.evaluation.comparison import Judged
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
@@ -72,9 +73,20 @@ def read_files(evaluation: Path, explanation: Path) -> dict[str, bytes]:
 
 
 def compare_with_reference(folder: Path, new: Side, evaluate: EvaluateParams) -> dict[str, Any] | None:
-    """Compare a version with the reference in a folder; None if the path is no folder, which stands for no reference."""
+    """Compare a version with the reference in a folder; None if the path is no folder, which stands for no reference.
+
+    Raises
+    ------
+    UserError
+        The folder holds something else.
+    """
     if not folder.is_dir():
         return None
+    if not (folder / FACTS).is_file():
+        raise UserError(
+            f"'report.reference' in params.yaml must be a folder that `make promote` wrote, but {folder.name}/ has no {FACTS}. "
+            "Run `make promote`, or set it to models/nothing to compare with none."
+        )
     files = read_files(folder / "evaluation", folder / "explanation")
     return summarize_comparison(read_side(files, **read_json(folder / FACTS)), new, evaluate)
 
