@@ -16,7 +16,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
 
-  for (const figure of document.querySelectorAll("figure")) {
+  for (const figure of document.querySelectorAll("figure[data-file]")) {
     const numbers = figure.querySelector(".numbers"), pre = numbers.querySelector("pre"), name = figure.dataset.file;
     const saveCsv = () => save(`${name}.csv`, "text/csv", pre.textContent);
     const saveSvg = () => {
