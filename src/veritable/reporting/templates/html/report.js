@@ -16,9 +16,8 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
 
-  for (const figure of document.querySelectorAll("figure")) {
-    const numbers = figure.querySelector(".numbers"), pre = numbers?.querySelector("pre"), name = figure.dataset.file;
-    if (!pre) continue;
+  for (const figure of document.querySelectorAll("figure[data-file]")) {
+    const numbers = figure.querySelector(".numbers"), pre = numbers.querySelector("pre"), name = figure.dataset.file;
     const saveCsv = () => save(`${name}.csv`, "text/csv", pre.textContent);
     const saveSvg = () => {
       const svg = figure.querySelector("svg").cloneNode(true), style = document.createElementNS(svg.namespaceURI, "style");
