@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Parser that exits with code 1 on a mistake, because 2 is what `check` returns to say that a classifier must be trained again."""
+    """Parser that exits with code 1 after a mistake, because 2 is the answer of `check` that says to retrain."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -180,8 +180,8 @@ def _parser() -> argparse.ArgumentParser:
         help="check whether new rows are like those that a classifier was trained on",
         description="Compare new rows with the train rows, column by column and together, and what is predicted for them with "
         "the predictions for rows held out in training. Say whether to retrain. Rows are read as `predict` reads them.",
-        epilog="The exit code is 2 if the classifier should be trained again, 0 if not, and 1 after an error. docs/monitoring.md "
-        "describes what is compared, and which limits hold.",
+        epilog="The exit code is 2 if the answer is to retrain, 0 if not, and 1 after an error. docs/monitoring.md describes "
+        "what is compared, and which limits hold.",
     )
     _add_rows(checking)
     checking.add_argument(

@@ -103,9 +103,7 @@ def compute_outcomes(
     masses = np.bincount(y_true, check_weight(weight, n), minlength=n_classes)
     drawn = sample_rows(n, n_classes, seed)
     own = None if weight is None else weight[drawn]
-    metrics = compute_metrics(
-        y_true[drawn], y_prob[drawn], y_pred[drawn], weight=own, seed=seed, confidence_level=CONFIDENCE
-    )
+    metrics = compute_metrics(y_true[drawn], y_prob[drawn], y_pred[drawn], weight=own, seed=seed, confidence_level=CONFIDENCE)
     return Outcomes(n, predicted, bins, scores, masses / masses.sum(), metrics)
 
 

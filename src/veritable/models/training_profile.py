@@ -50,8 +50,8 @@ class TrainingProfile:
         """
         if not (folder / _FILE).is_file():
             raise UserError(
-                f"'{folder}' must hold the profile of the train rows, but '{folder / _FILE}' does not exist. Train the classifier "
-                "again with this version."
+                f"'{folder}' must hold the profile of the train rows, but '{folder / _FILE}' does not exist. Train the "
+                "classifier again with this version."
             )
         content = read_json(folder / _FILE)
         outcomes, metric = Outcomes.from_json(content["held_out"]), cast(ThresholdMetric, content["metric"])

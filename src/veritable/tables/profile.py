@@ -7,6 +7,7 @@ is that of missing values.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -47,7 +48,7 @@ class Bins:
         if self.kind in ("category", "boolean"):
             return [*["other"] * (self.kind == "category"), *self.levels, "missing"]
         texts = [parse.date_text(edge) if self.kind == "date" else _number_text(edge) for edge in self.edges]
-        inner = [low if low == high else f"{low} to {high}" for low, high in zip(texts[:-1], texts[1:], strict=True)]
+        inner = [low if low == high else f"{low} to {high}" for low, high in pairwise(texts)]
         return [f"below {texts[0]}", *inner, f"above {texts[-1]}", "missing"]
 
     def place(self, values: np.ndarray, levels: Sequence[str | None] = ()) -> np.ndarray:

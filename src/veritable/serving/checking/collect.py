@@ -74,8 +74,8 @@ class Roles:
         weight = by_role.get("weight")
         if weight is not None and weight not in names:
             raise TableError(
-                f"the table must have the column of weights {quoted(weight)}, because the metrics of the classifier are weighted, "
-                "but does not. Add the column, or check without --truth."
+                f"the table must have the column of weights {quoted(weight)}, because the metrics of the classifier are "
+                "weighted, but does not. Add the column, or check without --truth."
             )
         return cls(truth, weight, unit)
 
@@ -198,7 +198,7 @@ class Collector:
         y, weight = self.sample.columns["y"], self.sample.columns.get("weight")
         labeled = np.flatnonzero(y >= 0)
         if not len(labeled):
-            raise TableError(f"the column {quoted(self.roles.truth)} must hold classes, but is missing in all rows. Check --truth.")
+            raise TableError(f"the column {quoted(self.roles.truth)} must hold classes, but holds none. Check --truth.")
         y, y_prob, y_pred = y[labeled], y_prob[labeled], y_pred[labeled]
         weight = None if weight is None else weight[labeled]
         bins, metric = self.training.held_out.bins, self.training.metric
@@ -236,7 +236,8 @@ class Collector:
                 f"the column {quoted(self.roles.truth or '')} must hold the classes {preview(contract.classes)}, but row "
                 f"{first + row + 1:,} has {quoted(text)}. Correct the table, or check without --truth."
             )
-        return np.array([*(-1 if code is None else code for code in codes), -1])[index]
+        found: np.ndarray = np.array([*(-1 if code is None else code for code in codes), -1])[index]
+        return found
 
     def _read_weight(self, array: pa.Array) -> np.ndarray:
         """Return the weights. Shape: (n,) float64"""
@@ -253,7 +254,9 @@ class Collector:
     def _unit_keys(self, array: pa.Array, numbers: np.ndarray) -> np.ndarray:
         """Return a hash of the group of each row; a row without a group is one of its own. Shape: (n,) uint64"""
         texts = self._texts(array)
-        hashes = np.array([0 if text is None else hashing.hash_text(text) for text in texts.dictionary.to_pylist()], dtype=np.uint64)
+        hashes = np.array(
+            [0 if text is None else hashing.hash_text(text) for text in texts.dictionary.to_pylist()], dtype=np.uint64
+        )
         missing = np.append(texts.dictionary.is_null().to_numpy(zero_copy_only=False), True)
         index = parse.dictionary_index(texts)
         keys = hashing.mix(np.append(hashes, np.uint64(0))[index])

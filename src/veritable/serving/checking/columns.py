@@ -15,7 +15,6 @@ from veritable.tables.reading.source import quoted
 MAX_SHIFT = 0.2  # population stability index: customarily, 0.1 is a small shift, and above 0.2 it is a large one
 MAX_P = 0.01  # after the correction for many columns
 MIN_ROWS = 30
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def compare(
     fewer = np.round(new * independent).astype(np.int64)
     _, chance = stability_index(train, fewer)
     usual = None if valid is None or not valid.sum() else float(np.subtract(*stability_index(train, valid)))
-    return Shift(name, kind, labels, train, new, index, chance, usual, homogeneity_test(train, fewer, seed=_SEED), **more)
+    return Shift(name, kind, labels, train, new, index, chance, usual, homogeneity_test(train, fewer), **more)
 
 
 def adjust(shifts: Sequence[Shift]) -> list[Shift]:

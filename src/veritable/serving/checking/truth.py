@@ -99,7 +99,9 @@ class Truth:
         }
 
 
-def judge_truth(outcomes: Outcomes, held_out: Outcomes, threshold: Interval | None, metric: ThresholdMetric, unlabeled: int) -> Truth:
+def judge_truth(
+    outcomes: Outcomes, held_out: Outcomes, threshold: Interval | None, metric: ThresholdMetric, unlabeled: int
+) -> Truth:
     """Compare the metrics of new rows with those of the rows held out."""
     differences = {name: difference(each, held_out.metrics[name]) for name, each in outcomes.metrics.items()}
     assert outcomes.actual is not None
@@ -136,9 +138,7 @@ def threshold_gain(
     anew = np.empty(n, dtype=np.int64)
     halves = (slice(0, n // 2), slice(n // 2, n))
     for own, other in (halves, halves[::-1]):
-        chosen = choose_threshold(
-            y_true[other], y_prob[other], metric, weight=None if weight is None else weight[other]
-        )
+        chosen = choose_threshold(y_true[other], y_prob[other], metric, weight=None if weight is None else weight[other])
         assert chosen is not None
         anew[own] = y_prob[own, 1] >= chosen
     weights = np.ones(n) if weight is None else weight

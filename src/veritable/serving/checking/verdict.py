@@ -69,7 +69,9 @@ class Check:
             found.append(f"{len(more):,} more columns are distributed differently")
         if not self.seen:
             names = {"score": "the predicted probabilities are", "class": "the predicted classes are"}
-            found += [f"{names[each.kind]} distributed differently ({each.describe()})" for each in self.predicted if each.drifted]
+            found += [
+                f"{names[each.kind]} distributed differently ({each.describe()})" for each in self.predicted if each.drifted
+            ]
         if self.told_apart is not None and self.told_apart.differ:
             auc, columns = self.told_apart.auc, ", ".join(quoted(name) for name, _ in self.told_apart.columns)
             found.append(
@@ -100,11 +102,15 @@ class Check:
         if self.faults:
             return "Retrain: the classifier predicts these rows worse than the rows held out when it was trained."
         if self.few:
-            what = f"{self.n_rows:,} rows" if self.n_units is None else f"{self.n_rows:,} rows of {self.n_units:,} groups or ids"
+            what = (
+                f"{self.n_rows:,} rows" if self.n_units is None else f"{self.n_rows:,} rows of {self.n_units:,} groups or ids"
+            )
             return f"Nothing can be said: {MIN_ROWS} independent rows or more are needed to judge, but the table has {what}."
         if self.retrain:
             known = " Their classes are not known: with them, --truth says whether the predictions are worse."
-            return "Retrain: these rows differ from those that the classifier was trained on." + (known if self.truth is None else "")
+            return "Retrain: these rows differ from those that the classifier was trained on." + (
+                known if self.truth is None else ""
+            )
         if self.holds:
             although = ", although they differ from those that it was trained on" if differ else ""
             return f"No reason to retrain: the classifier predicts these rows as well as the rows held out{although}."
@@ -120,13 +126,17 @@ class Check:
             found.append(f"Dates are no reason to retrain, because time moves on; their distribution has changed: {names}.")
         if self.seen:
             found.append(
-                "Most of the train rows that the classifier was saved with are among these rows. Predictions for train rows are "
-                "too good, so they are not compared; check rows that are newer."
+                "Most of the train rows that the classifier was saved with are among these rows. Predictions for train rows "
+                "are too good, so they are not compared; check rows that are newer."
             )
         if self.background_rows == 0:
-            found.append("The classifier was saved without train rows, so whether a model can tell the rows apart was not tested.")
+            found.append(
+                "Whether a model can tell these rows from train rows was not tested: the classifier was saved without any."
+            )
         elif self.told_apart is None and not self.few:
-            found.append("There are too few rows, or no columns but dates, to test whether a model can tell them from train rows.")
+            found.append(
+                "Whether a model can tell these rows from train rows was not tested: there are too few, or only dates."
+            )
         if self.truth is not None:
             if self.truth.unlabeled:
                 found.append(f"{self.truth.unlabeled:,} of the predicted rows have no class and are left out of the metrics.")

@@ -137,7 +137,9 @@ class Contract:
         if set(lowered) == {"false", "true"} and text.lower() in lowered:
             return lowered.index(text.lower())
         number = parse.numbers(pa.array([text]), "plain")
-        same = [] if number is None else [i for i, name in enumerate(self.classes) if name == parse.number_text(float(number[0]))]
+        same = (
+            [] if number is None else [i for i, name in enumerate(self.classes) if name == parse.number_text(float(number[0]))]
+        )
         return same[0] if same else None
 
     @classmethod
