@@ -110,6 +110,7 @@ def test_train_rows() -> None:
     assert "as well as" not in found.sentence
     assert any("check rows that are newer" in note for note in found.notes)
     assert not model().check(fresh(1500)).seen
+    assert not model().check(pd.concat([demo_like(1500, 0), fresh(9000)])).seen  # a small part of the rows
 
 
 def test_swapped_classes() -> None:

@@ -26,7 +26,7 @@ from veritable.tables.typing.contract import Column, read_column
 _MAX_ROWS, _MAX_CELLS = 20_000, 2**23  # of the sample that is predicted
 _BATCH_ROWS = 2_000
 _MAX_UNSEEN = 1_000  # distinct levels per column that are counted
-_SEEN = 0.5
+_SEEN, _SEEN_PART = 0.5, 0.2
 _SEED = 0
 _NEW = "new"
 
@@ -154,10 +154,19 @@ class Collector:
             None if background is None else tell_apart(background.X, X, self.classifier.encoder),
             self._judge_truth(y_prob, y_pred),
             self.training.held_out,
-            bool(len(self._known)) and float(self._found.mean()) > _SEEN,
+            self._seen,
             0 if background is None else len(background.X),
             self.problems.sentences(),
         )
+
+    @property
+    def _seen(self) -> bool:
+        """Whether most train rows are among the new rows, and are a good part of them."""
+        background = self.classifier.background
+        if background is None or not len(self._known):
+            return False
+        share = float(self._found.mean())
+        return share > _SEEN and share * background.n_train > _SEEN_PART * self.n_rows
 
     def _compare_columns(self, independent: float) -> list[Shift]:
         trained, found, odd = self.training.profile, [], self.problems.values

@@ -8,6 +8,7 @@ from veritable.metrics.outcomes import Outcomes
 from veritable.serving.checking.columns import MIN_ROWS, Shift
 from veritable.serving.checking.truth import Truth
 from veritable.serving.checking.two_sample import ToldApart
+from veritable.serving.rows import plural
 from veritable.tables.reading.source import quoted
 
 _NAMED = 5  # columns that a sentence describes
@@ -30,7 +31,7 @@ class Check:
     predicted
         Comparison of the scores and of the predicted classes with those of the rows held out.
     seen
-        Whether most of the train rows that the classifier was saved with are among these rows.
+        Whether most of the train rows that the classifier was saved with are among these rows, and a good part of them.
     background_rows
         Number of train rows that the classifier was saved with.
     problems
@@ -66,7 +67,7 @@ class Check:
         """Sentences about what differs clearly between the new rows and those of training."""
         found = [f"{quoted(each.name)} is distributed differently ({each.describe()})" for each in self.drifted[:_NAMED]]
         if more := self.drifted[_NAMED:]:
-            found.append(f"{len(more):,} more columns are distributed differently")
+            found.append(f"{plural(len(more), 'more column')} distributed differently")
         if not self.seen:
             names = {"score": "the predicted probabilities are", "class": "the predicted classes are"}
             found += [
