@@ -11,14 +11,14 @@ from pytorch_lightning import seed_everything
 from veritable.evaluation.predictions import PartPredictions, write_held_out
 from veritable.files import read_json
 from veritable.metrics.goals import Goal
-from veritable.metrics.params import DecisionParams
 from veritable.metrics.outcomes import compute_outcomes
+from veritable.metrics.params import DecisionParams
 from veritable.metrics.thresholds import choose_threshold
 from veritable.models.background import Background
 from veritable.models.training_profile import TrainingProfile
 from veritable.params import MachineParams
-from veritable.training.class_weights import check_costs
 from veritable.tables.profile import Profile
+from veritable.training.class_weights import check_costs
 from veritable.training.inputs import TrainingInputs
 from veritable.training.plan import TrainPlan
 from veritable.training.train import train_classifier

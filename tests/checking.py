@@ -9,11 +9,14 @@ import pandas as pd
 from tests.explaining import with_background
 from tests.rooms import InMemory
 from tests.training import trees_of, untrained
+from veritable.metrics.goals import Goal
 from veritable.metrics.outcomes import compute_outcomes
 from veritable.metrics.thresholds import choose_threshold
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble
 from veritable.models.training_profile import TrainingProfile
+
+GOAL = Goal("f1")
 
 
 def save_checkable(done: InMemory, folder: Path, *, background: bool = True) -> Path:
@@ -22,11 +25,11 @@ def save_checkable(done: InMemory, folder: Path, *, background: bool = True) -> 
     fitted = replace(untrained(done), ensemble=Ensemble(trees, (1.0,)))
     valid = done.parts["valid"]
     y_prob = fitted.predict_proba(valid.X)
-    fitted = replace(fitted, threshold=choose_threshold(valid.y, y_prob, "f1", weight=valid.weight))
+    fitted = replace(fitted, threshold=choose_threshold(valid.y, y_prob, GOAL, weight=valid.weight), goal=GOAL)
     one: Classifier = with_background(fitted, done) if background else fitted
     one.save(folder)
     outcomes = compute_outcomes(y_prob, one.decide(y_prob), valid.y, weight=valid.weight, seed=0)
-    TrainingProfile(done.prepared.profile.only("train", "valid"), outcomes, 0, "f1").save(folder)
+    TrainingProfile(done.prepared.profile.only("train", "valid"), outcomes, 0).save(folder)
     return folder
 
 

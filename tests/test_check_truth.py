@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.checking import GOAL
 from tests.test_outcomes import predictions
 from veritable.metrics.intervals import Interval
 from veritable.metrics.outcomes import compute_outcomes
@@ -15,7 +16,7 @@ def judge(y_prob: np.ndarray, y: np.ndarray, threshold: float = 0.5, classes: in
     held_out = compute_outcomes(held_prob, held_prob.argmax(axis=1), held_y, seed=0)
     y_pred = (y_prob[:, 1] >= threshold).astype(int) if classes == 2 else y_prob.argmax(axis=1)
     outcomes = compute_outcomes(y_prob, y_pred, y, bins=held_out.bins, seed=0)
-    return judge_truth(outcomes, held_out, threshold_gain(y, y_prob, y_pred, "f1", None), "f1", 0)
+    return judge_truth(outcomes, held_out, threshold_gain(y, y_prob, y_pred, GOAL, None), GOAL, 0)
 
 
 @pytest.mark.parametrize("classes", [2, 5])

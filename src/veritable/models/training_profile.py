@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from veritable.errors import UserError
 from veritable.files import read_json, write_json
 from veritable.metrics.outcomes import Outcomes
-from veritable.metrics.params import ThresholdMetric
 from veritable.tables.profile import Profile
 
 _FILE = "profile.json"
@@ -25,18 +24,15 @@ class TrainingProfile:
         Predictions for the valid part; with folds, for all rows of train and valid.
     n_folds
         Number of folds; 0 without folds.
-    metric
-        Metric for which the threshold was chosen.
     """
 
     profile: Profile
     held_out: Outcomes
     n_folds: int
-    metric: ThresholdMetric
 
     def save(self, folder: Path) -> None:
         """Write profile.json to the folder of a classifier."""
-        own = {"held_out": self.held_out.to_json(), "n_folds": self.n_folds, "metric": self.metric}
+        own = {"held_out": self.held_out.to_json(), "n_folds": self.n_folds}
         write_json(folder / _FILE, self.profile.to_json() | own)
 
     @classmethod
@@ -54,5 +50,4 @@ class TrainingProfile:
                 "classifier again with this version."
             )
         content = read_json(folder / _FILE)
-        outcomes, metric = Outcomes.from_json(content["held_out"]), cast(ThresholdMetric, content["metric"])
-        return cls(Profile.from_json(content), outcomes, content["n_folds"], metric)
+        return cls(Profile.from_json(content), Outcomes.from_json(content["held_out"]), content["n_folds"])

@@ -210,11 +210,12 @@ class Collector:
             raise TableError(f"the column {quoted(self.roles.truth)} must hold classes, but holds none. Check --truth.")
         y, y_prob, y_pred = y[labeled], y_prob[labeled], y_pred[labeled]
         weight = None if weight is None else weight[labeled]
-        bins, metric = self.training.held_out.bins, self.training.metric
+        bins, goal = self.training.held_out.bins, self.classifier.goal
         outcomes = compute_outcomes(y_prob, y_pred, y, weight=weight, bins=bins, seed=_SEED)
         own = sample_rows(len(y), y_prob.shape[1], _SEED)
-        gain = threshold_gain(y[own], y_prob[own], y_pred[own], metric, None if weight is None else weight[own])
-        return judge_truth(outcomes, self.training.held_out, gain, metric, len(self.sample) - len(labeled))
+        kept = None if weight is None else weight[own]
+        gain = None if goal is None else threshold_gain(y[own], y_prob[own], y_pred[own], goal, kept)
+        return judge_truth(outcomes, self.training.held_out, gain, goal, len(self.sample) - len(labeled))
 
     def _count_unseen(self, rows: Rows) -> None:
         """Count the levels that train does not have, at most `_MAX_UNSEEN` per column."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from veritable.figures.style import COLORS
 from veritable.metrics.intervals import Interval
 from veritable.serving.checking.columns import Shift
 from veritable.serving.checking.verdict import Check
@@ -47,6 +48,7 @@ def render_check(check: Check) -> str:
         metrics = [(name, _text(old[name]), _text(new[name]), _text(check.truth.differences[name], "+")) for name in new]
     return load_template("check.html.j2").render(
         check=check,
+        colors=COLORS,
         histograms=[draw(each) for each in columns[:MAX_COLUMNS]],
         predicted=[draw(each) for each in check.predicted],
         metrics=metrics,

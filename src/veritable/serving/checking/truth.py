@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veritable.metrics.counts import COUNT_METRICS, Counts
+from veritable.metrics.counts import Counts
+from veritable.metrics.goals import Goal
 from veritable.metrics.intervals import FloatArray, Interval, percentile_interval, resample_weights
 from veritable.metrics.outcomes import CONFIDENCE, Outcomes
-from veritable.metrics.params import ThresholdMetric
 from veritable.metrics.thresholds import choose_threshold
 
 MIN_ROWS, MIN_CLASS_ROWS = 100, 10  # labeled rows, and rows of a class that is not the only one
 MAX_LOST_GAIN, MIN_LOSS = 0.1, 0.01  # share of the gain that may be lost, and the least loss in nats that matters
 MAX_AUC_LOSS = 0.03
-MAX_THRESHOLD_GAIN = 0.03
+MAX_THRESHOLD_GAIN, MAX_SAVING = 0.03, 0.1  # of the metric, and as a share of the cost
 MIN_THRESHOLD_ROWS = 200
 _RESAMPLES, _SEED = 1_000, 0
 
@@ -34,8 +34,12 @@ class Truth:
     margin
         Increase of the log loss that is too much: a tenth of what the classifier gains over the shares of the classes.
     threshold
-        By how much the metric of the threshold rises if the threshold is chosen anew on other new rows; None if that does not
-        apply.
+        By how much the metric of the decision rises, or the cost per row falls, if the threshold is chosen anew on other new
+        rows; None if that does not apply.
+    threshold_limit
+        Above which gain the threshold no longer fits.
+    goal
+        What the decision aims at, in words.
     unlabeled
         Number of rows without a class; they are left out.
     """
@@ -45,7 +49,8 @@ class Truth:
     margin: float
     held_out_gain: float
     threshold: Interval | None
-    metric: ThresholdMetric
+    threshold_limit: float
+    goal: str
     unlabeled: int
 
     @property
@@ -71,10 +76,10 @@ class Truth:
         entropy = self.outcomes.gain + (metrics["log_loss"].value or 0.0)
         if self.held_out_gain > 0 and low is not None and low > entropy:
             found.append("predicting the shares of the classes for every row has a lower log loss than the classifier")
-        if self.threshold is not None and _above(self.threshold, MAX_THRESHOLD_GAIN):
+        if self.threshold is not None and _above(self.threshold, self.threshold_limit):
             found.append(
-                "the threshold no longer fits: with one chosen on other rows of this table, "
-                f"{self.metric.replace('_', ' ')} changes by {_signed(self.threshold)}"
+                f"the threshold no longer fits: one chosen on other rows of this table, for {self.goal}, is better by "
+                f"{_signed(self.threshold)}"
             )
         return found
 
@@ -91,7 +96,7 @@ class Truth:
             "differences": {name: asdict(each) for name, each in self.differences.items()},
             "margin": self.margin,
             "threshold_gain": None if self.threshold is None else asdict(self.threshold),
-            "metric": self.metric,
+            "goal": self.goal,
             "unlabeled": self.unlabeled,
             "few": self.few,
             "faults": self.faults,
@@ -100,7 +105,7 @@ class Truth:
 
 
 def judge_truth(
-    outcomes: Outcomes, held_out: Outcomes, threshold: Interval | None, metric: ThresholdMetric, unlabeled: int
+    outcomes: Outcomes, held_out: Outcomes, threshold: tuple[Interval, float] | None, goal: Goal | None, unlabeled: int
 ) -> Truth:
     """Compare the metrics of new rows with those of the rows held out."""
     differences = {name: difference(each, held_out.metrics[name]) for name, each in outcomes.metrics.items()}
@@ -109,7 +114,8 @@ def judge_truth(
     if ((outcomes.actual > 0) != (held_out.actual > 0)).any():  # means over different classes cannot be compared
         differences |= {name: Interval(None, None, None, differences[name].n) for name in ("roc_auc", "average_precision")}
     margin = max(MAX_LOST_GAIN * held_out.gain, MIN_LOSS)
-    return Truth(outcomes, differences, margin, held_out.gain, threshold, metric, unlabeled)
+    gain, limit = threshold or (None, MAX_THRESHOLD_GAIN)
+    return Truth(outcomes, differences, margin, held_out.gain, gain, limit, goal.describe() if goal else "", unlabeled)
 
 
 def difference(new: Interval, old: Interval) -> Interval:
@@ -125,12 +131,12 @@ def difference(new: Interval, old: Interval) -> Interval:
 
 
 def threshold_gain(
-    y_true: NDArray[Any], y_prob: FloatArray, y_pred: NDArray[Any], metric: ThresholdMetric, weight: FloatArray | None
-) -> Interval | None:
-    """Return by how much the metric rises if the threshold is chosen anew. The rows must be in random order.
+    y_true: NDArray[Any], y_prob: FloatArray, y_pred: NDArray[Any], goal: Goal, weight: FloatArray | None
+) -> tuple[Interval, float] | None:
+    """Return by how much the goal is served better if the threshold is chosen anew, and above which gain it no longer fits.
 
-    Each half of the rows is judged at the threshold that is best for the other half, so that chance does not count as a gain.
-    None if there are more than two classes or too few rows.
+    The rows must be in random order. Each half of them is judged at the threshold that is best for the other half, so that
+    chance does not count as a gain. None if there are more than two classes or too few rows.
     """
     n = len(y_true)
     if y_prob.shape[1] != 2 or n < MIN_THRESHOLD_ROWS or min(np.bincount(y_true, minlength=2)) < MIN_CLASS_ROWS:
@@ -138,20 +144,22 @@ def threshold_gain(
     anew = np.empty(n, dtype=np.int64)
     halves = (slice(0, n // 2), slice(n // 2, n))
     for own, other in (halves, halves[::-1]):
-        chosen = choose_threshold(y_true[other], y_prob[other], metric, weight=None if weight is None else weight[other])
-        assert chosen is not None
+        chosen = choose_threshold(y_true[other], y_prob[other], goal, weight=None if weight is None else weight[other])
+        assert chosen is not None, "there are two classes"
         anew[own] = y_prob[own, 1] >= chosen
     weights = np.ones(n) if weight is None else weight
-    gain = _count_metric(metric, y_true, anew, weights[None]) - _count_metric(metric, y_true, y_pred, weights[None])
+    before = _evaluate(goal, y_true, y_pred, weights[None])
+    gain = _evaluate(goal, y_true, anew, weights[None]) - before
     resampled = [
-        _count_metric(metric, y_true, anew, times * weights) - _count_metric(metric, y_true, y_pred, times * weights)
+        _evaluate(goal, y_true, anew, times * weights) - _evaluate(goal, y_true, y_pred, times * weights)
         for times in resample_weights(n, _RESAMPLES, _SEED)
     ]
-    return percentile_interval(float(gain[0]), np.concatenate(resampled), n=n, confidence_level=CONFIDENCE)
+    limit = MAX_THRESHOLD_GAIN if goal.costs is None else MAX_SAVING * abs(float(before[0]))
+    return percentile_interval(float(gain[0]), np.concatenate(resampled), n=n, confidence_level=CONFIDENCE), limit
 
 
-def _count_metric(metric: ThresholdMetric, y_true: NDArray[Any], y_pred: NDArray[Any], weights: FloatArray) -> FloatArray:
-    """Compute a metric for each row of weights. Shape: (n,), (n,), (m, n) -> (m,)"""
+def _evaluate(goal: Goal, y_true: NDArray[Any], y_pred: NDArray[Any], weights: FloatArray) -> FloatArray:
+    """Compute how good a decision is for each row of weights. Shape: (n,), (n,), (m, n) -> (m,)"""
     hits, actual, predicted = (
         np.stack([np.einsum("rn,n->r", weights, each.astype(np.float64)) for each in by_class], axis=1)
         for by_class in (
@@ -160,7 +168,7 @@ def _count_metric(metric: ThresholdMetric, y_true: NDArray[Any], y_pred: NDArray
             [y_pred == code for code in (0, 1)],
         )
     )
-    return COUNT_METRICS[metric](Counts(hits, actual, predicted))
+    return goal.evaluate(Counts(hits, actual, predicted))
 
 
 def _above(interval: Interval, limit: float) -> bool:
