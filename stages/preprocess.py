@@ -24,6 +24,11 @@ def preprocess(stage: Stage) -> None:
     write_json(folder / "contract.json", prepared.contract.to_json())
     write_json(folder / "encoder.json", prepared.encoder.to_json())
     write_json(folder / "table.json", prepared.facts | {"width": len(prepared.encoder.names)})
+    for name, parts in {
+        "profile": ("train", "valid"),
+        "test_profile": ("test",),
+    }.items():  # train does not depend on the latter
+        write_json(folder / f"{name}.json", prepared.profile.only(*parts).to_json())
     write_json(stage.outputs["findings.json"], {"findings": [each.to_json() for each in prepared.findings]})
     print(format_findings(prepared.findings))
     sizes = ", ".join(f"{name} {rows:,}" for name, rows in prepared.facts["parts"].items())

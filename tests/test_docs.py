@@ -73,6 +73,7 @@ def test_commands_exist(page: Path) -> None:
         "repro",
         "lint",
         "apply",
+        "check",
         "compare",
         "promote",
         "predict",

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from veritable.errors import UserError
 
@@ -20,8 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser that exits with code 1 after a mistake, because 2 is the answer of `check` that says to retrain."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m veritable",
         description="Train, judge and explain classifiers on tables.",
         epilog="`python -m veritable COMMAND --help` describes a command. If a command fails, it prints what to do and exits "
@@ -166,6 +175,20 @@ def _parser() -> argparse.ArgumentParser:
         help="columns that cannot change, such as the age: the nearest change leaves them as they are",
     )
     explaining.add_argument("--seed", type=int, default=0, metavar="N", help="seed of what is sampled (default: %(default)s)")
+    checking = commands.add_parser(
+        "check",
+        help="check whether new rows are like those that a classifier was trained on",
+        description="Compare new rows with the train rows, column by column and together, and what is predicted for them with "
+        "the predictions for rows held out in training. Say whether to retrain. Rows are read as `predict` reads them.",
+        epilog="The exit code is 2 if the answer is to retrain, 0 if not, and 1 after an error. docs/monitoring.md describes "
+        "what is compared, and which limits hold.",
+    )
+    _add_rows(checking)
+    checking.add_argument(
+        "--truth", metavar="COLUMN", help="column with the classes of the new rows: also compare the metrics, and the threshold"
+    )
+    checking.add_argument("-o", "--output", type=Path, help="file for everything that was found: .json")
+    checking.add_argument("--html", type=Path, metavar="PAGE", help="page with the histograms of all columns")
     return parser
 
 
@@ -187,6 +210,10 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
 
         given = {name: getattr(parsed, name) for name in ("output", "method", "error", "fixed", "seed")}
         return explain(Request(parsed.classifier, parsed.table, page=parsed.html, **given))
+    if parsed.command == "check":
+        from veritable.serving.check import check
+
+        return check(parsed.classifier, parsed.table, truth=parsed.truth, output=parsed.output, page=parsed.html)
     if parsed.command == "repro":
         from veritable.cli.repro import repro
 

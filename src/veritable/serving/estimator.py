@@ -16,6 +16,7 @@ from veritable.tables.typing.target import as_labels
 
 if TYPE_CHECKING:
     from veritable.explanation.explainer import Explainer
+    from veritable.serving.checking.verdict import Check
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -100,6 +101,32 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             output_names=[str(label) for label in self.classes_] if each_class else None,
             error_std=found.errors[:, :, output],
         )
+
+    def check(self, X: pd.DataFrame, *, truth: str | None = None) -> "Check":
+        """Check whether rows are like those that the classifier was trained on.
+
+        Parameters
+        ----------
+        truth
+            Column of the frame with the classes; None if they are not known.
+
+        Returns
+        -------
+        What was found. `retrain` says whether to train again, `sentence` why, and `str` gives it all as text.
+
+        Raises
+        ------
+        UserError
+            The classifier was trained before this check existed, a required column is absent, or the classes cannot be read.
+
+        Examples
+        --------
+        >>> found = model.check(new, truth="churn")  # doctest: +SKIP
+        >>> found.retrain, found.columns[0].index  # doctest: +SKIP
+        """
+        from veritable.serving.check import check_frame  # LightGBM's scikit-learn interface takes a second to import
+
+        return check_frame(self.classifier, Path(self.folder), X, truth)
 
     @cached_property
     def _explainer(self) -> "Explainer":

@@ -118,7 +118,7 @@ def explain(request: Request) -> int:
     classifier = Classifier.load(request.folder)
     search = ChangeSearch.fit(classifier, request.fixed)
     source = open_rows(request.table, classifier.contract)
-    problems = InputProblems.of(source, classifier)
+    problems = InputProblems.of(source.names, classifier)
     pieces = _open_pieces(request)
     run = _Run(request, classifier, problems, pieces, Quality(request.method == "lime"), search)
     _explain_batches(run, read_batches(source, classifier, _batch_rows(run)))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from veritable.figures.style import COLORS
@@ -47,6 +47,14 @@ def render_page(reports: Sequence[RowReport], **facts: Any) -> str:
         target: name of the target; values: what the values are; n_rows: number of rows of the table, None if it is not known;
         has_more: whether the table has more rows than are reported.
     """
+    template = load_template("explain.html.j2")
+    return template.render(
+        reports=[(report, waterfall(report)) for report in reports], sentence=_sentence, colors=COLORS, **facts
+    )
+
+
+def load_template(name: str) -> Template:
+    """Return a template of a page. It escapes all texts, and its filter `short` shortens them."""
     environment = Environment(
         loader=PackageLoader("veritable.serving"),
         autoescape=True,
@@ -55,10 +63,7 @@ def render_page(reports: Sequence[RowReport], **facts: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["short"] = visible
-    template = environment.get_template("explain.html.j2")
-    return template.render(
-        reports=[(report, waterfall(report)) for report in reports], sentence=_sentence, colors=COLORS, **facts
-    )
+    return environment.get_template(name)
 
 
 def _sentence(write: Callable[[Mark], str]) -> Markup:

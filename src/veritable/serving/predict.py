@@ -35,7 +35,7 @@ def predict(folder: Path, table: Path, output: Path, *, strict: bool = False) ->
     check_output(output, table)
     classifier = Classifier.load(folder)
     source = open_rows(table, classifier.contract)
-    problems = InputProblems.of(source, classifier)
+    problems = InputProblems.of(source.names, classifier)
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     n_rows = 0
     try:

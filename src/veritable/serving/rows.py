@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,9 +35,9 @@ class InputProblems:
     columns: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, source: Source, classifier: Classifier) -> "InputProblems":
+    def of(cls, names: Sequence[str], classifier: Classifier) -> "InputProblems":
         """Find the problems of the columns; `count` adds those of the values."""
-        return cls(columns=_column_problems(source, classifier))
+        return cls(columns=_column_problems(names, classifier))
 
     def count(self, problems: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Count the problems of a batch."""
@@ -71,6 +71,8 @@ class Rows:
         The rows as the contract reads them.
     X
         Encoded rows. Shape: (n, width) float32
+    others
+        Further columns of the table that were asked for.
     """
 
     first: int
@@ -78,6 +80,7 @@ class Rows:
     columns: Mapping[str, pa.Array]
     read: Read
     X: np.ndarray
+    others: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -86,7 +89,8 @@ class Rows:
         """Return the first rows."""
         ids, columns = ({name: each[:n] for name, each in by.items()} for by in (self.ids, self.columns))
         odd = {what: {name: each[:n] for name, each in by.items()} for what, by in self.read.odd.items()}
-        return Rows(self.first, ids, columns, Read([each[:n] for each in self.read.values], odd), self.X[:n])
+        gaps = {name: each[:n] for name, each in self.read.gaps.items()}
+        return Rows(self.first, ids, columns, Read([each[:n] for each in self.read.values], odd, gaps), self.X[:n])
 
     @property
     def numbers(self) -> np.ndarray:
@@ -107,8 +111,16 @@ def open_rows(path: Path, contract: Contract) -> Source:
     return source
 
 
-def read_batches(source: Source, classifier: Classifier, max_rows: int | None = None) -> Iterator[Rows]:
-    """Read and encode all rows in batches, none of which crosses a multiple of `max_rows`."""
+def read_batches(
+    source: Source, classifier: Classifier, max_rows: int | None = None, others: Sequence[str] = ()
+) -> Iterator[Rows]:
+    """Read and encode all rows in batches, none of which crosses a multiple of `max_rows`.
+
+    Parameters
+    ----------
+    others
+        Further columns to read.
+    """
     ids = [column.name for column in classifier.contract.columns if column.role == "id" and column.name in source.names]
     wanted = [column.name for column in classifier.encoder.columns if column.name in source.names]
     first = 0
@@ -117,7 +129,8 @@ def read_batches(source: Source, classifier: Classifier, max_rows: int | None = 
         while start < batch.num_rows:
             piece = batch.slice(start, max_rows - first % max_rows if max_rows else None)
             columns = {name: piece.column(name) for name in wanted}
-            yield encode_rows(columns, classifier, piece.num_rows, first, {name: piece.column(name) for name in ids})
+            rows = encode_rows(columns, classifier, piece.num_rows, first, {name: piece.column(name) for name in ids})
+            yield replace(rows, others={name: piece.column(name) for name in others})
             first += piece.num_rows
             start += piece.num_rows
 
@@ -190,15 +203,15 @@ def _number_text(value: float, precision: float = 0.0) -> str:
     return parse.number_text(round(value, digits))
 
 
-def _column_problems(source: Source, classifier: Classifier) -> list[str]:
+def _column_problems(names: Sequence[str], classifier: Classifier) -> list[str]:
     wanted = {column.name: None for column in classifier.encoder.columns}
     known = {column.name for column in classifier.contract.columns}
     problems = []
-    if absent := [name for name in wanted if name not in source.names]:
+    if absent := [name for name in wanted if name not in names]:
         problems.append(f"{plural(len(absent), 'column')} absent and treated as missing ({preview(absent)})")
-    if extra := [name for name in source.names if name not in known]:
+    if extra := [name for name in names if name not in known]:
         problems.append(f"{plural(len(extra), 'column')} unknown and ignored ({preview(extra)})")
-    if [name for name in source.names if name in wanted] != [name for name in wanted if name in source.names]:
+    if [name for name in names if name in wanted] != [name for name in wanted if name in names]:
         problems.append("columns in another order, matched by name")
     return problems
 

@@ -23,6 +23,7 @@ from veritable.tables.encoding.encoder import Encoder, Learner
 from veritable.tables.encoding.parts import CLASS, ROW, UNIT, WEIGHT, Part
 from veritable.tables.encoding.shards import PartsWriter, SensitiveWriter
 from veritable.tables.params import DataParams
+from veritable.tables.profile import Profile, make_bins
 from veritable.tables.reading.source import Reading, Source, prefetch
 from veritable.tables.scan import Scan, Spool, scan
 from veritable.tables.splitting import hashing
@@ -46,12 +47,15 @@ class Prepared:
     ----------
     facts
         Rows, classes, parts and columns, for the report.
+    profile
+        Counts of the values of each feature in each part.
     """
 
     contract: Contract
     encoder: Encoder
     facts: dict[str, Any]
     findings: list[Finding]
+    profile: Profile
 
 
 def prepare(source: Source, params: DataParams, folder: Path, *, test_source: Source | None = None) -> Prepared:
@@ -66,13 +70,16 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
         scanned = scan(source, test_source, params, spool, bar)
         classes, y = find_classes(scanned.surveys[params.target], scanned.column(params.target), params)
         columns = (inference.describe(each, params, categories=params.max_categories) for each in scanned.surveys.values())
-        contract = Contract(tuple(columns), params.target, tuple(classes), Reading.of(params))
+        contract = Contract(tuple(columns), params.target, tuple(classes), Reading.of(params), params.labels)
         _check_columns(contract, scanned, params)
         assigned = _assign(contract, scanned, y, params)
         encoder, samples = learn_encoder(contract, scanned, assigned.parts, y, params, bar)
-        _write(folder, contract, encoder, scanned, assigned, y, params, bar)
+        sample = samples[TRAIN].values
+        bins = [make_bins(*each) for each in zip(contract.features, encoder.columns, sample, strict=True)]
+        profile = Profile.empty(bins, PARTS)
+        _write(folder, contract, encoder, scanned, assigned, y, profile, params, bar)
     findings = run_checks(contract, scanned.surveys, assigned, samples, params)
-    return Prepared(contract, encoder, _facts(contract, scanned, assigned, params), findings)
+    return Prepared(contract, encoder, _facts(contract, scanned, assigned, params), findings, profile.merge_rare())
 
 
 def _check_columns(contract: Contract, scanned: Scan, params: DataParams) -> None:
@@ -191,10 +198,11 @@ def _write(
     scanned: Scan,
     assigned: Assignment,
     y: np.ndarray,
+    profile: Profile,
     params: DataParams,
     bar: Progress,
 ) -> None:
-    """Write the parts and the sensitive columns."""
+    """Write the parts and the sensitive columns, and count the values of the parts."""
     surveys, grouped = scanned.surveys, params.group or params.id
     names = {column.name for column in contract.features} | {params.weight} - {None} | set(params.sensitive)
 
@@ -205,9 +213,10 @@ def _write(
                 unit = np.where(
                     assigned.frequent[rows], hashing.mix(row.astype(np.uint64)), scanned.spool.get(("unit", batch)).to_numpy()
                 )
-            values = encoder.read(columns, contract, rows=len(row)).values
+            read = encoder.read(columns, contract, rows=len(row))
+            profile.add(read, encoder, assigned.parts[rows])
             weight = surveys[params.weight].read(columns[params.weight]) if params.weight else None
-            yield rows, columns, Part(row, y[rows], encoder.encode(values), weight, unit)
+            yield rows, columns, Part(row, y[rows], encoder.encode(read.values), weight, unit)
 
     counts = assigned.counts.sum(axis=1)
     with (

@@ -11,7 +11,7 @@ is a level of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -75,10 +75,14 @@ class Read:
         Values by column. Shape: (n,) float64 each
     odd
         Rows by reason ("wrong", "outside", "unseen") and column. Shape: (n,) bool each
+    gaps
+        Rows by column in which a category is missing that no train row lacks, so that it is treated as another level.
+        Shape: (n,) bool each
     """
 
     values: list[np.ndarray]
     odd: dict[str, dict[str, np.ndarray]]
+    gaps: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,16 +135,19 @@ class Encoder:
                     "Add the column."
                 )
         values: list[np.ndarray] = []
+        gaps: dict[str, np.ndarray] = {}
         odd: dict[str, dict[str, np.ndarray]] = {"wrong": {}, "outside": {}, "unseen": {}}
         for column, read in zip(self.columns, contract.read(columns, rows=rows), strict=True):
             found = read.indexed(column.known_levels)
             if column.kind == "category":
-                missing_code = len(column.levels) if None in column.levels else 0
-                found = np.where(np.isnan(found), missing_code, found + 1)
+                missing, missing_code = np.isnan(found), len(column.levels) if None in column.levels else 0
+                if missing_code == 0 and missing.any():
+                    gaps[column.name] = missing
+                found = np.where(missing, missing_code, found + 1)
                 odd["unseen"][column.name] = found == 0
             values.append(found)
             odd["wrong"][column.name], odd["outside"][column.name] = read.wrong, read.outside
-        return Read(values, {what: {name: each for name, each in by.items() if each.any()} for what, by in odd.items()})
+        return Read(values, {what: {name: each for name, each in by.items() if each.any()} for what, by in odd.items()}, gaps)
 
     def decode(self, encoded: np.ndarray) -> pd.DataFrame:
         """Decode encoded rows, as exactly as float32 allows. A level that train does not have becomes "other"."""

@@ -5,7 +5,7 @@ and `predict` read cells with the same function, `Contract.read`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -90,12 +90,15 @@ class Contract:
     ----------
     classes
         Names of the classes. The positive one of two is the last.
+    labels
+        New names of classes, by the name in the table.
     """
 
     columns: tuple[Column, ...]
     target: str
     classes: tuple[str, ...]
     reading: Reading
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -117,12 +120,27 @@ class Contract:
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types, without empty fields."""
         columns = [{key: value for key, value in asdict(each).items() if value not in ((), None, "")} for each in self.columns]
-        return {
+        content = {
             "classes": list(self.classes),
             "target": self.target,
             "columns": columns,
             "reading": self.reading.to_json(),
         }
+        return content | ({"labels": dict(self.labels)} if self.labels else {})
+
+    def class_code(self, text: str) -> int | None:
+        """Return the code of the class that a text names; None if there is none. "1.0" names 1, and "True" names true."""
+        text = self.labels.get(text, text)
+        if text in self.classes:
+            return self.classes.index(text)
+        lowered = [name.lower() for name in self.classes]
+        if set(lowered) == {"false", "true"} and text.lower() in lowered:
+            return lowered.index(text.lower())
+        number = parse.numbers(pa.array([text]), "plain")
+        same = (
+            [] if number is None else [i for i, name in enumerate(self.classes) if name == parse.number_text(float(number[0]))]
+        )
+        return same[0] if same else None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -132,7 +150,8 @@ class Contract:
             {key: tuple(value) if key in tuples else value for key, value in each.items()} for each in content["columns"]
         ]
         columns = (Column(**each) for each in fields)
-        return cls(tuple(columns), content["target"], tuple(content["classes"]), Reading.from_json(content["reading"]))
+        reading, labels = Reading.from_json(content["reading"]), content.get("labels", {})
+        return cls(tuple(columns), content["target"], tuple(content["classes"]), reading, labels)
 
 
 def read_column(array: pa.Array, column: Column, missing: frozenset[str]) -> Values:

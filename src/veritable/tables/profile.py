@@ -1,0 +1,193 @@
+"""Profile of a table: how many rows of each part have which values, column by column, in a few kilobytes.
+
+The bins of numbers and dates are the twentieths of the train part, one for smaller and one for larger values than the table
+has. Those of categories are the levels that at least five train rows have, and one for all others. The last bin of each column
+is that of missing values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+
+from veritable.tables.encoding.encoder import EncodedColumn, Encoder, Kind, Read
+from veritable.tables.typing import parse
+from veritable.tables.typing.contract import Column
+
+MIN_LEVEL_ROWS = 5  # rarer levels could identify a person
+_BINS = 20
+_MIN_BIN_ROWS = 10  # rows of the train part; a small part has fewer bins
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of one column.
+
+    Attributes
+    ----------
+    edges
+        Edges of the bins of numbers or dates. The first bin is below the first edge, the next one includes it, and every other
+        bin includes its upper edge only. The last but one is above the last edge.
+    levels
+        Levels of a category, whose first bin is that of other levels; the words for false and true of a boolean.
+    """
+
+    name: str
+    kind: Kind
+    edges: tuple[float, ...] = ()
+    levels: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def labels(self) -> list[str]:
+        """What the rows of each bin have in common."""
+        if self.kind in ("category", "boolean"):
+            return [*["other"] * (self.kind == "category"), *self.levels, "missing"]
+        texts = [parse.date_text(edge) if self.kind == "date" else _number_text(edge) for edge in self.edges]
+        inner = [low if low == high else f"{low} to {high}" for low, high in pairwise(texts)]
+        return [f"below {texts[0]}", *inner, f"above {texts[-1]}", "missing"]
+
+    def place(self, values: np.ndarray, levels: Sequence[str | None] = ()) -> np.ndarray:
+        """Return the bin of each value that the encoder read. Shape: (n,) float64 -> (n,) int64
+
+        Parameters
+        ----------
+        levels
+            Levels of a category in the order of their codes from 1 on, None for missing.
+        """
+        missing = len(self) - 1
+        if self.kind == "category":
+            place_of: dict[str | None, int] = {level: i + 1 for i, level in enumerate(self.levels)} | {None: missing}
+            return np.array([0, *(place_of.get(level, 0) for level in levels)])[values.astype(np.int64)]
+        if self.kind == "boolean":
+            return np.where(np.isnan(values), missing, values).astype(np.int64)
+        place = np.searchsorted(self.edges, values, side="left")
+        place[values == self.edges[0]] = 1
+        place[np.isnan(values)] = missing
+        return place
+
+
+@dataclass
+class Profile:
+    """Counts of rows by bin, column and part.
+
+    Attributes
+    ----------
+    counts
+        Counts of each column, by the name of the part. Shape: (bins,) int64 each
+    """
+
+    bins: tuple[Bins, ...]
+    counts: dict[str, list[np.ndarray]]
+
+    @classmethod
+    def empty(cls, bins: Sequence[Bins], parts: Sequence[str]) -> Self:
+        """Return a profile without rows."""
+        return cls(tuple(bins), {part: [np.zeros(len(each), dtype=np.int64) for each in bins] for part in parts})
+
+    def add(self, read: Read, encoder: Encoder, part_of_row: np.ndarray) -> None:
+        """Count the rows of a batch.
+
+        Parameters
+        ----------
+        part_of_row
+            Index of the part of each row in `counts`; a row whose index is larger is not counted. Shape: (n,)
+        """
+        parts = list(self.counts.values())
+        for i, (bins, column) in enumerate(zip(self.bins, encoder.columns, strict=True)):
+            place = bins.place(read.values[i], column.levels)
+            if column.name in read.gaps:
+                place[read.gaps[column.name]] = len(bins) - 1
+            for code, by_column in enumerate(parts):
+                by_column[i] += np.bincount(place[part_of_row == code], minlength=len(bins))
+
+    def merge_rare(self) -> "Profile":
+        """Return the profile in which no level, and no bin within the range, has fewer than five train rows."""
+        merged = [_merge(bins, [self.counts[part][i] for part in self.counts]) for i, bins in enumerate(self.bins)]
+        counts = {part: [counts[number] for _, counts in merged] for number, part in enumerate(self.counts)}
+        return Profile(tuple(bins for bins, _ in merged), counts)
+
+    def only(self, *parts: str) -> "Profile":
+        """Return the profile of some of the parts."""
+        return Profile(self.bins, {part: self.counts[part] for part in parts})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON types."""
+        columns = []
+        for i, bins in enumerate(self.bins):
+            counts = {part: by_column[i].tolist() for part, by_column in self.counts.items()}
+            own = {"edges": list(bins.edges)} if bins.edges else {"levels": list(bins.levels)}
+            columns.append({"name": bins.name, "kind": bins.kind, "counts": counts} | own)
+        return {"columns": columns}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the profile from which `to_json` made `content`."""
+        bins = [
+            Bins(each["name"], each["kind"], tuple(each.get("edges", ())), tuple(each.get("levels", ())))
+            for each in content["columns"]
+        ]
+        counts: dict[str, list[np.ndarray]] = {}
+        for each in content["columns"]:
+            for part, own in each["counts"].items():
+                counts.setdefault(part, []).append(np.array(own, dtype=np.int64))
+        return cls(tuple(bins), counts)
+
+
+def make_bins(column: Column, encoded: EncodedColumn, sample: np.ndarray) -> Bins:
+    """Return the bins of a column of the table.
+
+    Parameters
+    ----------
+    sample
+        Values of train rows, NaN where missing; not used for a category or boolean. Shape: (n,) float64
+    """
+    if encoded.kind in ("category", "boolean"):
+        return Bins(column.name, encoded.kind, levels=tuple(level for level in encoded.levels if level is not None))
+    present = sample[~np.isnan(sample)]
+    reach = [each for each in (column.minimum, column.maximum) if each is not None]
+    reach += [float(present.min()), float(present.max())] if len(present) else []
+    low, high = (min(reach), max(reach)) if reach else (0.0, 0.0)
+    return Bins(column.name, encoded.kind, edges=find_edges(present, low, high))
+
+
+def find_edges(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
+    """Return the edges of up to twenty bins from `low` to `high` with about equally many values.
+
+    They are among the values, because between two integers an edge would not be exact in every format. An edge that occurs
+    twice encloses a bin for this value alone.
+    """
+    n_bins = min(_BINS, len(values) // _MIN_BIN_ROWS)
+    shares = np.linspace(0, 1, n_bins + 1)[1:-1] if n_bins > 1 else np.empty(0)
+    inner = np.unique(np.quantile(values, shares, method="inverted_cdf")) if len(shares) else np.empty(0)
+    return (low, *inner[inner < high].tolist(), high)
+
+
+def _merge(bins: Bins, counts: Sequence[np.ndarray]) -> tuple[Bins, list[np.ndarray]]:
+    """Merge the rare bins of a column. The first of the counts are those of train."""
+    train = counts[0]
+    if bins.kind == "category":
+        kept = [i for i in range(len(bins.levels)) if train[i + 1] >= MIN_LEVEL_ROWS]
+        others = np.setdiff1d(np.arange(len(bins.levels)), kept)
+        merged = [np.array([own[0] + own[others + 1].sum(), *own[np.array(kept, dtype=int) + 1], own[-1]]) for own in counts]
+        return Bins(bins.name, bins.kind, levels=tuple(bins.levels[i] for i in kept)), merged
+    if bins.kind == "boolean":
+        return bins, list(counts)
+    starts = [1]  # of the bins within the range
+    for i in range(2, len(train) - 2):
+        if train[starts[-1] : i].sum() >= MIN_LEVEL_ROWS:
+            starts.append(i)
+    if len(starts) > 1 and train[starts[-1] : -2].sum() < MIN_LEVEL_ROWS:
+        starts.pop()
+    edges = (*(bins.edges[i - 1] for i in starts), bins.edges[-1])
+    cuts = [0, *starts, len(train) - 2, len(train) - 1]
+    return Bins(bins.name, bins.kind, edges=edges), [np.add.reduceat(own, cuts) for own in counts]
+
+
+def _number_text(value: float) -> str:
+    """Return a number with all digits before the decimal point, and at most five significant ones otherwise."""
+    return parse.number_text(float(f"{value:.5g}") if abs(value) < 10_000 else float(round(value)))
