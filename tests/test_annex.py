@@ -13,7 +13,7 @@ from tests.rooms import HOSTILE, ROOT
 from veritable.cli import annex as command
 from veritable.cli.main import main
 from veritable.files import read_json, write_json
-from veritable.reporting.annex import OWED
+from veritable.reporting.annex_statements import OWED
 from veritable.stage.pipeline import list_pipeline
 
 CLASSES, COLUMNS = ["no", "yes", HOSTILE[0]], ["age", "colour", HOSTILE[3]]
@@ -35,7 +35,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_json(tmp_path / "models/plan/train.json", plan)
     write_json(tmp_path / "reports/findings.json", {"findings": made["findings"]})
     write_json(tmp_path / "reports/evaluation/metrics.json", made["results"])
-    write_json(tmp_path / "reports/evaluation/groups.json", made["groups"])
+    write_json(tmp_path / "reports/evaluation/groups.json", made["evaluation"]["groups"])
+    write_json(tmp_path / "reports/evaluation/findings.json", {"findings": made["findings"]})
     write_json(tmp_path / "reports/explanation/explanation.json", made["explanation"])
     made["importance"].to_csv(tmp_path / "reports/explanation/importance.csv", index=False)
     monkeypatch.chdir(tmp_path)
