@@ -56,6 +56,7 @@ def _files(card: Path, params: dict[str, Any]) -> dict[str, tuple[Path, Callable
         "plan": (Path("models/plan/train.json"), read_json),
         "findings": (Path("reports/findings.json"), read_json),
         "evaluation": (Path("reports/evaluation/metrics.json"), read_json),
+        "test_findings": (Path("reports/evaluation/findings.json"), read_json),
         "explanation": (Path("reports/explanation/explanation.json"), read_json),
         "importance": (Path("reports/explanation/importance.csv"), _read_importance),
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from veritable.reporting.annex_statements import OWED
 from veritable.reporting.card import parse_card
 from veritable.reporting.render import escape_markdown, format_number, format_param
 from veritable.reporting.summary import LABELS, MODELS
@@ -15,34 +16,6 @@ from veritable.reporting.summary import LABELS, MODELS
 MISSING = "MISSING: "  # at the beginning of a line
 _DIGITS = 12  # of a hash beside a sentence; the table at the end has all
 _MAX_LISTED = 50  # names in a sentence
-
-OWED = {  # heading of the model card -> what Annex IV asks for
-    "Purpose": "the intended purpose",
-    "Out of scope": "the uses for which the system is not intended",
-    "Owner": "the name of the provider",
-    "Contact": "the contact of the provider",
-    "Version": "the version of the system and its relation to earlier versions",
-    "Interaction": "how the system interacts with hardware and software that is not part of it, including other AI systems",
-    "Distribution": "all forms in which the system is placed on the market or put into service, and the product it is part of",
-    "Hardware": "the hardware on which the system is intended to run, and the computing resources used to develop it",
-    "User interface": "the user interface that the deployer gets",
-    "Instructions for use": "the instructions for use for the deployer",
-    "Design choices": "the key design choices with rationale, assumptions about persons or groups of persons, and trade-offs",
-    "Affected people": "the persons or groups of persons on whom the system is used",
-    "Data origin": "the provenance of the data, and how it was obtained and selected",
-    "Labeling": "how the data was labeled and cleaned",
-    "Human oversight": "the measures of human oversight after Article 14",
-    "Planned changes": "changes of the system that are determined in advance, and how compliance is kept",
-    "Test reports": "the test logs and reports, dated and signed by the responsible persons",
-    "Cybersecurity": "the cybersecurity measures",
-    "Ethics": "foreseeable unintended outcomes, and risks to health, safety, fundamental rights and of discrimination",
-    "Metrics": "why the metrics are appropriate for this system",
-    "Risk management": "the risk management system after Article 9",
-    "Changes": "the relevant changes over the lifecycle",
-    "Standards": "the harmonized standards applied or, if there are none, how the requirements are met",
-    "Declaration of conformity": "a copy of the EU declaration of conformity after Article 47",
-    "Monitoring": "how performance is evaluated after the system is on the market, with the plan after Article 72(3)",
-}
 
 
 @dataclass(frozen=True)
@@ -105,8 +78,8 @@ def write_annex(outputs: Mapping[str, Output], stale: Iterable[str]) -> str:
     Parameters
     ----------
     outputs
-        By name: `card`, `versions`, `pipeline`, `table`, `plan`, `findings`, `evaluation`, `explanation` and, for a table with
-        sensitive columns, `groups`.
+        By name: `card`, `versions`, `pipeline`, `table`, `plan`, `findings`, `evaluation`, `test_findings`, `explanation`,
+        `importance` and, for a table with sensitive columns, `groups`.
     stale
         Stages whose outputs do not belong to the current code, params and data.
     """
@@ -212,12 +185,7 @@ def _development(annex: Annex) -> None:
         f"{_more(table['classes'])}.",
         f"The columns that are used are {', '.join(columns[:_MAX_LISTED])}{_more(columns)}.",
     )
-    findings = annex.outputs["findings"].content["findings"]
-    if findings:
-        annex.measured("findings", *(f"Finding ({each['level']}): {_md(each['sentence'])}" for each in findings[:_MAX_LISTED]))
-        annex.lines += [f"{_md(annex.outputs['findings'].path)} has more findings.", ""] if len(findings) > _MAX_LISTED else []
-    else:
-        annex.measured("findings", "The checks of the table found nothing.")
+    _findings(annex, "findings", "The checks of the table found nothing.")
     annex.owed("Data origin", "Labeling")
     annex.heading("(e) Human oversight", 3)
     annex.owed("Human oversight")
@@ -227,17 +195,26 @@ def _development(annex: Annex) -> None:
     annex.measured(
         "evaluation",
         f"The metrics are computed on {evaluation['classifier']['accuracy']['n']:,} test rows, which were used neither for "
-        "training "
-        f"nor for any choice, with bootstrap intervals at a confidence level of {evaluation['confidence']:g}.",
+        f"training nor for any choice, with bootstrap intervals at a confidence level of {evaluation['confidence']:g}.",
         *(_metric(key, evaluation["classifier"][key]) for key in LABELS),
         f"Verdict: {_md(evaluation['verdict']['sentence'])}",
     )
     for name in (each for each in MODELS if each in evaluation["baselines"]):
         losses = evaluation["baselines"][name]
         annex.measured("evaluation", f"Baseline, {MODELS[name]}: {_metric('log_loss', losses['log_loss'])}")
+    _findings(annex, "test_findings", "The checks of the test found nothing.")
     annex.owed("Test reports")
     annex.heading("(h) Cybersecurity", 3)
     annex.owed("Cybersecurity")
+
+
+def _findings(annex: Annex, output: str, nothing: str) -> None:
+    """Add the findings of an output, or say that there are none."""
+    found = annex.outputs[output]
+    listed = [f"Finding ({each['level']}): {_md(each['sentence'])}" for each in found.content["findings"]]
+    annex.measured(output, *(listed[:_MAX_LISTED] or [nothing]))
+    if len(listed) > _MAX_LISTED:
+        annex.lines += [f"{_md(found.path)} has more findings.", ""]
 
 
 def _control(annex: Annex) -> None:
@@ -247,6 +224,7 @@ def _control(annex: Annex) -> None:
     if "groups" in annex.outputs:
         for column, by_group in annex.outputs["groups"].content.items():
             annex.measured("groups", *(_group(column, each) for each in by_group["groups"]))
+            annex.measured("groups", f"{_md(column)}: {_md(by_group['sentence'])}")
     else:
         annex.lines += [
             f"{MISSING}the accuracy for groups of persons. Name their columns in data.sensitive in params.yaml.",
@@ -259,8 +237,7 @@ def _control(annex: Annex) -> None:
     annex.measured(
         "explanation",
         f"Predictions are explained by Shapley values; for {facts['rows']:,} test rows, the mean standard error relative to "
-        "the mean "
-        f"absolute value is {facts['errors']['mean']:.3f}.",
+        f"the mean absolute value is {facts['errors']['mean']:.3f}.",
     )
     top = ", ".join(f"{_md(each['column'])} ({each['importance']:.4f})" for each in importance[:10])
     annex.measured("importance", f"The columns with the largest mean absolute Shapley value are {top}.")
