@@ -47,7 +47,7 @@ def _side(version: Version) -> Side:
         {path.removeprefix(REPORTS): content for path, content in version.files.items()},
         name=f"{version.name} ({version.commit})" if is_named else version.name,
         metrics=json.loads(version.files[METRICS]) if METRICS in version.files else {},
-        params=version.params,
+        params={name: values for name, values in version.params.items() if name != "report"},  # it changes no result
         inputs=version.inputs,
         classifier=version.classifier,
         code=version.code,
