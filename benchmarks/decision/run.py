@@ -96,7 +96,7 @@ def measure(name: str, y: np.ndarray, p: np.ndarray, rng: np.random.Generator) -
 
 
 def main() -> None:
-    """Print the tables of docs/decisions/0018-decision.md."""
+    """Print the tables of docs/decisions/0020-decision.md."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--datasets", type=Path, help="folder with adult, telco_churn and mammography")
     folder, rng = parser.parse_args().datasets, np.random.default_rng(0)

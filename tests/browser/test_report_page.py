@@ -276,7 +276,7 @@ def test_sort(opened: Opened) -> None:
 def test_downloads(opened: Opened) -> None:
     """A figure is saved as a picture that looks the same elsewhere, and its numbers as CSV."""
     page = opened("two classes", accept_downloads=True)
-    figure = page.locator("figure").first
+    figure = page.locator("figure[data-file=roc]")
     figure.locator("summary").click()
     saved = {}
     for name in ("Save as CSV", "Save picture as SVG"):

@@ -186,8 +186,9 @@ def _resample(
     n, values = len(weight), {name: float(compute(weight[None])[0]) for name, compute in quantities.items()}
     chunks: dict[str, list[FloatArray]] = {name: [] for name in quantities}
     for times in resample_weights(n, params.n_resamples, params.seed):
+        times *= weight
         for name, compute in quantities.items():
-            chunks[name].append(compute(times * weight))
+            chunks[name].append(compute(times))
     return {
         name: percentile_interval(values[name], np.concatenate(chunk), n=n, confidence_level=params.confidence_level)
         for name, chunk in chunks.items()

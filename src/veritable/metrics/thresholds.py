@@ -3,7 +3,7 @@
 The best threshold on a few positive rows is mostly noise. Labels are therefore mixed with what recalibrated probabilities
 expect: the fewer rows of the rarer class there are, the more the threshold is the one that holds for a calibrated model, such
 as cost_fp / (cost_fp + cost_fn) for costs or half of the best F1 (Lipton et al. 2014, "Optimal thresholding of classifiers to
-maximize F1 measure"). docs/decisions/0018-decision.md has the measurements.
+maximize F1 measure"). docs/decisions/0020-decision.md has the measurements.
 """
 
 from dataclasses import dataclass, replace
