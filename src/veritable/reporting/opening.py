@@ -13,6 +13,13 @@ from veritable.figures.svg import Figure
 _SHOWN_METRICS = ("roc_auc", "log_loss", "brier", "accuracy", "recall")
 _COUNTS = ("tp", "fp", "fn", "tn")
 _MIN_CLASS_ROWS = 10  # of the class that is named as the worst
+_QUALITIES = {
+    "recall": "recall",
+    "false_positive_rate": "the false positive rate",
+    "precision": "precision",
+    "accuracy": "accuracy",
+    "calibration": "calibration",
+}
 _HEADLINES = {
     "better": "Better than {best}, the best simple model",
     "tied": "A tie with {best}, the best simple model",
@@ -131,7 +138,7 @@ def _certainty(summary: Mapping[str, Any]) -> str:
 
 def _weakest(summary: Mapping[str, Any]) -> list[str]:
     """Say for whom the classifier is worst: groups, a class, a slice."""
-    found = [f"Groups of {column}: {each['sentence']}" for column, each in summary["groups"].items()]
+    found = [_gap(column, each) for column, each in summary["groups"].items()]
     known = [each for each in summary["class_metrics"] if each["rows"] >= _MIN_CLASS_ROWS]
     if summary["positive"] is None and known:
         worst = min(known, key=lambda each: each["recall"]["value"])
@@ -140,4 +147,25 @@ def _weakest(summary: Mapping[str, Any]) -> list[str]:
             f"Worst class: of {worst['rows']:,} rows of {worst['class']}, {recall['value']:.0%} are found "
             f"[{recall['low']:.0%}, {recall['high']:.0%}]."
         )
-    return [*found, summary["slices"]["sentence"]]
+    if not summary["slices"]["slices"] or not summary["slices"]["slices"][0]["shown"]:
+        return [*found, summary["slices"]["sentence"]]
+    worst = summary["slices"]["slices"][0]
+    where = " and ".join(f"{each['column']}: {each['text']}" for each in worst["conditions"])
+    return [*found, f"Worst slice: {where}, log loss {worst['loss']:.3f}, of the other rows {worst['other_loss']:.3f}."]
+
+
+def _gap(column: str, groups: Mapping[str, Any]) -> str:
+    """Say the largest difference in quality between two groups of a column that is shown."""
+    gaps = {name: groups["gaps"].get(name) for name in _QUALITIES} | {
+        f"recall of {each['class']}": each for each in groups["recall_gaps"]
+    }
+    shown = {name: each for name, each in gaps.items() if each is not None and each["shown"]}
+    if not shown:
+        return f"{column}: no difference in quality between its groups is shown, see Groups."
+    name = max(shown, key=lambda name: shown[name]["gap"]["value"])
+    gap, (higher, lower) = shown[name]["gap"], (shown[name][end] or "missing" for end in ("higher", "lower"))
+    low, high = (f"{100 * gap[end]:.1f}" for end in ("low", "high"))
+    return (
+        f"{column}: {_QUALITIES.get(name, name)} of {higher} is {100 * gap['value']:.1f} points [{low}, {high}] above {lower}, "
+        "see Groups."
+    )
