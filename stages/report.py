@@ -15,6 +15,7 @@ from veritable.reporting.card import read_card
 from veritable.reporting.digests import hash_path
 from veritable.reporting.params import ReportParams
 from veritable.reporting.pipeline import read_pipeline
+from veritable.reporting.profile import describe_profile
 from veritable.reporting.record import make_record
 from veritable.reporting.reference import compare_with_reference, read_files, read_side
 from veritable.reporting.render import render_html, render_markdown
@@ -65,6 +66,7 @@ def report(stage: Stage) -> None:
         card=read_card(card),
         card_file=os.path.relpath(card),
         record=record,
+        profile=describe_profile(read_json(stage.inputs["profile.json"]), read_json(stage.inputs["test_profile.json"])),
     )
     templates = stage.inputs["templates"]
     stage.outputs["report.html"].write_text(render_html(summary, templates), "utf-8")

@@ -16,6 +16,7 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.metrics.goals import Goal
 from veritable.reporting.card import FIELDS, parse_card
+from veritable.reporting.profile import describe_profile
 from veritable.reporting.summary import make_summary
 
 
@@ -137,6 +138,19 @@ def slices(columns: list[str]) -> dict[str, Any]:
     return {"found_rows": 60, "judged_rows": 60, "slices": [found], "sentence": f"Worst is {columns[0]} above 7."}
 
 
+def profiles(columns: list[str]) -> list[dict[str, Any]]:
+    """Profiles that the stage `preprocess` writes, of train and of test."""
+    counts = {"train": [0, 30, 30, 0, 3], "test": [0, 12, 8, 0, 1]}
+    return [
+        {
+            "columns": [
+                {"name": name, "edges": [0.0, 1.0, 4.0], "kind": "number", "counts": {part: counts[part]}} for name in columns
+            ]
+        }
+        for part in ("train", "test")
+    ]
+
+
 def predictions(
     classes: int, rows: int, seed: int, sharpness: float = 2.0, *, positive_share: float | None = None
 ) -> PartPredictions:
@@ -241,6 +255,7 @@ def facts(
             "slices": slices(columns),
         },
         "reference": None,
+        "profile": describe_profile(*profiles(columns)),
         "params": {"train": section("train"), "data": section("data", target=target)},
         "versions": {"python": "3.11", "torch": "2.13.0", "numpy": "2.4.6", "idna": "3"},
         "card": parse_card("\n\n".join(f"# {name}\n\nThe {name.lower()}.\n\n- one\n- two" for name in FIELDS)),

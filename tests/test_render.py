@@ -110,7 +110,7 @@ def test_structure() -> None:
             assert ("region", "0") == (attributes["role"], attributes["tabindex"])
             assert attributes["aria-label"]
     assert {"header", "nav", "main"} <= set(tags)
-    svgs = [attributes for tag, attributes in parsed.tags if tag == "svg"]
+    svgs = [attributes for tag, attributes in parsed.tags if tag == "svg" and "aria-hidden" not in attributes]
     assert {"img"} == {attributes["role"] for attributes in svgs}
     assert len(svgs) == tags.count("figure") == tags.count("desc")
 
@@ -204,6 +204,15 @@ def test_undefined_metrics_are_dashes() -> None:
     assert "–" == row[1]
     assert re.fullmatch(r"\d\.\d{3}", row[4])
     assert "None" not in render_html(undefined, TEMPLATES)
+
+
+def test_differences_from_baselines() -> None:
+    """Below each metric of a baseline is the interval of its difference, with what it means for the classifier."""
+    found = summary()
+    for changes, expected in ((("low", 0.1), ("high", 0.2)), "worse"), ((("low", -0.2), ("high", -0.1)), "better"):
+        found["differences"]["majority"]["log_loss"] = {"value": 0.15, "n": 9} | dict(changes)
+        low, high = (f"{value:+.4f}".replace("-", "−") for _, value in changes)
+        assert f'<small class="{expected}">{low} to {high}</small>' in render_html(found, TEMPLATES)
 
 
 def test_numbers() -> None:

@@ -67,7 +67,7 @@ def draw_differences(summary: Mapping[str, Any]) -> Figure:
     else:
         differences = {each["key"]: each["difference"] for each in reference["metrics"]}
     shown = [
-        Difference(summary["metrics"][key]["label"], each["value"], each["low"], each["high"], _outcome(key, each))
+        Difference(summary["metrics"][key]["label"], each["value"], each["low"], each["high"], read_outcome(each, key))
         for key in _SHOWN_METRICS
         if (each := differences.get(key)) is not None and each["low"] is not None
     ]
@@ -103,7 +103,8 @@ def make_slider(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"points": {name: points[name].round(4).tolist() for name in points}, "chosen": chosen, "now": now}
 
 
-def _outcome(key: str, difference: Mapping[str, Any]) -> Literal["better", "worse", "open"]:
+def read_outcome(difference: Mapping[str, Any], key: str) -> Literal["better", "worse", "open"]:
+    """Say what the interval of a difference of a metric means: "open" if it contains 0."""
     sign = -1 if key in LOWER_IS_BETTER else 1
     low, high = sorted((sign * difference["low"], sign * difference["high"]))
     return "better" if low > 0 else "worse" if high < 0 else "open"

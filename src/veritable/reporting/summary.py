@@ -57,6 +57,7 @@ def make_summary(
     card: Mapping[str, Any],
     card_file: str,
     record: Mapping[str, Any],
+    profile: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Collect what the stages wrote, and compute nothing that a stage could have computed.
 
@@ -74,6 +75,8 @@ def make_summary(
         The model card (see `parse_card`) and the name of its file. A finding lists what it does not state.
     record
         What identifies the run and makes it again: see `make_record`.
+    profile
+        Distribution, missing values and drift of each column that is used: see `describe_profile`.
     """
     classes, findings = results["classes"], [*findings, *find_missing(card, card_file)]
     positive = classes[1] if len(classes) == 2 else None
@@ -82,6 +85,7 @@ def make_summary(
     history = history[history["network"] == kept["network"]]
     return {
         "table": table,
+        "profile": profile,
         "classes": classes,
         "positive": positive,
         "threshold": results["threshold"],
