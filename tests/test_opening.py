@@ -56,7 +56,7 @@ def test_reference() -> None:
 def test_differences_from_the_best_baseline() -> None:
     """Without a reference, the figure shows the differences from the best baseline; lower is better for losses."""
     found = summary()
-    best = found["differences"][found["verdict"]["best_baseline"]]
+    best = found["baseline_differences"][found["verdict"]["best_baseline"]]
     drawn = draw_differences(found).data
     assert [best[key]["value"] for key in ("roc_auc", "log_loss", "brier", "accuracy", "recall")] == list(drawn["Difference"])
     place = list(drawn["name"]).index("Log loss")

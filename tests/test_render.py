@@ -14,6 +14,8 @@ import pytest
 
 from tests.reports import facts, summary
 from tests.rooms import HOSTILE, ROOT, TEMPLATES
+from tests.test_comparison_page import PARAMS, side
+from veritable.reporting.comparison import summarize_comparison
 from veritable.reporting.render import escape_markdown, flatten_params, format_number, render_html, render_markdown
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import make_summary
@@ -210,9 +212,20 @@ def test_differences_from_baselines() -> None:
     """Below each metric of a baseline is the interval of its difference, with what it means for the classifier."""
     found = summary()
     for changes, expected in ((("low", 0.1), ("high", 0.2)), "worse"), ((("low", -0.2), ("high", -0.1)), "better"):
-        found["differences"]["majority"]["log_loss"] = {"value": 0.15, "n": 9} | dict(changes)
+        found["baseline_differences"]["majority"]["log_loss"] = {"value": 0.15, "n": 9} | dict(changes)
         low, high = (f"{value:+.4f}".replace("-", "−") for _, value in changes)
         assert f'<small class="{expected}">{low} to {high}</small>' in render_html(found, TEMPLATES)
+
+
+def test_reference() -> None:
+    """With a reference, the page has its section and the text its table, and the headline is that of the comparison."""
+    compared = summarize_comparison(side("v1", 1, 2.5), side("this version", 2, 1.0), PARAMS)
+    found = summary(reference=compared)
+    parsed, text = page(found), render_markdown(found, TEMPLATES)
+    assert "comparison-metrics" in [attributes.get("data-test") for _, attributes in parsed.tags]
+    assert any(each.startswith(compared["headline"].removesuffix(".")) for each in parsed.texts)
+    assert "## Compared with v1" in text.splitlines()
+    assert [] == parsed.open
 
 
 def test_numbers() -> None:

@@ -63,7 +63,7 @@ def draw_differences(summary: Mapping[str, Any]) -> Figure:
     """Draw the paired differences from the reference, or without one from the best baseline."""
     reference, best = summary["reference"], summary["verdict"]["best_baseline"]
     if reference is None:
-        differences = summary["differences"][best]
+        differences = summary["baseline_differences"][best]
     else:
         differences = {each["key"]: each["difference"] for each in reference["metrics"]}
     shown = [

@@ -110,7 +110,7 @@ def make_summary(
         "class_metrics": evaluation["classes"]["classes"],
         "top_confusions": evaluation["classes"]["confusions"],
         "decision": evaluation["decision"],
-        "differences": results["differences"],
+        "baseline_differences": results["differences"],
         "groups": evaluation.get("groups", {}),
         "mistakes": evaluation["mistakes"],
         "slices": evaluation["slices"],
