@@ -13,6 +13,7 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.files import read_json, write_json
 from veritable.reporting.card import read_card
 from veritable.reporting.digests import hash_path
+from veritable.reporting.frames import read_frame
 from veritable.reporting.params import ReportParams
 from veritable.reporting.pipeline import read_pipeline
 from veritable.reporting.profile import describe_profile
@@ -22,7 +23,6 @@ from veritable.reporting.render import render_html, render_markdown
 from veritable.reporting.summary import make_summary, parse_code, parse_versions, select_metrics
 from veritable.tables.checking.findings import LEVELS
 
-NAMES = {"confusion": ["actual", "predicted"]}  # columns with names of classes, which may be "007" or "NA"
 CODE = ("preprocess", "plan", "baselines", "train", "evaluate", "explain")  # stages whose library versions the report names
 
 
@@ -50,12 +50,9 @@ def report(stage: Stage) -> None:
         table=table,
         history=pd.read_csv(classifier / "history.csv"),
         results=evaluated.pop("metrics"),
-        curves={
-            path.stem: pd.read_csv(path, dtype=dict.fromkeys(NAMES.get(path.stem, ["class"]), str), keep_default_na=False)
-            for path in sorted(evaluation.glob("*.csv"))
-        },
+        curves={path.stem: read_frame(path.read_bytes()) for path in sorted(evaluation.glob("*.csv"))},
         explanation=read_json(explanation / "explanation.json"),
-        importance=pd.read_csv(explanation / "importance.csv", dtype={"column": str}, keep_default_na=False),
+        importance=read_frame((explanation / "importance.csv").read_bytes()),
         explained={path.stem: pd.read_parquet(path) for path in sorted(explanation.glob("*.parquet")) if path.stem != "values"},
         params=params,
         findings=sorted(findings, key=lambda each: LEVELS.index(each["level"])),

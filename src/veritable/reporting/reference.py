@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from veritable.errors import UserError
 from veritable.evaluation.comparison import Judged
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.files import read_json, write_json
 from veritable.reporting.comparison import CURVES, Side, summarize_comparison
+from veritable.reporting.frames import read_frame
 
 FACTS = "reference.json"
 FILES = (
@@ -22,7 +21,6 @@ FILES = (
     "explanation/importance.csv",
     *(f"evaluation/{name}.csv" for name in CURVES),
 )
-_TEXTS: Mapping[str, Any] = {"dtype": {"class": str, "column": str}, "keep_default_na": False}  # a class may be called "NA"
 
 
 def write_reference(folder: Path, files: Mapping[str, bytes], side: Side) -> None:
@@ -59,8 +57,8 @@ def read_side(files: Mapping[str, bytes], **fields: Any) -> Side:
     importance = files.get("explanation/importance.csv")
     return Side(
         judged=judged,
-        curves={name: _read_csv(files[path]) for name in CURVES if (path := f"evaluation/{name}.csv") in files},
-        importance=None if importance is None else _read_csv(importance),
+        curves={name: read_frame(files[path]) for name in CURVES if (path := f"evaluation/{name}.csv") in files},
+        importance=None if importance is None else read_frame(importance),
         **fields,
     )
 
@@ -89,8 +87,3 @@ def compare_with_reference(folder: Path, new: Side, evaluate: EvaluateParams) ->
         )
     files = read_files(folder / "evaluation", folder / "explanation")
     return summarize_comparison(read_side(files, **read_json(folder / FACTS)), new, evaluate)
-
-
-def _read_csv(content: bytes) -> pd.DataFrame:
-    frame: pd.DataFrame = pd.read_csv(io.BytesIO(content), **_TEXTS)
-    return frame
