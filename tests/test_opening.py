@@ -99,3 +99,12 @@ def test_groups() -> None:
     gaps["sex"]["gaps"]["recall"] |= {"shown": True, "higher": "m", "lower": "f", "gap": gap}
     expected = "sex: recall of m is 25.0 points [10.0, 40.0] above f, see Groups."
     assert expected in make_opening(found | {"groups": gaps})["before"]
+
+
+def test_certainty() -> None:
+    """What is known is the accuracy, or with a rare positive class the recall; an undefined one is said to be unknown."""
+    assert any("the accuracy of " in each for each in make_opening(summary())["before"])
+    rare = summary(rows=600, positive_share=0.05)
+    assert any("the recall of " in each for each in make_opening(rare)["before"])
+    rare["metrics"]["recall"]["models"]["classifier"] |= {"value": None, "low": None, "high": None}
+    assert "With 600 test rows, the recall is not known." in make_opening(rare)["before"]

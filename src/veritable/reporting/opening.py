@@ -132,9 +132,15 @@ def _problems(n: int) -> str:
 
 
 def _certainty(summary: Mapping[str, Any]) -> str:
-    own = summary["metrics"]["accuracy"]["models"]["classifier"]
-    half = 50 * (own["high"] - own["low"])
-    return f"With {summary['rows']:,} test rows, the accuracy of {own['value']:.1%} is known to ±{half:.1f} points."
+    """Say how well the accuracy is known, or with a rare positive class, where accuracy misleads, the recall."""
+    name = "accuracy" if "accuracy" in summary["cards"] else "recall"
+    own = summary["metrics"][name]["models"]["classifier"]
+    if own["low"] is None:
+        return f"With {summary['rows']:,} test rows, the {name} is not known."
+    return (
+        f"With {summary['rows']:,} test rows, the {name} of {own['value']:.1%} is known to lie between {own['low']:.1%} and "
+        f"{own['high']:.1%}."
+    )
 
 
 def _weakest(summary: Mapping[str, Any]) -> list[str]:
