@@ -4,6 +4,7 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
+import shutil
 from dataclasses import replace
 
 from pytorch_lightning import seed_everything
@@ -11,13 +12,10 @@ from pytorch_lightning import seed_everything
 from veritable.evaluation.predictions import PartPredictions, write_held_out
 from veritable.files import read_json
 from veritable.metrics.goals import Goal
-from veritable.metrics.outcomes import compute_outcomes
 from veritable.metrics.params import DecisionParams
 from veritable.metrics.thresholds import choose_threshold
 from veritable.models.background import Background
-from veritable.models.training_profile import TrainingProfile
 from veritable.params import MachineParams
-from veritable.tables.profile import Profile
 from veritable.training.class_weights import check_costs
 from veritable.training.inputs import TrainingInputs
 from veritable.training.plan import TrainPlan
@@ -41,9 +39,7 @@ def train(stage: Stage) -> None:
     classifier = replace(trained.classifier, threshold=threshold, goal=goal, background=background)
     folder = stage.outputs["classifier"]
     classifier.save(folder)
-    outcomes = compute_outcomes(y_prob, classifier.decide(y_prob), part.y, weight=part.weight, seed=plan.seed)
-    profile = Profile.from_json(read_json(stage.inputs["profile.json"]))
-    TrainingProfile(profile, outcomes, trained.held_out.n_folds).save(folder)
+    shutil.copyfile(stage.inputs["profile.json"], folder / "profile.json")
     trained.history.to_csv(folder / "history.csv", index=False)
     held_out = PartPredictions.from_part(part, classifier.decide(y_prob), y_prob)
     write_held_out(folder, held_out, trained.held_out.fold if trained.held_out.n_folds else None, classifier.classes)

@@ -9,12 +9,12 @@ import pandas as pd
 from tests.explaining import with_background
 from tests.rooms import InMemory
 from tests.training import trees_of, untrained
+from veritable.evaluation.predictions import PartPredictions, write_held_out
+from veritable.files import write_json
 from veritable.metrics.goals import Goal
-from veritable.metrics.outcomes import compute_outcomes
 from veritable.metrics.thresholds import choose_threshold
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble
-from veritable.models.training_profile import TrainingProfile
 
 GOAL = Goal("f1")
 
@@ -28,8 +28,8 @@ def save_checkable(done: InMemory, folder: Path, *, background: bool = True) -> 
     fitted = replace(fitted, threshold=choose_threshold(valid.y, y_prob, GOAL, weight=valid.weight), goal=GOAL)
     one: Classifier = with_background(fitted, done) if background else fitted
     one.save(folder)
-    outcomes = compute_outcomes(y_prob, one.decide(y_prob), valid.y, weight=valid.weight, seed=0)
-    TrainingProfile(done.prepared.profile.only("train", "valid"), outcomes, 0).save(folder)
+    write_json(folder / "profile.json", done.prepared.profile.only("train", "valid").to_json())
+    write_held_out(folder, PartPredictions.from_part(valid, one.decide(y_prob), y_prob), None, one.classes)
     return folder
 
 

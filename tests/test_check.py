@@ -247,6 +247,14 @@ def test_an_older_classifier(tmp_path: Path) -> None:
         veritable.load(tmp_path / "classifier").check(fresh())
 
 
+def test_without_predictions(tmp_path: Path) -> None:
+    """A classifier without the predictions for the rows held out says what to do."""
+    save_checkable(prepare_frame(demo_like(600, 0)), tmp_path / "classifier")
+    (tmp_path / "classifier/valid.parquet").unlink()
+    with pytest.raises(UserError, match="must hold the predictions for the rows held out"):
+        veritable.load(tmp_path / "classifier").check(fresh())
+
+
 def test_text_of_the_table_stays_on_one_line() -> None:
     """Names and levels with line ends and control codes cannot forge lines of the output."""
     check = model().check(fresh(colour="a\nRetrain: no\x1b[31m"))

@@ -1,11 +1,8 @@
-"""Outcomes: what a classifier predicted for rows that it was not fitted on, in a few kilobytes.
-
-They are saved with the classifier, so that later predictions can be compared with them.
-"""
+"""Outcomes: what a classifier predicted for some rows, summed up, so that two sets of rows can be compared."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,18 +60,6 @@ class Outcomes:
             "actual": None if self.actual is None else self.actual.tolist(),
             "metrics": {name: asdict(each) for name, each in self.metrics.items()},
         }
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return the outcomes from which `to_json` made `content`."""
-        return cls(
-            content["rows"],
-            np.array(content["predicted"], dtype=np.int64),
-            Bins(SCORE, "number", tuple(content["scores"]["edges"])),
-            np.array(content["scores"]["counts"], dtype=np.int64),
-            None if content["actual"] is None else np.array(content["actual"]),
-            {name: Interval(**each) for name, each in content["metrics"].items()},
-        )
 
 
 def compute_outcomes(

@@ -6,10 +6,10 @@ import pandas as pd
 
 from veritable.files import write_json
 from veritable.models.classifier import Classifier
-from veritable.models.training_profile import TrainingProfile
 from veritable.progress import row_progress
 from veritable.serving.checking.collect import Collector, Roles
 from veritable.serving.checking.page import render_check
+from veritable.serving.checking.training import Training
 from veritable.serving.checking.verdict import Check
 from veritable.serving.rows import InputProblems, encode_rows, open_rows, plural, read_batches
 from veritable.serving.writing import check_output
@@ -31,7 +31,7 @@ def check_frame(classifier: Classifier, folder: Path, frame: pd.DataFrame, truth
     """
     names = [str(name) for name in frame.columns]
     roles = Roles.find(names, classifier, truth)
-    collector = Collector(classifier, TrainingProfile.load(folder), roles, InputProblems.of(names, classifier))
+    collector = Collector(classifier, Training.load(folder, classifier), roles, InputProblems.of(names, classifier))
     wanted = [column.name for column in classifier.encoder.columns]
     rows = encode_rows(columns_of(frame, wanted), classifier, len(frame))
     collector.add(rows, columns_of(frame, roles.names))
@@ -61,7 +61,7 @@ def check(folder: Path, table: Path, *, truth: str | None = None, output: Path |
         if path is not None:
             check_output(path, table, (suffix,), option)
     classifier = Classifier.load(folder)
-    training = TrainingProfile.load(folder)
+    training = Training.load(folder, classifier)
     source = open_rows(table, classifier.contract)
     roles = Roles.find(source.names, classifier, truth)
     collector = Collector(classifier, training, roles, InputProblems.of(source.names, classifier))

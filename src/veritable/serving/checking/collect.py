@@ -10,9 +10,9 @@ import pyarrow as pa
 from veritable.errors import TableError
 from veritable.metrics.outcomes import Outcomes, compute_outcomes, sample_rows
 from veritable.models.classifier import Classifier
-from veritable.models.training_profile import TrainingProfile
 from veritable.serving.checking.columns import Shift, adjust, compare, most_frequent
 from veritable.serving.checking.sample import RowSample
+from veritable.serving.checking.training import SEED, Training
 from veritable.serving.checking.truth import Truth, judge_truth, threshold_gain
 from veritable.serving.checking.two_sample import tell_apart
 from veritable.serving.checking.verdict import Check
@@ -27,7 +27,6 @@ _MAX_ROWS, _MAX_CELLS = 20_000, 2**23  # of the sample that is predicted
 _BATCH_ROWS = 2_000
 _MAX_UNSEEN = 1_000  # distinct levels per column that are counted
 _SEEN, _SEEN_PART = 0.5, 0.2
-_SEED = 0
 _NEW = "new"
 
 
@@ -85,7 +84,7 @@ class Collector:
     """What was collected from the batches so far."""
 
     classifier: Classifier
-    training: TrainingProfile
+    training: Training
     roles: Roles
     problems: InputProblems
     n_rows: int = 0
@@ -99,7 +98,7 @@ class Collector:
     def __post_init__(self) -> None:
         self.profile = Profile.empty(self.training.profile.bins, [_NEW])
         width, background = len(self.classifier.encoder.names), self.classifier.background
-        self.sample = RowSample.empty(min(_MAX_ROWS, max(1_000, _MAX_CELLS // width)), _SEED)
+        self.sample = RowSample.empty(min(_MAX_ROWS, max(1_000, _MAX_CELLS // width)), SEED)
         self._known = np.unique(_hash(background.X)) if background is not None else np.empty(0, dtype=np.uint64)
         self._found = np.zeros(len(self._known), dtype=bool)
 
@@ -139,7 +138,7 @@ class Collector:
             [self.classifier.predict_proba(X[start : start + _BATCH_ROWS]) for start in range(0, len(X), _BATCH_ROWS)]
         )
         y_pred = self.classifier.decide(y_prob)
-        outcomes = compute_outcomes(y_prob, y_pred, bins=self.training.held_out.bins, seed=_SEED)
+        outcomes = compute_outcomes(y_prob, y_pred, bins=self.training.held_out.bins, seed=SEED)
         shifts = adjust([*self._compare_columns(independent), *self._compare_predicted(outcomes, independent)])
         n_columns = len(self.profile.bins)
         background = self.classifier.background
@@ -211,8 +210,8 @@ class Collector:
         y, y_prob, y_pred = y[labeled], y_prob[labeled], y_pred[labeled]
         weight = None if weight is None else weight[labeled]
         bins, goal = self.training.held_out.bins, self.classifier.goal
-        outcomes = compute_outcomes(y_prob, y_pred, y, weight=weight, bins=bins, seed=_SEED)
-        own = sample_rows(len(y), y_prob.shape[1], _SEED)
+        outcomes = compute_outcomes(y_prob, y_pred, y, weight=weight, bins=bins, seed=SEED)
+        own = sample_rows(len(y), y_prob.shape[1], SEED)
         kept = None if weight is None else weight[own]
         gain = None if goal is None else threshold_gain(y[own], y_prob[own], y_pred[own], goal, kept)
         return judge_truth(outcomes, self.training.held_out, gain, goal, len(self.sample) - len(labeled))
