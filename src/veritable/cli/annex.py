@@ -1,7 +1,5 @@
 """`python -m veritable annex`: write technical documentation after Annex IV of the EU AI Act from the outputs."""
 
-import csv
-import io
 import logging
 import sys
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from veritable.errors import UserError
 from veritable.files import read_json
 from veritable.reporting.annex import MISSING, Output, write_annex
 from veritable.reporting.digests import hash_path
+from veritable.reporting.frames import read_frame
 from veritable.reporting.params import ReportParams
 from veritable.reporting.pipeline import read_pipeline
 from veritable.reporting.summary import parse_versions
@@ -58,7 +57,10 @@ def _files(card: Path, params: dict[str, Any]) -> dict[str, tuple[Path, Callable
         "evaluation": (Path("reports/evaluation/metrics.json"), read_json),
         "test_findings": (Path("reports/evaluation/findings.json"), read_json),
         "explanation": (Path("reports/explanation/explanation.json"), read_json),
-        "importance": (Path("reports/explanation/importance.csv"), _read_importance),
+        "importance": (
+            Path("reports/explanation/importance.csv"),
+            lambda path: read_frame(path.read_bytes())[["column", "importance"]].to_dict("records"),
+        ),
     }
 
 
@@ -69,11 +71,6 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Output:
         return Output(path.as_posix(), hash_path(path), read(path))
     except UnicodeDecodeError:
         raise UserError(f"{path} must be text in UTF-8, but is not. Correct it, or restore it with git.") from None
-
-
-def _read_importance(path: Path) -> list[dict[str, Any]]:
-    rows = csv.DictReader(io.StringIO(path.read_text("utf-8")))
-    return [{"column": row["column"], "importance": float(row["importance"])} for row in rows]
 
 
 def _stale_stages() -> list[str]:

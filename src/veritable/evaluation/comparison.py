@@ -5,7 +5,7 @@ Otherwise each version is resampled on its own rows, and the comparison says why
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from veritable.evaluation.groups import MAX_GROUPS, MIN_ROWS, assign_groups
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions
 from veritable.evaluation.verdict import Outcome
-from veritable.metrics.intervals import Interval, percentile_interval
+from veritable.metrics.intervals import Interval
 from veritable.metrics.metrics import METRICS, Resampled, resample_metrics
 from veritable.metrics.paired import subtract
 from veritable.metrics.thresholds import predict_classes
@@ -162,7 +162,7 @@ def compare_predictions(old: Judged, new: Judged, params: EvaluateParams) -> Com
     return Comparison(
         unpaired=unpaired,
         identical=identical,
-        changes=_changes(first, second, level, paired=not unpaired, comparable=comparable),
+        changes=_changes(first, second, level, comparable=comparable),
         flips=None if unpaired else _count_flips(old, new),
         groups=groups,
         thresholds=(old.threshold, new.threshold),
@@ -244,14 +244,7 @@ def _join(words: Sequence[str]) -> str:
 def _by_row(predictions: PartPredictions) -> PartPredictions:
     """Sort the rows by their number. Two versions may hold the same test rows in a different order."""
     order = np.argsort(predictions.row, kind="stable")
-    return PartPredictions(
-        predictions.row[order],
-        predictions.y_true[order],
-        predictions.y_pred[order],
-        predictions.y_prob[order],
-        None if predictions.weight is None else predictions.weight[order],
-        {name: values[order] for name, values in predictions.sensitive.items()},
-    )
+    return replace(predictions.take(order), sensitive={name: each[order] for name, each in predictions.sensitive.items()})
 
 
 def _why_unpaired(old: Judged, new: Judged) -> str:
@@ -290,28 +283,24 @@ def _resample(predictions: PartPredictions, params: EvaluateParams, shift: int =
     )
 
 
-def _changes(old: Resampled, new: Resampled, level: float, *, paired: bool, comparable: bool) -> dict[str, Change]:
+def _changes(old: Resampled, new: Resampled, level: float, *, comparable: bool) -> dict[str, Change]:
     first, second = old.intervals(level), new.intervals(level)
-    n = min(old.n, new.n)
-    if paired:
+    if comparable:
         differences = subtract(new, old, level)
-    elif comparable:
-        differences = {
-            name: percentile_interval(
-                new.values[name] - old.values[name], new.resampled[name] - old.resampled[name], n=n, confidence_level=level
-            )
-            for name in METRICS
-        }
     else:
-        differences = dict.fromkeys(METRICS, Interval(None, None, None, n))
-    return {name: Change(first[name], second[name], each, _outcome(name, each)) for name, each in differences.items()}
+        differences = dict.fromkeys(METRICS, Interval(None, None, None, min(old.n, new.n)))
+    return {
+        name: Change(first[name], second[name], each, find_outcome(name, each.low, each.high))
+        for name, each in differences.items()
+    }
 
 
-def _outcome(name: str, difference: Interval) -> Outcome | None:
-    if difference.low is None or difference.high is None:
+def find_outcome(metric: str, low: float | None, high: float | None) -> Outcome | None:
+    """Say what the interval of a difference of a metric means; None without an interval."""
+    if low is None or high is None:
         return None
-    sign = -1 if name in LOWER_IS_BETTER else 1
-    low, high = sorted((sign * difference.low, sign * difference.high))
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    low, high = sorted((sign * low, sign * high))
     return "better" if low > 0 else "worse" if high < 0 else "tied"
 
 
@@ -347,17 +336,5 @@ def _compare_group(
 ) -> GroupChange:
     if len(rows) < MIN_ROWS or not _weight(new)[rows].any():
         return GroupChange(name, len(rows), None)
-    first, second = (
-        _resample(
-            PartPredictions(
-                each.row[rows],
-                each.y_true[rows],
-                each.y_pred[rows],
-                each.y_prob[rows],
-                None if each.weight is None else each.weight[rows],
-            ),
-            params,
-        )
-        for each in (old, new)
-    )
-    return GroupChange(name, len(rows), _changes(first, second, params.confidence_level, paired=True, comparable=True))
+    first, second = (_resample(each.take(rows), params) for each in (old, new))
+    return GroupChange(name, len(rows), _changes(first, second, params.confidence_level, comparable=True))

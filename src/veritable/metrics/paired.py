@@ -53,15 +53,16 @@ def paired_metrics(
 
 
 def subtract(own: Resampled, other: Resampled, confidence_level: float) -> dict[str, Interval]:
-    """Compute each metric of one classifier minus that of another; both must have the same rows and resamples.
+    """Compute each metric of one classifier minus that of another.
 
-    A difference is None where one of the metrics is undefined. Resamples in which one of them is undefined are excluded.
+    The intervals are paired if both have the same rows and resamples. A difference is None where one of the metrics is
+    undefined. Resamples in which one of them is undefined are excluded.
     """
     return {
         name: percentile_interval(
             own.values[name] - other.values[name],
             own.resampled[name] - other.resampled[name],
-            n=own.n,
+            n=min(own.n, other.n),
             confidence_level=confidence_level,
         )
         for name in METRICS

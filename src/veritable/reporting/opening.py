@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from veritable.evaluation.comparison import LOWER_IS_BETTER
+from veritable.evaluation.comparison import find_outcome
 from veritable.figures.axes import Axis
 from veritable.figures.bars import Difference, draw_forest
 from veritable.figures.svg import Figure
@@ -67,12 +67,17 @@ def draw_differences(summary: Mapping[str, Any]) -> Figure:
     else:
         differences = {each["key"]: each["difference"] for each in reference["metrics"]}
     shown = [
-        Difference(summary["metrics"][key]["label"], each["value"], each["low"], each["high"], read_outcome(each, key))
+        Difference(summary["metrics"][key]["label"], each["value"], each["low"], each["high"], _shown(key, each))
         for key in _SHOWN_METRICS
         if (each := differences.get(key)) is not None and each["low"] is not None
     ]
     described = "Each metric minus that of the other version, with its interval."
     return draw_forest("Differences", shown, Axis("Difference"), description=described)
+
+
+def _shown(key: str, difference: Mapping[str, Any]) -> Literal["better", "worse", "open"]:
+    outcome = find_outcome(key, difference["low"], difference["high"])
+    return outcome if outcome in ("better", "worse") else "open"
 
 
 def make_slider(summary: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -101,13 +106,6 @@ def make_slider(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     points = points.sort_values("threshold", kind="stable", ignore_index=True)
     chosen = int((points["threshold"] < own["threshold"]).sum())
     return {"points": {name: points[name].round(4).tolist() for name in points}, "chosen": chosen, "now": now}
-
-
-def read_outcome(difference: Mapping[str, Any], key: str) -> Literal["better", "worse", "open"]:
-    """Say what the interval of a difference of a metric means: "open" if it contains 0."""
-    sign = -1 if key in LOWER_IS_BETTER else 1
-    low, high = sorted((sign * difference["low"], sign * difference["high"]))
-    return "better" if low > 0 else "worse" if high < 0 else "open"
 
 
 def _context(summary: Mapping[str, Any]) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from veritable.evaluation.comparison import find_outcome
 from veritable.figures.style import STYLE
 from veritable.reporting import charts
 from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.confusion import MAX_TABLE_CLASSES
 from veritable.reporting.explanation_charts import MAX_LEVELS
-from veritable.reporting.opening import draw_differences, make_opening, make_slider, read_outcome
+from veritable.reporting.opening import draw_differences, make_opening, make_slider
 from veritable.reporting.pipeline import draw_pipeline
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
@@ -97,7 +98,7 @@ def make_environment(templates: Path, *, escape: bool) -> Environment:
         "dotted": flatten_params,
         "param": format_param,
         "further_groups": describe_further_groups,
-        "outcome": read_outcome,
+        "outcome": lambda difference, key: find_outcome(key, difference["low"], difference["high"]),
     }
     return environment
 

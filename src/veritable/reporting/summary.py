@@ -159,5 +159,5 @@ def parse_versions(code: str) -> dict[str, str]:
     >>> parse_versions("python 3.11\\nmodule src/veritable/files.py 0123\\npackage torch 2.13.0")
     {'python': '3.11', 'torch': '2.13.0'}
     """
-    words = (line.split() for line in code.splitlines())
-    return {each[-2]: each[-1] for each in words if each[0] in ("python", "package")}
+    listed = {key.removeprefix("package "): value for key, value in parse_code(code).items()}
+    return {name: version for name, version in listed.items() if " " not in name}
