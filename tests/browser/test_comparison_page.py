@@ -1,7 +1,6 @@
 """The page of a comparison and the page of `dvc plots` work in a real browser: offline and without errors."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,6 @@ from tests.test_comparison import PARAMS, changed
 from tests.test_comparison_page import side
 
 from veritable.reporting.comparison import render_comparison_html, summarize_comparison
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: Any, file: Path, width: int = 1280) -> Any:

@@ -1,6 +1,5 @@
 """The page about explained rows works in a real browser: without errors, on a phone, light and dark."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,6 @@ from tests.explaining import of_table
 from tests.rooms import HOSTILE, prepare_frame
 from tests.test_explain_rows import run, saved
 from tests.test_predict import new_rows
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +25,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifier = saved(of_table(prepare_frame(frame, id="id")), folder)
     run(classifier, new_rows(folder / "new.parquet", frame.head(5)), "--html", folder / "page.html")
     return folder / "page.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,22 +1,15 @@
 """A page in a notebook neither changes the notebook nor is changed by it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.browser.test_report_page import CHROMIUM, SWITCHES
 from tests.reports import summary
 from tests.rooms import TEMPLATES
 
 from veritable.reporting.notebook import show
 from veritable.reporting.render import render_html
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
 STYLE = "h1, p, td { color: rgb(1, 2, 3); font-size: 7px } table { border: 9px solid }"
 CELL = '<!doctype html><style>{}</style><section class="card"><h1>Mine</h1><p>Text</p></section>{}'
 LOOKS = """name => ["color", "fontSize", "backgroundColor", "padding", "margin"].map(
@@ -24,22 +17,19 @@ LOOKS = """name => ["color", "fontSize", "backgroundColor", "padding", "margin"]
 
 
 @pytest.fixture(scope="module")
-def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def notebook(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A page with styles of its own, without and with the report in it."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "report.html").write_text(render_html(summary(), TEMPLATES), "utf-8")
     (folder / "without.html").write_text(CELL.format(STYLE, ""), "utf-8")
     (folder / "with.html").write_text(CELL.format(STYLE, show(folder / "report.html")._repr_html_()), "utf-8")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        opened = {}
-        for name in ("report", "without", "with"):
-            opened[name] = page = chromium.new_page()
-            page.messages = []
-            page.on("console", lambda message, page=page: page.messages.append(message.text))
-            page.goto(Path(folder / f"{name}.html").as_uri(), wait_until="networkidle")
-        yield opened
-        chromium.close()
+    opened = {}
+    for name in ("report", "without", "with"):
+        opened[name] = page = browser.new_page()
+        page.messages = []
+        page.on("console", lambda message, page=page: page.messages.append(message.text))
+        page.goto(Path(folder / f"{name}.html").as_uri(), wait_until="networkidle")
+    return opened
 
 
 def test_styles_do_not_leak(notebook: Any) -> None:

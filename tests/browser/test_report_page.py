@@ -11,13 +11,7 @@ from tests.rooms import HOSTILE, TEMPLATES
 
 from veritable.reporting.render import render_html
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe_library = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 NAMES = [*HOSTILE, "x y" * 20, "😀" * 30, "שם העמודה הארוך ביותר בטבלה " * 2, "اسم العمود " * 5, "W" * 60, "a\u202eb"]
 KINDS: dict[str, dict[str, Any]] = {
     "two classes": {},
@@ -34,18 +28,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "hostile": {"classes": NAMES, "columns": NAMES, "target": HOSTILE[-1], "rows": 170},
 }
 PHONE, DESKTOP, PAPER = (390, 844), (1280, 800), (703, 1000)  # paper: A4 without its margins
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
