@@ -1,6 +1,11 @@
-"""Write JSON so that equal content gives equal bytes (sorted keys, no NaN, a line feed at the end), and texts safe for CSV."""
+"""Write JSON so that equal content gives equal bytes (sorted keys, no NaN, a line feed at the end), texts safe for CSV, and
+files that appear whole or not at all.
+"""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,17 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file."""
     return json.loads(path.read_text("utf-8"))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield another path to write to, which replaces the file once it is written; after an error, the file is as it was."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def escape_formula(text: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
-from veritable.files import read_json
+from veritable.files import read_json, whole
 from veritable.reporting.annex import MISSING, Output, write_annex
 from veritable.reporting.digests import hash_path
 from veritable.reporting.frames import read_frame
@@ -35,7 +35,8 @@ def annex(output: Path) -> int:
         outputs["groups"] = _read(groups, read_json)
     stale = _stale_stages()
     text = write_annex(outputs, stale)
-    output.write_text(text, "utf-8")
+    with whole(output) as partial:
+        partial.write_text(text, "utf-8")
     if stale:
         print(
             f"The outputs are not up to date, because of: {', '.join(stale)}. Run `dvc repro`, then this again.",

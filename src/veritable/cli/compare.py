@@ -5,6 +5,7 @@ from pathlib import Path
 
 from veritable.cli.revisions import Version, read_versions
 from veritable.evaluation.params import EvaluateParams
+from veritable.files import whole
 from veritable.reporting.comparison import Side, render_comparison_html, render_comparison_markdown, summarize_comparison
 from veritable.reporting.reference import FILES, read_side
 
@@ -31,9 +32,8 @@ def compare(old: str, new: str, *, output: Path, markdown: bool) -> int:
         print(render_comparison_markdown(facts), end="")
         return 0
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(render_comparison_html(facts), "utf-8")
-    partial.replace(output)
+    with whole(output) as partial:
+        partial.write_text(render_comparison_html(facts), "utf-8")
     for sentence in (facts["headline"], facts["flips"], facts["caution"], *facts["notes"]):
         if sentence:
             print(sentence)

@@ -16,6 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import CollectionNode, MappingNode
 
 from veritable.errors import UserError, one_line
+from veritable.files import whole
 
 
 def read_yaml(path: Path) -> Any:
@@ -59,12 +60,8 @@ def change_values(path: Path, changes: Mapping[str, Any]) -> None:
         text = text[:start] + new + text[end:]
     if not _is_yaml_of(text, wanted):
         raise unchangeable
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with whole(path) as partial:
         partial.write_bytes(text.encode())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _without_aliases(value: Any) -> Any:

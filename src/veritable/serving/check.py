@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from veritable.files import write_json
+from veritable.files import whole, write_json
 from veritable.models.classifier import Classifier
 from veritable.progress import row_progress
 from veritable.serving.checking.collect import Collector, Roles
@@ -73,13 +73,11 @@ def check(folder: Path, table: Path, *, truth: str | None = None, output: Path |
         bar.update(task, description="comparing")
         found = collector.finish()
     if output is not None:
-        partial = output.with_name(f".{output.name}.partial")
-        write_json(partial, found.to_json())
-        partial.replace(output)
+        with whole(output) as partial:
+            write_json(partial, found.to_json())
     if page is not None:
-        partial = page.with_name(f".{page.name}.partial")
-        partial.write_text(render_check(found), "utf-8")
-        partial.replace(page)
+        with whole(page) as partial:
+            partial.write_text(render_check(found), "utf-8")
     print(f"Checked {plural(found.n_rows, 'row')} of {quoted(table.name)}.\n{found}")
     if truth is None and classifier.contract.target in source.names:
         print(f"  Note: with --truth {quoted(classifier.contract.target)}, the predictions are compared with this column.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from veritable.errors import UserError
 from veritable.explanation.counterfactual import ChangeSearch
 from veritable.explanation.explainer import MAX_CLASSES
+from veritable.files import whole
 from veritable.models.classifier import Classifier
 from veritable.progress import row_progress
 from veritable.serving.attribution import Attributions, Method, Quality, prepare_method, to_long_table
@@ -191,9 +192,8 @@ def _write_page(run: _Run, page: Path) -> None:
     values = describe_values(run.classifier, run.request.method)
     n_rows = None if run.pieces is None else run.n_rows
     html = render_page(run.reports, target=run.classifier.contract.target, values=values, n_rows=n_rows, has_more=has_more)
-    partial = page.with_name(f".{page.name}.partial")
-    partial.write_text(html, "utf-8")
-    partial.replace(page)
+    with whole(page) as partial:
+        partial.write_text(html, "utf-8")
 
 
 def _closing(run: _Run) -> str:

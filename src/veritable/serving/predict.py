@@ -1,12 +1,12 @@
 """Predict new rows batch by batch, with nothing but the folder of a classifier."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from veritable.errors import UserError
+from veritable.files import whole
 from veritable.models.classifier import Classifier
 from veritable.progress import row_progress
 from veritable.serving.rows import InputProblems, Rows, open_rows, plural, read_batches
@@ -36,9 +36,8 @@ def predict(folder: Path, table: Path, output: Path, *, strict: bool = False) ->
     classifier = Classifier.load(folder)
     source = open_rows(table, classifier.contract)
     problems = InputProblems.of(source.names, classifier)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     n_rows = 0
-    try:
+    with whole(output) as partial:
         with Writer(partial, output.suffix) as writer, row_progress() as bar:
             task = bar.add_task("predicting", total=None)
             for rows in read_batches(source, classifier):
@@ -49,9 +48,6 @@ def predict(folder: Path, table: Path, output: Path, *, strict: bool = False) ->
         found = problems.sentences()
         if strict and found:
             raise UserError(f"with --strict the rows must have no problem, but have: {'; '.join(found)}. Nothing was written.")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
     print(f"Predicted {plural(n_rows, 'row')} into {output}: {'; '.join(found) or 'no problems found'}.")
     return 0
 
