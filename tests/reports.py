@@ -75,7 +75,7 @@ def importance(columns: list[str]) -> pd.DataFrame:
     return frame.assign(loss_increase=loss, loss_increase_low=loss - 0.01, loss_increase_high=loss + 0.01)
 
 
-def explained_frames(columns: list[str]) -> dict[str, pd.DataFrame]:
+def explained_frames(classes: list[str], columns: list[str]) -> dict[str, pd.DataFrame]:
     """Tables that the stage `explain` writes; the last column is a category."""
     draw, shown, top = np.random.default_rng(0), columns[:12], columns[:4]
     points = [
@@ -102,7 +102,14 @@ def explained_frames(columns: list[str]) -> dict[str, pd.DataFrame]:
         "waterfall": pd.DataFrame(
             {"column": columns, "text": "7", "value": draw.normal(size=len(columns)), "standard_error": 0.1}
         ),
-        "importance_by_class": pd.DataFrame(),
+        "importance_by_class": pd.concat(
+            [
+                pd.DataFrame(
+                    {"class": name, "column": columns, "rows": 5 + i, "importance": np.linspace(0.1, 0.2, len(columns))}
+                )
+                for i, name in enumerate(classes)
+            ]
+        ),
     }
 
 
@@ -236,7 +243,7 @@ def facts(
         "curves": make_curves(network, classes),
         "explanation": explanation_facts(classes, columns),
         "importance": importance(columns),
-        "explained": explained_frames(columns),
+        "explained": explained_frames(classes, columns),
         "findings_file": "findings.json",
         "findings": [
             {

@@ -1,13 +1,16 @@
 """The figures of the report show what the summary holds, for any names and any number of classes."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.pictures import SVG, assert_readable, count, count_dots, parse, texts
-from tests.reports import summary
+from tests.reports import facts, predictions, summary
 from tests.rooms import HOSTILE
-from veritable.reporting.charts import MAX_CLASSES, draw
+from veritable.evaluation.evaluate import make_curves
+from veritable.reporting.charts import LIFT, MAX_CLASSES, draw
 
 EXPLANATION = {"importance", "permutation", "beeswarm", "interactions", "deletion", "waterfall"}
 MANY = [f"class {i:02}" for i in range(26)]
@@ -20,7 +23,7 @@ def test_complete_and_readable(classes: list[str]) -> None:
     own = {"thresholds", "scores"} if len(classes) == 2 else {"confusion"} if len(classes) > 10 else set()
     pairs = range(1, 1 + min(4, len(HOSTILE) if classes is HOSTILE else 2))
     kinds = {f"{kind} {i}" for kind in ("dependence", "effect") for i in pairs}
-    assert {"roc", "pr", "gain", "calibration", "training"} | EXPLANATION | own | kinds == set(drawn)
+    assert {"roc", "pr", "gain", "lift", "calibration", "training"} | EXPLANATION | own | kinds == set(drawn)
     for figure in drawn.values():
         assert_readable(figure)
         assert len(figure.svg) < 60_000
@@ -86,6 +89,47 @@ def test_gain_and_scores() -> None:
     assert pytest.approx([50 / 60, 10 / 60, 10 / 60, 50 / 60]) == drawn["scores"].data["share"]
     for name in ("gain", "scores"):
         assert_readable(drawn[name])
+
+
+def test_lift() -> None:
+    """The lift is drawn from the highest scores on, and is 1 where all rows are flagged."""
+    figure = draw(summary())["lift"]
+    assert [1.0, 1.0] == [figure.data[LIFT[name]][-1] for name in ("flagged", "lift")]
+    assert max(figure.data[LIFT["lift"]]) == figure.data[LIFT["lift"]][0] > 1.5
+
+
+def test_baselines_beside_the_calibration() -> None:
+    """With two classes, the calibration of the baselines is drawn faintly, without intervals."""
+    curves = facts(["no", "yes"], ["age"], "target", 120)["curves"]
+    baselines = curves["calibration"].assign(model="gradient_boosting")
+    figure = draw(summary(curves=curves | {"calibration_baselines": baselines}))["calibration"]
+    assert ["classifier", "gradient boosting"] == list(dict.fromkeys(figure.data["series"]))
+    assert "line faint f1" in figure.svg
+    n = len(baselines)
+    assert [False] * n + [True] * n == [math.isnan(each) for each in figure.data["low"]]
+
+
+def test_costs() -> None:
+    """With costs, the cost of 1,000 rows is drawn for the test rows and for those that the threshold was chosen on."""
+    network = predictions(2, 200, 1)
+    curves = make_curves(network, ["no", "yes"], costs=np.array([[0.0, 1.0], [5.0, 0.0]]), held_out=predictions(2, 80, 3))
+    figure = draw(summary(curves=curves))["costs"]
+    assert {"test rows", "rows that chose the threshold"} == set(figure.data["series"])
+    own = [
+        cost for name, cost in zip(figure.data["series"], figure.data["Cost of 1,000 rows"], strict=True) if name == "test rows"
+    ]
+    assert curves["thresholds"]["cost"].tolist() == own
+    assert "costs" not in draw(summary())
+
+
+def test_learning_curve() -> None:
+    """The learning curve is drawn if it was measured."""
+    points = [{"rows": 100, "log_loss": 0.6, "gain": None}, {"rows": 200, "log_loss": 0.5, "gain": None}]
+    evaluation = facts(["no", "yes"], ["age"], "target", 120)["evaluation"]
+    evaluation["learning_curve"] = {"points": points, "sentence": ""}
+    figure = draw(summary(evaluation=evaluation))["learning_curve"]
+    assert ([100, 200], [0.6, 0.5]) == (figure.data["Train rows"], figure.data["Log loss"])
+    assert "learning_curve" not in draw(summary())
 
 
 def test_thresholds_are_drawn() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,7 +17,14 @@ from tests.reports import facts, summary
 from tests.rooms import HOSTILE, ROOT, TEMPLATES
 from tests.test_comparison_page import PARAMS, side
 from veritable.reporting.comparison import summarize_comparison
-from veritable.reporting.render import escape_markdown, flatten_params, format_number, render_html, render_markdown
+from veritable.reporting.render import (
+    draw_files,
+    escape_markdown,
+    flatten_params,
+    format_number,
+    render_html,
+    render_markdown,
+)
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import make_summary
 from veritable.tables.checking.findings import CODES
@@ -124,6 +132,28 @@ def test_figures_have_numbers() -> None:
     assert len(blocks) == len([1 for tag, attributes in parsed.tags if tag == "pre" and attributes.get("role") == "region"])
     assert "\n'=1+1," in "".join(blocks)
     assert "\n=1+1," not in "".join(blocks)
+
+
+def test_columns_of_each_class() -> None:
+    """With more than two classes, the most important columns of each class are listed, the largest class first."""
+    text = " ".join(page(summary(["a", "b", "c"])).texts)
+    assert "The most important columns of each class" in text
+    assert [{"class": "c", "rows": 7}, {"class": "b", "rows": 6}, {"class": "a", "rows": 5}] == [
+        {key: each[key] for key in ("class", "rows")} for each in summary(["a", "b", "c"])["by_class"]
+    ]
+    assert [("colour", 0.2), ("age", 0.1)] == summary(["a", "b", "c"])["by_class"][0]["columns"]
+    assert "The most important columns of each class" not in " ".join(page(summary()).texts)
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], MANY], ids=len)
+def test_pictures_beside_the_markdown(classes: list[str]) -> None:
+    """The Markdown text shows pictures, and each is drawn as a file that is complete in itself."""
+    files = draw_files(summary(classes))
+    shown = re.findall(r"!\[.+?\]\(figures/(.+?)\.svg\)", render_markdown(summary(classes), TEMPLATES))
+    assert sorted(files) == sorted(shown)
+    for content in files.values():
+        assert "{http://www.w3.org/2000/svg}svg" == ElementTree.fromstring(content).tag
+        assert "--card" in content
 
 
 def test_hostile_names_in_html() -> None:

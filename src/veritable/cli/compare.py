@@ -10,6 +10,7 @@ from veritable.reporting.comparison import Side, render_comparison_html, render_
 from veritable.reporting.reference import FILES, read_side
 
 REPORTS, METRICS = "reports/", "reports/metrics.json"
+PATHS = [*(REPORTS + name for name in FILES), METRICS]
 
 
 def compare(old: str, new: str, *, output: Path, markdown: bool) -> int:
@@ -25,8 +26,8 @@ def compare(old: str, new: str, *, output: Path, markdown: bool) -> int:
     UserError
         A revision does not exist or holds no run.
     """
-    versions = read_versions(Path.cwd(), [old, new], [*(REPORTS + name for name in FILES), METRICS])
-    first, second = map(_side, versions)
+    versions = read_versions(Path.cwd(), [old, new], PATHS)
+    first, second = map(make_side, versions)
     facts = summarize_comparison(first, second, EvaluateParams.parse("evaluate", versions[1].params["evaluate"]))
     if markdown:
         print(render_comparison_markdown(facts), end="")
@@ -41,7 +42,8 @@ def compare(old: str, new: str, *, output: Path, markdown: bool) -> int:
     return 0
 
 
-def _side(version: Version) -> Side:
+def make_side(version: Version) -> Side:
+    """Return what a comparison needs of a version."""
     is_named = version.commit and not version.commit.startswith(version.name)
     return read_side(
         {path.removeprefix(REPORTS): content for path, content in version.files.items()},

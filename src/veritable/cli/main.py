@@ -73,11 +73,15 @@ def _parser() -> argparse.ArgumentParser:
         "the rows that changed class, curves, groups, importance, params, table and code. Nothing is checked out and no "
         "stage runs; outputs that are not in DVC's cache are fetched from the remote.",
         epilog="Intervals are paired if both versions were tested on the same rows with the same actual classes. If not, the "
-        "page says why.",
+        "page says why. More than two revisions are runs of two versions with different seeds: they are compared pair by pair, "
+        "and the result is printed.",
     )
     comparing.add_argument("old", metavar="OLD", help="commit, branch, tag or experiment to compare with, e.g. main or HEAD~1")
     comparing.add_argument(
-        "new", metavar="NEW", nargs="?", default="workspace", help="the other version (default: the last run in the workspace)"
+        "new",
+        metavar="NEW",
+        nargs="*",
+        help="the other version (default: the last run in the workspace), or further runs of both versions",
     )
     comparing.add_argument(
         "-o",
@@ -85,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PAGE",
         default=Path("reports/compare.html"),
-        help="page to write (default: %(default)s)",
+        help="page to write about two revisions (default: %(default)s)",
     )
     comparing.add_argument(
         "--markdown", action="store_true", help="print a text for a pull request instead of writing the page"
@@ -231,9 +235,13 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
 
         return promote(parsed.revision)
     if parsed.command == "compare":
+        if len(parsed.new) > 1:
+            from veritable.cli.repeats import compare_runs
+
+            return compare_runs([parsed.old, *parsed.new])
         from veritable.cli.compare import compare
 
-        return compare(parsed.old, parsed.new, output=parsed.output, markdown=parsed.markdown)
+        return compare(parsed.old, *(parsed.new or ["workspace"]), output=parsed.output, markdown=parsed.markdown)
     from veritable.stage.lint import find_faults
 
     faults = find_faults(Path.cwd())

@@ -143,9 +143,9 @@ def compare_predictions(old: Judged, new: Judged, params: EvaluateParams) -> Com
     >>> compare_predictions(version, version, EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)).identical
     True
     """
-    old = Judged(_by_row(old.predictions), list(old.classes), old.threshold)
-    new = Judged(_by_row(new.predictions), list(new.classes), new.threshold)
-    unpaired = _why_unpaired(old, new)
+    old = Judged(sort_by_row(old.predictions), list(old.classes), old.threshold)
+    new = Judged(sort_by_row(new.predictions), list(new.classes), new.threshold)
+    unpaired = why_unpaired(old, new)
     comparable, level = old.classes == new.classes, params.confidence_level
     with progress() as bar:
         versions = []
@@ -241,13 +241,14 @@ def _join(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _by_row(predictions: PartPredictions) -> PartPredictions:
+def sort_by_row(predictions: PartPredictions) -> PartPredictions:
     """Sort the rows by their number. Two versions may hold the same test rows in a different order."""
     order = np.argsort(predictions.row, kind="stable")
     return replace(predictions.take(order), sensitive={name: each[order] for name, each in predictions.sensitive.items()})
 
 
-def _why_unpaired(old: Judged, new: Judged) -> str:
+def why_unpaired(old: Judged, new: Judged) -> str:
+    """Say why two versions, both sorted by row, cannot be compared row by row; empty if they can."""
     if old.classes != new.classes:
         if set(old.classes) == set(new.classes):
             return "The order of the classes differs, and with it the positive class."

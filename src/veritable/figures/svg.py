@@ -48,10 +48,10 @@ class Figure:
 
     @property
     def document(self) -> str:
-        """The picture as a file of its own, with its style."""
+        """The picture as a file of its own, with its style and background."""
         start = self.svg.index(">") + 1
         head = self.svg[: start - 1].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        return f"{head}><style>{STYLE}</style>{self.svg[start:]}\n"
+        return f"{head}><style>{STYLE}.figure{{background:var(--card)}}</style>{self.svg[start:]}\n"
 
 
 def _cell(value: Any) -> Any:

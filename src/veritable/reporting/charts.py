@@ -1,6 +1,7 @@
 """Draw the figures of the report from the summary."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,9 @@ from veritable.reporting.explanation_charts import draw_explanation
 from veritable.reporting.summary import MODELS
 
 MAX_CLASSES = N_SERIES
-GAIN = {"flagged": "Share of all rows, highest scores first", "found": "Share of the rows of the class that they hold"}
+_FLAGGED = "Share of all rows, highest scores first"
+GAIN = {"flagged": _FLAGGED, "found": "Share of the rows of the class that they hold"}
+LIFT = {"flagged": _FLAGGED, "lift": "Times as frequent as among all rows"}
 
 
 def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
@@ -26,7 +29,8 @@ def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
         "roc": _curve("roc", "ROC curve", {"fpr": "False positive rate", "tpr": "True positive rate"}, classes, summary),
         "pr": _curve("pr", "Precision and recall", {"recall": "Recall", "precision": "Precision"}, classes, summary),
         "gain": _curve("gain", "Gain", GAIN, classes, summary),
-        "calibration": _calibration(curves["calibration"], classes),
+        "lift": _lift(curves["gain"], classes),
+        "calibration": _calibration(curves, classes),
         "training": _training(summary["history"], summary["best"]["epoch"]),
         **draw_explanation(summary),
     }
@@ -34,6 +38,10 @@ def draw(summary: Mapping[str, Any]) -> dict[str, Figure]:
         figures["scores"] = _scores(curves["calibration_histogram"], summary["positive"])
     if "thresholds" in curves and len(curves["thresholds"]):
         figures["thresholds"] = _thresholds(curves["thresholds"], summary["threshold"])
+        if "cost" in curves["thresholds"]:
+            figures["costs"] = _costs(curves, summary["threshold"])
+    if summary["learning_curve"] is not None:
+        figures["learning_curve"] = _learning_curve(summary["learning_curve"]["points"])
     if len(summary["confusion"]) > MAX_TABLE_CLASSES:
         figures["confusion"] = _confusion(summary["confusion"], len(summary["classes"]))
     return figures
@@ -58,10 +66,7 @@ def _curve(kind: str, title: str, titles: Mapping[str, str], classes: list[str],
     lines = [Series(name, _of_class(frame, name)[x].tolist(), _of_class(frame, name)[y].tolist()) for name in classes]
     baselines = summary["curves"].get(f"{kind}_baselines")
     if summary["positive"] is not None and baselines is not None:
-        lines = [Series("classifier", lines[0].x, lines[0].y)]
-        for name, own in baselines.groupby("model", sort=False):
-            if name != "majority":  # it has the diagonal
-                lines.append(Series(MODELS[str(name)], own[x].tolist(), own[y].tolist(), faint=True))
+        lines = [replace(lines[0], name="classifier"), *_faint(baselines, x, y)]
     marks = []
     if summary["threshold"] is not None and len(frame):
         above = frame[frame["threshold"] >= summary["threshold"]]
@@ -70,6 +75,15 @@ def _curve(kind: str, title: str, titles: Mapping[str, str], classes: list[str],
     x_axis, y_axis = (Axis(each, 0.0, 1.0) for each in titles.values())
     described = f"{titles[y]} against {titles[x][0].lower()}{titles[x][1:]}, on the test part."
     return draw_lines(title, lines, x_axis, y_axis, description=described, diagonal=kind != "pr", marks=marks)
+
+
+def _faint(baselines: pd.DataFrame, x: str, y: str) -> list[Series]:
+    """Return the curve of each baseline except the class shares, whose curve is the diagonal or a point on it."""
+    return [
+        Series(MODELS[str(name)], own[x].tolist(), own[y].tolist(), faint=True)
+        for name, own in baselines.groupby("model", sort=False)
+        if name != "majority"
+    ]
 
 
 def _scores(frame: pd.DataFrame, positive: str) -> Figure:
@@ -82,13 +96,26 @@ def _scores(frame: pd.DataFrame, positive: str) -> Figure:
     )
 
 
-def _calibration(frame: pd.DataFrame, classes: list[str]) -> Figure:
-    """Draw observed shares against predicted probabilities; intervals of several classes would overlap, and are omitted."""
-    lines = []
+def _lift(frame: pd.DataFrame, classes: list[str]) -> Figure:
+    lines = [
+        Series(name, _of_class(frame, name)["flagged"].tolist(), _of_class(frame, name)["lift"].tolist()) for name in classes
+    ]
+    described = "How many times as frequent the class is among the rows with the highest scores as among all rows."
+    return draw_lines("Lift", lines, Axis(LIFT["flagged"], 0.0, 1.0), Axis(LIFT["lift"], low=0.0), description=described)
+
+
+def _calibration(curves: Mapping[str, pd.DataFrame], classes: list[str]) -> Figure:
+    """Draw observed shares against predicted probabilities, with two classes beside those of the baselines.
+
+    Intervals of several classes would overlap, and are omitted.
+    """
+    frame, lines = curves["calibration"], []
     for name in classes:
         own = _of_class(frame, name)
         low, high = (own[end].tolist() if len(classes) == 1 else None for end in ("low", "high"))
         lines.append(Series(name, own["predicted"].tolist(), own["observed"].tolist(), low, high, dotted=True))
+    if "calibration_baselines" in curves:
+        lines = [replace(lines[0], name="classifier"), *_faint(curves["calibration_baselines"], "predicted", "observed")]
     reach = frame.loc[frame["class"].isin(classes), ["predicted", "observed"]].max().max()
     end = next((each for each in (0.1, 0.2, 0.5) if len(classes) > 1 and reach <= each), 1.0)  # rare classes fill the corner
     axes = Axis("Predicted probability", 0.0, end), Axis("Observed share of the class", 0.0, end)
@@ -117,6 +144,31 @@ def _thresholds(frame: pd.DataFrame, threshold: float) -> Figure:
         description="Precision, recall and F1 of the positive class by threshold.",
         rule=(f"threshold {threshold:.3f}", threshold),
     )
+
+
+def _costs(curves: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
+    """Draw the cost by threshold on the test rows and on the rows that the threshold was chosen on."""
+    names = {"thresholds": "test rows", "thresholds_held_out": "rows that chose the threshold"}
+    lines = [
+        Series(name, curves[key]["threshold"].tolist(), curves[key]["cost"].tolist(), faint=key != "thresholds")
+        for key, name in names.items()
+        if key in curves and len(curves[key])
+    ]
+    return draw_lines(
+        "Cost by threshold",
+        lines,
+        Axis("Threshold", 0.0, 1.0),
+        Axis("Cost of 1,000 rows"),
+        description="Cost of 1,000 rows by threshold.",
+        rule=(f"threshold {threshold:.3f}", threshold),
+    )
+
+
+def _learning_curve(points: list[dict[str, Any]]) -> Figure:
+    rows, losses = ([each[name] for each in points] for name in ("rows", "log_loss"))
+    described = "Log loss of gradient boosting on the test part by the number of train rows."
+    line = Series("gradient boosting", rows, losses, dotted=True)
+    return draw_lines("Learning curve", [line], Axis("Train rows", 0.0, whole=True), Axis("Log loss"), description=described)
 
 
 def _confusion(rows: list[dict[str, Any]], n_classes: int) -> Figure:

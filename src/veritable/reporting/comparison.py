@@ -19,6 +19,7 @@ from veritable.evaluation.comparison import (
     write_headline,
 )
 from veritable.evaluation.params import EvaluateParams
+from veritable.evaluation.repeats import RepeatedComparison
 from veritable.figures.style import STYLE
 from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.render import flatten_params, make_environment, make_policy
@@ -31,6 +32,7 @@ CURVES = {
     "calibration": ("predicted", "observed", "Predicted probability", "Observed share", "Calibration"),
 }
 _GROUP_METRICS = ("accuracy", "recall", "precision", "log_loss")
+_IN_METRICS = {"better": "better in", "worse": "worse in", "tied": "not told apart in"}
 _MAX_CLASSES, _MAX_COLUMNS, _MAX_LINES = 3, 15, 100  # shown
 
 
@@ -145,6 +147,33 @@ def render_comparison_markdown(facts: Mapping[str, Any]) -> str:
     """Render the comment for a pull request."""
     template = make_environment(TEMPLATES / "markdown", escape=False).get_template("comparison.md.j2")
     return template.render(comparison=facts)
+
+
+def render_repeats(compared: RepeatedComparison, facts: Mapping[str, Any]) -> str:
+    """Render the comparison of two versions over several runs as Markdown.
+
+    Parameters
+    ----------
+    facts
+        `old` and `new` (name of the first run of each version), `params` (see `list_differences`), `runs` (names of the runs of
+        each pair) and `alone` (names of runs without a partner).
+    """
+    template = make_environment(TEMPLATES / "markdown", escape=False).get_template("repeats.md.j2")
+    found = {
+        outcome: [LABELS[key][0] for key, each in compared.changes.items() if each.outcome == outcome]
+        for outcome in _IN_METRICS
+    }
+    said = [f"{words} {', '.join(found[outcome])}" for outcome, words in _IN_METRICS.items() if found[outcome]]
+    where, other = f"{compared.splits} splits of the table", "another split"
+    if compared.splits == 1:
+        where, other = "the same test rows", "other seeds and other test rows"
+    return template.render(
+        facts,
+        compared=compared,
+        labels={key: label for key, (label, _) in LABELS.items()},
+        headline=f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}.",
+        basis=f"The runs were judged on {where}: the intervals say how much {other} would change the mean difference.",
+    )
 
 
 def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -22,6 +22,12 @@ from veritable.reporting.pipeline import draw_pipeline
 from veritable.reporting.sentences import write_sentences
 from veritable.reporting.summary import MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS
 
+FIGURE_FILES = {  # drawn beside the Markdown text, with their captions
+    "differences": "Differences with their intervals",
+    "roc": "ROC curve",
+    "calibration": "Calibration",
+    "importance": "Importance of the columns",
+}
 _MAX_PARAM = 300  # characters of the value of a param
 _RATES = {
     "positive": "positive",
@@ -74,11 +80,18 @@ def make_policy(script: str) -> str:
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
-    """Render a text for git, code review and mail."""
+    """Render a text for git, code review and mail. It shows the pictures of `draw_files` in the folder figures/ beside it."""
     sentences = write_sentences(summary, lambda name: f"**{escape_markdown(name)}**")
     template = make_environment(templates / "markdown", escape=False).get_template("report.md.j2")
     opening = make_opening(summary)
-    return template.render(summary, opening=opening, sentences=sentences, comparison=summary["reference"], **_LIMITS)
+    texts = {"opening": opening, "sentences": sentences, "figures": FIGURE_FILES}
+    return template.render(summary, comparison=summary["reference"], **texts, **_LIMITS)
+
+
+def draw_files(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Draw the figures that the Markdown text shows. Returns the content of each SVG file by its name without suffix."""
+    figures = {"differences": draw_differences(summary), **charts.draw(summary)}
+    return {name: figures[name].document for name in FIGURE_FILES}
 
 
 def make_environment(templates: Path, *, escape: bool) -> Environment:

@@ -33,6 +33,7 @@ CARDS = ("roc_auc", "average_precision", "log_loss", "brier", "accuracy")
 RARE_CLASS_CARDS = ("average_precision", "roc_auc", "recall", "precision", "log_loss")  # accuracy misleads with a rare class
 RARE = 0.1  # a positive class with a smaller share of rows is rare
 MAX_CLASSES, MAX_COLUMNS, MAX_FINDINGS = 30, 500, 100  # shown in the report
+_CLASS_COLUMNS = 5  # shown of each class
 _SHOWN_VERSIONS = (
     "python", "torch", "pytorch-lightning", "tabm", "rtdl-num-embeddings", "lightgbm", "scikit-learn", "interpret-core", "shap",
     "pandas", "numpy", "scipy", "pyarrow",
@@ -68,7 +69,8 @@ def make_summary(
     findings_file
         Name of the file that holds all findings, for reports that show only some.
     evaluation
-        What else the stage `evaluate` wrote, by name: classes, decision, mistakes, slices and, with sensitive columns, groups.
+        What else the stage `evaluate` wrote, by name: classes, decision, mistakes, slices and, where
+        params ask for them, groups and learning_curve.
     reference
         Comparison with the reference; None without one.
     card, card_file
@@ -114,6 +116,7 @@ def make_summary(
         "groups": evaluation.get("groups", {}),
         "mistakes": evaluation["mistakes"],
         "slices": evaluation["slices"],
+        "learning_curve": evaluation.get("learning_curve"),
         "reference": reference,
         "listed_classes": sorted(table["classes"], key=lambda each: -each["rows"])[:MAX_CLASSES],
         "curves": curves,
@@ -122,11 +125,22 @@ def make_summary(
         "explanation": explanation,
         "importance": importance,
         "explained": explained,
+        "by_class": _rank_by_class(explained["importance_by_class"]) if positive is None else [],
         "params": params,
         "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
         "card": card,
         "record": record,
     }
+
+
+def _rank_by_class(importance: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the most important columns of each explained class, the class with the most rows first."""
+    ranked: list[dict[str, Any]] = []
+    for name, own in importance.groupby("class", sort=False):
+        top = own.sort_values("importance", ascending=False, kind="stable").head(_CLASS_COLUMNS)
+        pairs = list(zip(top["column"], top["importance"], strict=True))
+        ranked.append({"class": name, "rows": int(own["rows"].iloc[0]), "columns": pairs})
+    return sorted(ranked, key=lambda each: -each["rows"])[:MAX_CLASSES]
 
 
 def _is_rare(positive: str | None, table: Mapping[str, Any]) -> bool:
