@@ -4,15 +4,29 @@ import hashlib
 import re
 import shutil
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from tests.conftest import Toy
 from veritable.cli import prove as module
 from veritable.cli.main import main
 
 ADDED = "number\n3\n4\n"
+
+
+PIPELINE = """stages:
+  first:
+    cmd: cp data/added.csv data/copied
+    deps: [data/added.csv]
+    outs: [data/copied]
+  x:
+    cmd: mkdir made && cp data/copied made/a && cp data/copied made/b
+    deps: [data/copied]
+    outs: [made]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -22,23 +36,12 @@ def finished_toy(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     shutil.copytree(template, root, symlinks=True)
     toy = Toy(root)
     toy.write("Makefile", f"setup:\n\tln -s {sys.prefix} .venv\n")
-    toy.write(".gitignore", "__pycache__/\n/.venv\n")
+    toy.write(".gitignore", "/.venv\n")
+    toy.write("dvc.yaml", PIPELINE)
     toy.write("data/added.csv", ADDED)
-    assert 0 == toy.dvc("add", "-q", "data/added.csv").status
-    toy.stage(
-        'stage.outputs["copied"].write_text(stage.inputs["added.csv"].read_text())',
-        "deps: [data/added.csv]\nouts: [data/copied]",
-        name="first",
-    )
-    toy.stage(
-        'stage.outputs["made"].mkdir()\n'
-        'for name in "ab":\n'
-        '    (stage.outputs["made"] / name).write_text(stage.inputs["copied"].read_text())',
-        "deps: [data/copied]\nouts: [made]",
-        name="x",
-    )
-    done = toy.dvc("repro", "-q")
-    assert 0 == done.status, done.text
+    with chdir(root), Repo() as repo:
+        repo.add("data/added.csv")
+        repo.reproduce()
     toy.commit("run")
     return root
 
@@ -65,10 +68,13 @@ def test_identical(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     toy.write("data/in.csv", "changed\n")
     assert 0 == main(["prove", "--keep", str(tmp_path / "kept")])
     printed = capsys.readouterr()
-    assert re.match(r"identical: all 4 outputs of 3 stages \(.* files, .* MB\) of [0-9a-f]{7}, in \d+ s\.\n", printed.out)
+    assert re.match(
+        r"identical: 3 files \(0\.0 MB\) that 2 stages made .* are those of dvc.lock at [0-9a-f]{7}\. It took \d+ s\.\n",
+        printed.out,
+    )
     assert "that are not committed are not part of what is proved" in printed.err
     log = (tmp_path / "kept" / module.LOG).read_text()
-    assert ["code", "first", "x"] == re.findall("Running stage '(.*)'", log)
+    assert ["first", "x"] == re.findall("Running stage '(.*)'", log)
     assert ADDED == (tmp_path / "kept/made/a").read_text()
 
 
@@ -82,7 +88,7 @@ def test_first_difference(toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixtur
     toy.commit("another result")
     message = refused(capsys)
     assert (
-        "is not proved: 1 of 4 outputs differ from dvc.lock. The first one is made by stage 'first': data/copied, line 3:\n"
+        "is not proved: 1 of 3 hashes differ from dvc.lock. The first difference, in 'first', is in data/copied, line 3:\n"
         in message
     )
     assert "  committed  5\n  made now   4\n" in message

@@ -55,7 +55,7 @@ def read_stages(root: Path) -> dict[str, Stage]:
 
 def _read_stage(stage: Any, root: Path, made: set[str]) -> Stage:
     inputs: dict[str, Any] = {}
-    for dep in stage.deps:
+    for dep in [] if stage.is_data_source else stage.deps:
         if hasattr(dep, "params"):
             inputs |= dep.hash_info.value or {}
         elif not any(Path(dep.fs_path).is_relative_to(path) for path in made):

@@ -66,7 +66,7 @@ def prove(revision: str, keep: Path | None = None) -> int:
         raise
     if not keep:
         shutil.rmtree(folder)
-    print(f"identical: {proved} of {commit[:7]}, in {time.monotonic() - started:,.0f} s.")
+    print(f"identical: {proved} at {commit[:7]}. It took {time.monotonic() - started:,.0f} s.")
     return 0
 
 
@@ -85,20 +85,23 @@ def _prove(commit: str, folder: Path, cache: Path, bar: Progress) -> str:
     _remove_outputs(folder, expected)
     bar.update(task, description="Install libraries")
     _make_environment(folder)
-    bar.update(task, total=sum(not stage.is_data for stage in expected.values()), description="Run")
-    order = [name for name, stage in expected.items() if stage.is_data]
-    for count, name in enumerate(_run_stages(folder)):
-        bar.update(task, description=f"Run {name}", completed=count)
-        order.append(name)
+    data = [name for name, stage in expected.items() if stage.is_data]
+    bar.update(task, total=len(expected) - len(data), description="Run")
+    ran = []
+    for name in _run_stages(folder):
+        bar.update(task, description=f"Run {name}", completed=len(ran))
+        ran.append(name)
     made = read_stages(folder)
+    order = dict.fromkeys([*data, *ran, *expected])  # a stage that did not run differs too
     if different := list_differences(expected, made, order):
         name, path = different[0]
         raise NotProvedError(
-            f"{len(different)} of {len(outs)} outputs differ from dvc.lock. The first one is made by stage '{name}': "
+            f"{len(different)} of {len(outs)} hashes differ from dvc.lock. The first difference, in '{name}', is in "
             f"{describe_difference(folder, path, expected[name].outs[path], cache)}\n{_explain(expected[name], made[name])}"
         )
+    outs = [out for stage in expected.values() if not stage.is_data for out in stage.outs.values()]
     files, size_mb = sum(out.files for out in outs), sum(out.size_bytes for out in outs) / 1e6
-    return f"all {len(outs)} outputs of {len(order)} stages ({files:,} files, {size_mb:,.1f} MB)"
+    return f"{files:,} files ({size_mb:,.1f} MB) that {len(ran)} stages made from nothing are those of dvc.lock"
 
 
 def _make_folder(keep: Path | None) -> Path:
@@ -161,7 +164,7 @@ def _make_environment(folder: Path) -> None:
 
 def _run_stages(folder: Path) -> Iterator[str]:
     """Run all stages, and yield the name of each when it starts."""
-    command = [str(folder / ".venv/bin/python"), "-m", "dvc", "repro", "--force", "--no-run-cache"]
+    command = [str(folder / ".venv/bin/python"), "-m", "dvc", "repro", "--all-pipelines", "--force", "--no-run-cache"]
     text: list[str] = []
     name = ""
     with (
