@@ -1,4 +1,4 @@
-# make repro   set up .venv and run the pipeline       make test    run every test (about 10 minutes)
+# make repro   set up .venv and run the pipeline       make test    run every test (up to half an hour)
 # make report  open the report, or print its path      make quick   run the tests that take less than a minute
 # make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
 # make promote  make the committed classifier the reference that the report compares with
