@@ -4,11 +4,9 @@ import hashlib
 import re
 import shutil
 import sys
-from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from dvc.repo import Repo
 
 from tests.conftest import Toy
 from veritable.cli import prove as module
@@ -39,9 +37,9 @@ def finished_toy(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     toy.write(".gitignore", "/.venv\n")
     toy.write("dvc.yaml", PIPELINE)
     toy.write("data/added.csv", ADDED)
-    with chdir(root), Repo() as repo:
-        repo.add("data/added.csv")
-        repo.reproduce()
+    for words in (["add", "-q", "data/added.csv"], ["repro", "-q"]):
+        done = toy.dvc(*words)
+        assert 0 == done.status, done.text
     toy.commit("run")
     return root
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import warnings
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def would_run(copy: Toy, *targets: str) -> list[str]:
     """Return the stages that DVC would run now, each judged only by what it depends on, without `code`, which always runs."""
     from dvc.repo import Repo
 
-    with chdir(copy.root), Repo() as repo:
+    with chdir(copy.root), warnings.catch_warnings(), Repo() as repo:
+        warnings.simplefilter("default")  # those of DVC's libraries
         return [stage.name for stage in repo.reproduce(list(targets), dry=True, single_item=True) if stage.name != "code"]
 
 
