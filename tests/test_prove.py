@@ -12,6 +12,7 @@ from tests.conftest import Toy
 from veritable.cli import prove as module
 from veritable.cli.main import main
 
+pytestmark = pytest.mark.filterwarnings("default:_NoneStep.value:DeprecationWarning")  # DVC uses it of pygtrie
 ADDED = "number\n3\n4\n"
 
 
