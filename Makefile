@@ -1,13 +1,14 @@
 # make repro   set up .venv and run the pipeline       make test    run every test (about 10 minutes)
 # make report  open the report, or print its path      make quick   run the tests that take less than a minute
 # make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
+# make share | fetch [REMOTE=...]   push everything to a DVC remote | pull from it, verify every object, check out
 # make promote  make the committed classifier the reference that the report compares with
 # make bench-quality | bench-speed | bench-explain BENCH=...   compare with other libraries (benchmarks/README.md)
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
-.PHONY: setup repro test quick check report promote clean bench-quality bench-speed bench-explain
+.PHONY: setup repro test quick check report share fetch promote clean bench-quality bench-speed bench-explain
 
 # Byte code is kept, so that tests need not be compiled again by each process of each run.
 test quick: export PYTHONDONTWRITEBYTECODE :=
@@ -40,6 +41,9 @@ check: setup
 
 report: repro
 	@(test -n "$$DISPLAY$$WAYLAND_DISPLAY" && xdg-open reports/report.html) || echo "The report is reports/report.html"
+
+share fetch: setup
+	@$(BIN)/python -m veritable $@ $(REMOTE)
 
 promote: setup
 	@$(BIN)/python -m veritable promote $(REVISION)

@@ -66,6 +66,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TUNING",
         help="folder with the result of the search (default: %(default)s)",
     )
+    sharing = commands.add_parser(
+        "share",
+        help="push everything that a colleague needs to a DVC remote",
+        description="Push the outputs of all commits and of the workspace, and the run records with the objects that they "
+        "name. Objects are verified before they are pushed. After an interruption, the same command continues.",
+    )
+    fetching = commands.add_parser(
+        "fetch",
+        help="pull from a DVC remote, verify every object, and check out the outputs",
+        description="Download into DVC's cache what is missing, verify every object, and only then check out the outputs of "
+        "the workspace. Run records are used only from the remotes that share.trusted in params.yaml lists.",
+    )
+    for each in (sharing, fetching):
+        each.add_argument("remote", nargs="?", metavar="REMOTE", help="name of a DVC remote (default: the default remote)")
     comparing = commands.add_parser(
         "compare",
         help="compare two versions: commits, branches, tags, experiments or the workspace",
@@ -234,6 +248,10 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.cli.compare import compare
 
         return compare(parsed.old, parsed.new, output=parsed.output, markdown=parsed.markdown)
+    if parsed.command in ("share", "fetch"):
+        from veritable.cli.share import run
+
+        return run(parsed.command, parsed.remote)
     from veritable.stage.lint import find_faults
 
     faults = find_faults(Path.cwd())
