@@ -1,4 +1,4 @@
-"""`python -m veritable share` and `fetch`: read the params, and hand over to the room `sharing`."""
+"""`python -m veritable share`, `fetch` and `fsck`: read the section `share` of params.yaml, and hand over to the room `sharing`."""
 
 from pathlib import Path
 
@@ -7,20 +7,25 @@ from veritable.errors import UserError
 from veritable.sharing import commands
 from veritable.sharing.params import ShareParams
 
-COMMANDS = {"share": commands.share, "fetch": commands.fetch}
+
+def share(remote: str | None, *, sign: str | None) -> int:
+    """Push to a remote from the repository in the working directory. Return the exit code."""
+    return commands.share(Path.cwd(), _params(), remote, sign=sign)
 
 
-def run(command: str, remote: str | None) -> int:
-    """Run a command of the room in the working directory. Return the exit code.
+def fetch(remote: str | None, *, verify: bool) -> int:
+    """Pull from a remote into the repository in the working directory. Return the exit code."""
+    return commands.fetch(Path.cwd(), _params(), remote, verify=verify)
 
-    Raises
-    ------
-    UserError
-        params.yaml is invalid, or the command failed.
-    """
+
+def fsck(*, repair: bool) -> int:
+    """Check the cache of the repository in the working directory. Return the exit code."""
+    return commands.fsck(Path.cwd(), _params(), repair=repair)
+
+
+def _params() -> ShareParams:
     file = Path("params.yaml")
     if not file.is_file():
         raise UserError("params.yaml does not exist in this folder. Change to the top folder of the repository.")
     params = read_yaml(file)
-    section = params.get("share", {}) if isinstance(params, dict) else {}
-    return COMMANDS[command](Path.cwd(), ShareParams.parse("share", section), remote)
+    return ShareParams.parse("share", params.get("share", {}) if isinstance(params, dict) else {})

@@ -37,9 +37,10 @@ def list_workspace(repo: Any, remote: str) -> list[Named]:
 
 
 def list_commits(repo: Any, root: Path, remote: str, memory: Path, steps: Steps) -> list[Named]:
-    """Return the outputs of all commits, which are remembered in a file: a commit never changes, and DVC takes long to read one.
+    """Return the outputs of all commits.
 
-    Only the commits that change what names outputs are read.
+    Only the commits that change a file that names outputs are read. They are remembered in the file `memory`, because DVC takes
+    a tenth of a second for each.
     """
     commits = _commits(root)
     known = _read_memory(memory)

@@ -8,7 +8,7 @@ from typing import Any
 
 from veritable.errors import UserError, one_line
 from veritable.sharing.cache import Cache
-from veritable.sharing.folders import FolderError, read_folder
+from veritable.sharing.folders import FolderError, is_folder, read_folder
 from veritable.sharing.named import Named, list_commits, list_workspace
 from veritable.sharing.records import list_records, read_record
 from veritable.sharing.steps import Steps
@@ -39,8 +39,14 @@ class Project:
 
     def list_records(self) -> dict[str, set[str]]:
         """Return the objects that each intact run record on this machine names."""
-        found = {name: read_record(name, (self.cache.runs / name).read_bytes()) for name in list_records(self.cache.runs)}
-        return {name: set(outs.values()) for name, outs in found.items() if outs is not None}
+        return {name: set(outs.values()) for name, outs in self._read_records().items() if outs is not None}
+
+    def list_damaged_records(self) -> list[Path]:
+        """Return the files of the run records on this machine that are not what their names say."""
+        return [self.cache.runs / name for name, outs in self._read_records().items() if outs is None]
+
+    def _read_records(self) -> dict[str, dict[str, str] | None]:
+        return {name: read_record(name, (self.cache.runs / name).read_bytes()) for name in list_records(self.cache.runs)}
 
     def read_folders(self, oids: Iterable[str]) -> tuple[dict[str, set[str]], dict[str, str]]:
         """Return the objects that folder objects of the cache list, and the fault of each that must not be used."""
@@ -55,6 +61,17 @@ class Project:
             if above := self.names.get(oid):
                 self.name(*(Named(f"{above.path}/{name}", above.stage, md5) for name, md5 in files.items()))
         return contents, faults
+
+    def files_of(self, outputs: Iterable[Named]) -> dict[str, str]:
+        """Return the object of each file of outputs that are complete in the cache, by path relative to the repository."""
+        files = {}
+        for each in outputs:
+            if is_folder(each.oid):
+                listed = read_folder(self.cache.path(each.oid))
+                files |= {f"{each.path}/{name}": md5 for name, md5 in listed.items()}
+            else:
+                files[each.path] = each.oid
+        return files
 
     def describe(self, oid: str) -> str:
         """Return what to call an object in a message."""

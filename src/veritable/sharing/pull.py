@@ -3,15 +3,18 @@
 Nothing that a remote sends is used before its hash was computed and the paths that it lists were checked.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from veritable.errors import UserError
 from veritable.files import whole
+from veritable.sharing.cache import Cache
 from veritable.sharing.folders import is_folder
+from veritable.sharing.links import check_links
+from veritable.sharing.manifest import verify_manifest
 from veritable.sharing.project import FOLDER, Project, open_project
-from veritable.sharing.records import list_records, read_record
+from veritable.sharing.records import is_record, list_records, read_record
 from veritable.sharing.steps import Steps
 from veritable.sharing.store import Store
 
@@ -30,6 +33,8 @@ class Fetched:
         Objects that were damaged, described; they are intact now.
     records
         Number of new run records; None if the remote is not trusted.
+    signer
+        Who signed the manifest, as the allowed signers name them; empty if that was not asked for.
     """
 
     remote: str
@@ -40,9 +45,10 @@ class Fetched:
     outputs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
+    signer: str = ""
 
 
-def pull(root: Path, remote: str | None, trusted: Collection[str], steps: Steps) -> Fetched:
+def pull(root: Path, remote: str | None, trusted: Collection[str], verify: bool, steps: Steps) -> Fetched:
     """Download the outputs of all commits and of the workspace into DVC's cache, and run records if the remote is trusted.
 
     Nothing is checked out.
@@ -51,11 +57,14 @@ def pull(root: Path, remote: str | None, trusted: Collection[str], steps: Steps)
     ----------
     trusted
         Names of the remotes whose run records may be used.
+    verify
+        Require a signed manifest of the outputs of the workspace.
 
     Raises
     ------
     UserError
-        An object does not verify even if it is downloaded a second time, or the remote fails.
+        An object does not verify even if it is downloaded a second time, a link leads an output out of the repository, the
+        manifest is missing or does not fit, or the remote fails.
     """
     with open_project(root) as project:
         store = Store(project.repo, remote, steps)
@@ -64,36 +73,63 @@ def pull(root: Path, remote: str | None, trusted: Collection[str], steps: Steps)
         lacking = _obtain(project, store, {each.oid for each in (*workspace, *commits)}, done, steps)
         if store.name in trusted:
             done.records = _obtain_records(project, store, done, steps)
-        done.outputs = sorted(each.path for each in workspace if each.oid not in lacking)
+        complete = [each for each in workspace if each.oid not in lacking]
+        done.outputs = sorted(each.path for each in complete)
         done.missing = sorted({project.describe(each.oid) for each in workspace if each.oid in lacking})
+        files = project.files_of(complete)
+        check_links(root, done.outputs, files)
+        if verify:
+            if done.missing:
+                raise UserError(f"every output must be there to be verified, but these are missing: {', '.join(done.missing)}.")
+            done.signer = verify_manifest(project, store, files, steps)
         return done
 
 
 def _obtain(project: Project, store: Store, oids: set[str], done: Fetched, steps: Steps) -> set[str]:
     """Make objects, and the files of the folders among them, intact in the cache. Return those that are not to be had."""
+    cache = project.cache
     _download(project, store, {oid for oid in oids if is_folder(oid)}, done, steps)
-    folders = {oid for oid in oids if is_folder(oid) and project.cache.has(oid)}
+    folders = {oid for oid in oids if is_folder(oid) and cache.has(oid)}
     contents, faults = project.read_folders(folders)
     if faults:
         for oid in faults:
-            project.cache.set_aside(oid)
+            cache.set_aside(oid)
         raise UserError(_refusal(project, store, faults))
-    _download(project, store, oids.union(*contents.values()) - folders, done, steps)
-    absent = {oid for oid in oids.union(*contents.values()) if not project.cache.has(oid)}
+    everything = oids.union(*contents.values())
+    _download(project, store, everything - folders, done, steps)
+    absent = {oid for oid in everything if not cache.has(oid)}
     return {oid for oid in oids if oid in absent or absent & contents.get(oid, set())}
 
 
 def _download(project: Project, store: Store, oids: set[str], done: Fetched, steps: Steps) -> None:
-    """Download the objects that are absent or damaged, each a second time if it does not verify."""
+    """Set aside what is damaged, and download what is absent, if the remote has it."""
     cache = project.cache
-    damaged = cache.find_damaged({oid for oid in oids if cache.has(oid)}, steps)
+    damaged = cache.find_damaged([oid for oid in oids if cache.has(oid)], steps)
     for oid in damaged:
         cache.set_aside(oid)
     wanted = {oid for oid in oids if not cache.has(oid)}
     done.present += len(oids) - len(wanted)
-    if not wanted:
-        return
-    sizes = store.sizes(wanted)
+    sizes, repeated, wrong = download(cache, store, wanted, steps)
+    done.objects += len(sizes)
+    done.total_bytes += sum(sizes.values())
+    done.set_aside += sorted(map(project.describe, (damaged.keys() & sizes.keys()) | repeated))
+    if wrong:
+        raise UserError(_refusal(project, store, dict.fromkeys(wrong, "has other bytes than its name says")))
+
+
+def download(cache: Cache, store: Store, oids: set[str], steps: Steps) -> tuple[dict[str, int], set[str], set[str]]:
+    """Download those objects that the remote has into the cache, each a second time if it does not verify.
+
+    Returns
+    -------
+    sizes : dict
+        Size in bytes of each object that the remote has.
+    repeated, wrong : set
+        Objects that did not verify the first time, and those among them that did not verify the second time. They are set aside.
+    """
+    if not oids:
+        return {}, set(), set()
+    sizes = store.sizes(oids)
     steps.begin(f"Fetching from {store.name}", 2 * sum(sizes.values()))  # each byte is downloaded, then hashed
 
     def get(oid: str) -> tuple[str, bool]:
@@ -104,19 +140,15 @@ def _download(project: Project, store: Store, oids: set[str], done: Fetched, ste
         finally:
             partial.unlink(missing_ok=True)
 
-    wrong = [oid for oid, intact in store.each(get, sorted(sizes)) if not intact]
-    wrong_again = [oid for oid, intact in store.each(get, wrong) if not intact]
+    repeated = {oid for oid, intact in store.each(get, sorted(sizes)) if not intact}
+    wrong = {oid for oid, intact in store.each(get, sorted(repeated)) if not intact}
     cache.save()
-    done.objects += len(sizes)
-    done.total_bytes += sum(sizes.values())
-    done.set_aside += sorted(map(project.describe, (damaged.keys() & sizes.keys()) | set(wrong)))
-    if wrong_again:
-        raise UserError(_refusal(project, store, dict.fromkeys(wrong_again, "has other bytes than its name says")))
+    return sizes, repeated, wrong
 
 
 def _obtain_records(project: Project, store: Store, done: Fetched, steps: Steps) -> int:
     """Download the run records that are new, with the objects that they name. Return their number."""
-    new = sorted(store.records() - set(list_records(project.cache.runs)))
+    new = sorted(filter(is_record, store.records() - set(list_records(project.cache.runs))))
     steps.begin("Fetching run records", len(new))
     contents = dict(store.each(lambda name: (name, store.get_record(name)), new, count=True))
     read = {name: read_record(name, content) for name, content in contents.items()}
@@ -135,7 +167,7 @@ def _refusal(project: Project, store: Store, faults: dict[str, str]) -> str:
     first = min(faults, key=project.describe)
     others = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
     return (
-        f"{project.describe(first)}{others} in remote '{store.name}' must verify, but the object {first} {faults[first]}. Nothing "
-        f"was checked out, and the object was set aside in {FOLDER / 'quarantine'}. Ask who shares it to run `python -m "
-        "veritable fsck --repair` and `python -m veritable share`."
+        f"{project.describe(first)}{others} in remote '{store.name}' must verify, but the object {first} {faults[first]}. "
+        f"Nothing was checked out, and the object was set aside in {FOLDER / 'quarantine'}. Ask who shares it to run `python "
+        "-m veritable fsck --repair` and `python -m veritable share`."
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from veritable.errors import UserError
 from veritable.sharing.folders import is_folder
+from veritable.sharing.manifest import Signed
 from veritable.sharing.project import Project, open_project
 from veritable.sharing.steps import Steps
 from veritable.sharing.store import Store
@@ -28,11 +29,16 @@ class Shared:
     missing: list[str]
 
 
-def push(root: Path, remote: str | None, steps: Steps) -> Shared:
+def push(root: Path, remote: str | None, manifest: Signed | None, steps: Steps) -> Shared:
     """Upload the outputs of all commits and of the workspace, and the run records with the objects that they name.
 
     Objects are verified before. Files go first, then the folders that list them, then the records: what a colleague sees of
     an upload that was interrupted is complete.
+
+    Parameters
+    ----------
+    manifest
+        A signed manifest to upload with them.
 
     Raises
     ------
@@ -61,7 +67,9 @@ def push(root: Path, remote: str | None, steps: Steps) -> Shared:
         new_records = sorted(complete - known)
         total_bytes = sum(map(cache.size, new))
         _upload(project, store, new, new_records, total_bytes, steps)
-        lost = sorted({project.describe(each.oid) for each in workspace if each.oid in missing})
+        if manifest:
+            store.put_manifest(*manifest)
+        lost = sorted({project.describe(each.oid) for each in workspace if each.oid in lacking})
         return Shared(store.name, len(new), total_bytes, len(here) - len(new), len(new_records), lost)
 
 
@@ -79,6 +87,6 @@ def _refusal(project: Project, damaged: dict[str, str]) -> str:
     first = min(damaged, key=project.describe)
     others = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
     return (
-        f"{project.describe(first)}{others} must be intact in DVC's cache to be shared, but the object {first} {damaged[first]}. Run "
-        "`python -m veritable fsck --repair`."
+        f"{project.describe(first)}{others} must be intact in DVC's cache to be shared, but the object {first} "
+        f"{damaged[first]}. Run `python -m veritable fsck --repair`."
     )

@@ -5,6 +5,7 @@ DVC opens the remote, so URLs, credentials and options are those of `dvc remote`
 """
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,7 +17,7 @@ from veritable.errors import UserError, one_line
 from veritable.sharing.folders import OBJECT
 from veritable.sharing.steps import Steps
 
-_FILES, _RUNS = "files/md5", "runs"
+_FILES, _RUNS, _MANIFESTS = "files/md5", "runs", "manifests"
 _MAX_SMALL_BYTES = 1 << 24  # of a run record or a manifest
 T = TypeVar("T")
 R = TypeVar("R")
@@ -117,6 +118,24 @@ class Store:
     def get_record(self, name: str) -> bytes:
         """Return the content of a run record."""
         return self._read(f"{_RUNS}/{name}")
+
+    def put_manifest(self, name: str, manifest: str, signature: str) -> None:
+        """Upload a manifest and its signature."""
+        with self.answering(), tempfile.TemporaryDirectory() as folder:
+            self._fs.makedirs(self._path(_MANIFESTS), exist_ok=True)
+            for ending, text in {"sig": signature, "json": manifest}.items():
+                file = Path(folder, ending)
+                file.write_text(text, "utf-8")
+                self._put(file, self._path(f"{_MANIFESTS}/{name}.{ending}"))
+
+    def get_manifest(self, name: str) -> tuple[bytes, bytes] | None:
+        """Return a manifest and its signature; None if one of them does not exist."""
+        paths = [f"{_MANIFESTS}/{name}.{ending}" for ending in ("json", "sig")]
+        with self.answering():
+            if not all(self._fs.exists(self._path(path)) for path in paths):
+                return None
+        manifest, signature = map(self._read, paths)
+        return manifest, signature
 
     def each(self, function: Callable[[T], R], items: Iterable[T], *, count: bool = False) -> list[R]:
         """Apply a function to items in threads. After an error, what has not begun is left out.

@@ -1,13 +1,14 @@
 """Run `share`, `fetch` and `fsck` in a process of their own, which is killed if a remote falls silent.
 
-DVC and the clients of the servers wait for ever for a server that accepts a connection and never answers, and a thread that waits
-cannot be ended. The processes exchange lines of JSON: the job through stdin; progress, result or error through stdout. The
-worker ends if its stdin is closed, so it does not outlive its parent.
+DVC and the clients of the servers wait for ever for a server that accepts a connection and never answers, and a thread that
+waits cannot be ended. The processes exchange lines of JSON: the job through stdin; progress, result or error through stdout.
+The worker ends if its stdin is closed, so it does not outlive its parent.
 """
 
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -49,6 +50,8 @@ def run_limited(command: str, root: Path, time_limit: float, **arguments: Any) -
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
         return _follow(lines, time_limit)
+    except KeyboardInterrupt:
+        raise UserError("Interrupted. Run the command again: it continues where it stopped.") from None
     finally:
         process.kill()
         process.wait()
@@ -73,8 +76,8 @@ def _follow(lines: "queue.SimpleQueue[str]", time_limit: float) -> dict[str, Any
                 line = lines.get(timeout=time_limit if is_waiting else None)
             except queue.Empty:
                 raise UserError(
-                    f"the remote must answer within {time_limit:g} seconds (share.time_limit in params.yaml), but has been silent for "
-                    f"longer (step: {description}). Run the command again: it continues where it stopped."
+                    f"the remote must answer within {time_limit:g} seconds (share.time_limit in params.yaml), but has been "
+                    f"silent for longer (step: {description}). Run the command again: it continues where it stopped."
                 ) from None
             message = (
                 json.loads(line) if line else {"error": "The process that transfers has ended without a result. Run it again."}
@@ -119,23 +122,31 @@ class _Reporter:
         self._stream.flush()
 
 
-def _push(steps: _Reporter, remote: str | None) -> Any:
+def _push(steps: _Reporter, remote: str | None, manifest: list[str] | None) -> Any:
+    from veritable.sharing.manifest import Signed
     from veritable.sharing.push import push
 
-    return push(Path.cwd(), remote, steps)
+    return push(Path.cwd(), remote, Signed(*manifest) if manifest else None, steps)
 
 
-def _pull(steps: _Reporter, remote: str | None, trusted: list[str]) -> Any:
+def _pull(steps: _Reporter, remote: str | None, trusted: list[str], verify: bool) -> Any:
     from veritable.sharing.pull import pull
 
-    return pull(Path.cwd(), remote, trusted, steps)
+    return pull(Path.cwd(), remote, trusted, verify, steps)
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"push": _push, "pull": _pull}
+def _check(steps: _Reporter, repair: bool) -> Any:
+    from veritable.sharing.fsck import check
+
+    return check(Path.cwd(), repair, steps)
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"push": _push, "pull": _pull, "check": _check}
 
 
 def _work() -> None:
     """Do the job that stdin describes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both processes; the parent ends this one
     reporter = _Reporter(os.fdopen(os.dup(1), "w"))
     os.dup2(2, 1)  # what a library prints must not mix with the messages
     job = json.loads(sys.stdin.readline())
