@@ -1,4 +1,4 @@
-"""Fixture `team`: a small pipeline that one person has run and committed twice, and an empty remote, without starting Python."""
+"""Fixture `team`: a small pipeline that one person has run and committed twice, and an empty remote."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ PIPELINE = """stages:
     params: [a]
     outs: [out]
   two:
-    cmd: echo two >> $MARKS && cp out/x z && cp out/sub/y m.json
+    cmd: echo two >> $MARKS && cp out/x z && echo z >> z && cp out/sub/y m.json && echo m >> m.json
     deps: [out]
     outs: [z]
     metrics:

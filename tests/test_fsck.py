@@ -24,7 +24,9 @@ def test_an_intact_cache(team: Person) -> None:
     """Nothing is reported about a cache that is intact; all of its bytes were read."""
     done = fsck(team)
     assert (0, [], [], 0) == (len(done.damaged), done.writable, done.lost, done.records)
-    assert sum(path.stat().st_size for path in (team.root / ".dvc/cache/files").rglob("*") if path.is_file()) == done.total_bytes
+    assert (
+        sum(path.stat().st_size for path in (team.root / ".dvc/cache/files").rglob("*") if path.is_file()) == done.total_bytes
+    )
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -54,7 +56,7 @@ def test_healing_from_the_remote(team: Person) -> None:
     done = fsck(team, repair=True)
     assert {"z (stage 'two')": "remote 'store'"} == done.healed
     assert ["z"] == done.outputs
-    assert b"1\n2\n" == path.read_bytes()
+    assert b"1\n2\nz\n" == path.read_bytes()
     assert not (team.root / "z").exists()  # the command checks it out again
 
 
@@ -75,7 +77,7 @@ def test_without_a_remote_the_stage_is_named(team: Person) -> None:
     done = fsck(team, repair=True)
     assert (["two"], [], {}) == (done.lost, done.outputs, done.healed)
     assert ["two"] == team.repro()
-    assert b"1\n2\n" == team.cached(team.oid("z")).read_bytes()
+    assert b"1\n2\nz\n" == team.cached(team.oid("z")).read_bytes()
 
 
 def test_a_wrong_mode(team: Person) -> None:
@@ -105,12 +107,13 @@ def test_damage_without_a_trace_in_the_file_system(team: Person) -> None:
     team.share()
     memory = team.root / ".dvc/tmp/share/verified.json"
     path: Path = team.cached(team.oid("z"))
-    overwrite(path, b"9\n2\n")
+    overwrite(path, b"9\n2\nz\n")
     status = path.stat()
     known = json.loads(memory.read_text())
     known[team.oid("z")] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
     memory.write_text(json.dumps(known))
-    team.share()  # misses it
+    team.stored(team.oid("z")).unlink()
+    assert 1 == team.share().objects  # misses it
     assert 1 == len(fsck(team).damaged)
 
 

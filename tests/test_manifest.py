@@ -73,9 +73,9 @@ def test_another_content_with_the_same_md5(team: Person, key: Path) -> None:
     allow(team, "alice@example.org", key)
     team.commit()
     share_signed(team, key)
-    overwrite(team.stored(team.oid("z")), SECOND)
+    overwrite(team.stored(team.oid("z")), SECOND + b"z\n")
     assert "z" in team.clone().fetch().outputs
-    with pytest.raises(UserError, match=r"out/x and 1 more must be what alice@example\.org signed, but differs"):
+    with pytest.raises(UserError, match=r"z must be what alice@example\.org signed, but differs"):
         team.clone("careful").fetch(verify=True)
 
 
@@ -122,7 +122,7 @@ def test_a_signature_for_another_purpose(signed: Person, key: Path) -> None:
     signature.unlink()
     subprocess.run(["ssh-keygen", "-Y", "sign", "-q", "-n", "file", "-f", key, manifest], check=True)
     Path(f"{manifest}.sig").rename(signature)
-    with pytest.raises(UserError, match="must be signed by somebody|signed for another purpose"):
+    with pytest.raises(UserError, match="was changed or signed for another purpose"):
         signed.clone().fetch(verify=True)
 
 

@@ -16,10 +16,10 @@ def test_a_colleague_runs_nothing(team: Person) -> None:
     team.git("checkout", "-q", "--", ".")
     team.checkout()
     shared = team.share()
-    assert (8, 0, 6) == (shared.objects, shared.present, shared.records)
+    assert (10, 0, 6) == (shared.objects, shared.present, shared.records)
     other = team.clone()
     fetched = other.fetch()
-    assert (8, 6, []) == (fetched.objects, fetched.records, fetched.missing)
+    assert (10, 6, []) == (fetched.objects, fetched.records, fetched.missing)
     other.checkout()
     assert [] == other.repro()
     assert [] == other.repro(1)
@@ -49,7 +49,7 @@ def test_plain_dvc_pulls_what_was_shared(team: Person) -> None:
     with Repo(str(team.root)) as repo:
         assert 0 < repo.push(all_commits=True, run_cache=True)
     shared = team.share()
-    assert (0, 0) == (shared.objects, shared.records)
+    assert (2, 0) == (shared.objects, shared.records)  # DVC pushes records without the objects that only they name
     other = team.clone()
     with Repo(str(other.root)) as repo:
         repo.pull()
@@ -61,7 +61,9 @@ def test_a_damaged_object_is_not_pushed(team: Person) -> None:
     path = team.cached(team.oid("z"))
     content = path.read_bytes()
     overwrite(path, b"3" + content[1:])
-    with pytest.raises(UserError, match=r"z \(stage 'two'\) must be intact in DVC's cache to be shared, but .* has other bytes"):
+    with pytest.raises(
+        UserError, match=r"z \(stage 'two'\) must be intact in DVC's cache to be shared, but .* has other bytes"
+    ):
         team.share()
     assert not team.store.exists()
     overwrite(path, content)
@@ -83,7 +85,7 @@ def test_an_output_that_must_not_be_pushed_stays(team: Person) -> None:
         record.unlink()
     team.share()
     assert team.stored(team.oid("out")).is_file()
-    assert not (team.store / "files/md5" / team.oid("z")[:2]).exists() or not team.stored(team.oid("z")).exists()
+    assert not team.stored(team.oid("z")).exists()
 
 
 def test_an_output_that_is_nowhere_is_named(team: Person) -> None:
@@ -96,13 +98,14 @@ def test_mistakes_are_one_sentence(team: Person) -> None:
     """No remote, an unknown remote and a remote that fails are one sentence each."""
     from dvc.repo import Repo
 
-    with Repo(str(team.root)) as repo, pytest.raises(UserError, match="'shop' must be a remote of this repository, but the remotes"):
+    unknown = "'shop' must be a remote of this repository, but the remotes are: store"
+    with Repo(str(team.root)) as repo, pytest.raises(UserError, match=unknown):
         Store(repo, "shop", Silent())
     team.store.write_text("a file")
     with pytest.raises(UserError, match="remote 'store' must answer, but fails: "):
         team.share()
     (team.root / ".dvc/config.local").unlink()
-    with pytest.raises(UserError, match="this repository must have a DVC remote, but has none. Run `dvc remote add"):
+    with pytest.raises(UserError, match=r"this repository must have a DVC remote, but has none\. Run `dvc remote add"):
         team.share()
 
 

@@ -44,7 +44,7 @@ def test_a_planted_pickle(team: Person, tmp_path: Path, monkeypatch: pytest.Monk
     assert not marker.exists()
     assert 0o700 == (team.root / FOLDER).stat().st_mode & 0o777
     monkeypatch.setenv(VARIABLE, str(tmp_path / "site"))
-    with pytest.raises(Exception, match=""):  # noqa: B017  what the pickle returns is no link
+    with pytest.raises(Exception, match=""):  # what the pickle returns is no link
         team.checkout()
     assert marker.exists()
 

@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         "the workspace. Run records are used only from the remotes that share.trusted in params.yaml lists.",
     )
     sharing.add_argument(
-        "--sign", metavar="KEY", help="SSH key to sign a manifest with: the SHA-256 of all outputs, dvc.lock, params.yaml and code/"
+        "--sign",
+        metavar="KEY",
+        help="SSH key to sign a manifest with: the SHA-256 of all outputs, dvc.lock, params.yaml and code/",
     )
     fetching.add_argument(
         "--verify", action="store_true", help="require a manifest that is signed by somebody whom .dvc/allowed_signers lists"
@@ -87,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     checking_cache = commands.add_parser(
         "fsck",
         help="compare every object of DVC's cache with its name, and repair it",
-        description="Read every object of DVC's cache and compare it with its name, which is its MD5. The exit code is 0 if all "
-        "are intact.",
+        description="Read every object of DVC's cache and compare it with its name, which is its MD5. The exit code is 0 if "
+        "all are intact.",
     )
     checking_cache.add_argument(
         "--repair",

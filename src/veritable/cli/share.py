@@ -1,4 +1,4 @@
-"""`python -m veritable share`, `fetch` and `fsck`: read the section `share` of params.yaml, and hand over to the room `sharing`."""
+"""`python -m veritable share`, `fetch` and `fsck`: read the params, and hand over to the room `sharing`."""
 
 from pathlib import Path
 

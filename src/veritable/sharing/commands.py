@@ -57,7 +57,7 @@ def fetch(root: Path, params: ShareParams, remote: str | None, *, verify: bool) 
     records = f"{done['records']:,} run records" if is_trusted else "no run records: share.trusted does not list the remote"
     print(
         f"Fetched from {done['remote']}: {_amount(done, started)}; {records}; {done['present']:,} objects were there already. "
-        f"All are verified{f', and signed by ' + done['signer'] if verify else ''}."
+        f"All are verified{', and signed by ' + done['signer'] if verify else ''}."
     )
     if done["set_aside"]:
         print(f"Damaged, set aside and fetched again: {', '.join(done['set_aside'])}.")

@@ -1,4 +1,7 @@
-"""`fsck`: read every object of DVC's cache and compare it with its name. DVC itself trusts an object that is read-only unread."""
+"""`fsck`: read every object of DVC's cache and compare it with its name.
+
+DVC itself does not read an object again that is read-only.
+"""
 
 import json
 import shutil

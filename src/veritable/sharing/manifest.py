@@ -69,7 +69,17 @@ def sign_manifest(project: Project, remote: str | None, key: str, steps: Steps) 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "manifest.json")
         file.write_text(text, "utf-8")
-        _ssh("-Y", "sign", "-q", "-n", _NAMESPACE, "-f", key, str(file), failure=f"{key} must be an SSH key that signs, but is not")
+        _ssh(
+            "-Y",
+            "sign",
+            "-q",
+            "-n",
+            _NAMESPACE,
+            "-f",
+            key,
+            str(file),
+            failure=f"{key} must be an SSH key that signs, but is not",
+        )
         return Signed(digests["dvc.lock"], text, Path(f"{file}.sig").read_text())
 
 
@@ -106,8 +116,8 @@ def verify_manifest(project: Project, store: Store, files: dict[str, str], steps
     if different := sorted(path for path in signed.keys() | actual.keys() if signed.get(path) != actual.get(path)):
         others = f" and {len(different) - 1} more" if len(different) > 1 else ""
         raise UserError(
-            f"{one_line(different[0])}{others} must be what {signer} signed, but differs. Nothing was checked out. Ask {signer} "
-            "which version is right."
+            f"{one_line(different[0])}{others} must be what {signer} signed, but differs. Nothing was checked out. Ask "
+            f"{signer} which version is right."
         )
     return signer
 
@@ -138,8 +148,9 @@ def _ssh(*arguments: str, failure: str, content: bytes = b"") -> str:
 
 
 def _hash_all(project: Project, files: dict[str, str]) -> dict[str, str]:
-    """Return the SHA-256 of the object of each file, and of the files in git."""
-    in_git = [path for path in _git(project.root, "ls-files", "-z", "--", *_IN_GIT).split("\0") if path]
+    """Return the SHA-256 of the object of each file, and of the files in git, outputs among them."""
+    uncached = [each.def_path for each in project.repo.index.outs if not each.use_cache and each.is_in_repo]
+    in_git = [path for path in _git(project.root, "ls-files", "-z", "--", *_IN_GIT, *uncached).split("\0") if path]
     return {path: _sha256(project.cache.path(oid)) for path, oid in files.items()} | {
         path: _sha256(project.root / path) for path in in_git
     }

@@ -68,8 +68,6 @@ def _read_commits(repo: Any, commits: list[str]) -> Iterator[tuple[str, list[lis
     from dvc.exceptions import DvcException
 
     for commit in repo.brancher(revs=commits, workspace=False, sha_only=True):
-        if commit == "workspace":
-            continue
         try:
             yield commit, [list(each) for each in _outputs(repo)]
         except DvcException:  # its dvc.yaml is invalid, so it names nothing that could be had

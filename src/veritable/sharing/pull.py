@@ -125,7 +125,7 @@ def download(cache: Cache, store: Store, oids: set[str], steps: Steps) -> tuple[
     sizes : dict
         Size in bytes of each object that the remote has.
     repeated, wrong : set
-        Objects that did not verify the first time, and those among them that did not verify the second time. They are set aside.
+        Objects that did not verify the first time, and those among them that did not verify the second time either.
     """
     if not oids:
         return {}, set(), set()

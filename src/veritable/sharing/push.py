@@ -61,10 +61,8 @@ def push(root: Path, remote: str | None, manifest: Signed | None, steps: Steps) 
         if damaged:
             raise UserError(_refusal(project, damaged))
         missing = wanted - here - sizes.keys()
-        complete = {
-            name for name, outs in records.items() if not missing & outs.union(*(contents.get(oid, ()) for oid in outs))
-        }
-        new_records = sorted(complete - known)
+        lacking = missing | {oid for oid, files in contents.items() if files & missing}
+        new_records = sorted(name for name, outs in records.items() if name not in known and not outs & lacking)
         total_bytes = sum(map(cache.size, new))
         _upload(project, store, new, new_records, total_bytes, steps)
         if manifest:
