@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from veritable.errors import UserError, one_line
 from veritable.sharing.folders import OBJECT
+from veritable.sharing.hostkeys import describe_refusal, require_host_key
+from veritable.sharing.plugins import require_plugin
 from veritable.sharing.steps import Steps
 
 _FILES, _RUNS, _MANIFESTS = "files/md5", "runs", "manifests"
@@ -53,9 +55,11 @@ class Store:
                 f"'{self.name}' must be a remote of this repository, but the remotes are: {', '.join(remotes) or 'none'}. Run "
                 f"`dvc remote add {self.name} URL`."
             )
+        require_plugin(self.name, str(remotes[self.name]["url"]))
         with self.answering():
             remote = repo.cloud.get_remote(self.name)
             self._fs = remote.fs
+            require_host_key(self._fs)
             self._root = remote.path
             if remote.worktree or self._fs.version_aware:
                 raise UserError(
@@ -73,6 +77,8 @@ class Store:
         except UserError:
             raise
         except Exception as error:
+            if refusal := describe_refusal(self._fs, error):
+                raise UserError(refusal) from error
             text = one_line(str(error)).strip().rstrip(".") or type(error).__name__
             raise UserError(
                 f"remote '{self.name}' must answer, but fails: {text[:500]}. Check its URL and your credentials (`dvc remote "
