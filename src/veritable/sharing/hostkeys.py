@@ -25,19 +25,20 @@ def describe_refusal(fs: Any, error: Exception) -> str | None:
     if not isinstance(error, asyncssh.HostKeyNotVerifiable):
         return None
     host, port = fs.fs_args["host"], int(fs.fs_args.get("port") or asyncssh.DEFAULT_PORT)
-    keys, *_ = asyncssh.match_known_hosts(_known_hosts(), host, "", port)
+    known, *_ = asyncssh.match_known_hosts(_known_hosts(), host, "", port)
+    file = KNOWN_HOSTS[0]
     scan = f"ssh-keyscan -p {port} {host}"
-    if not keys:
+    if not known:
         return (
-            f"the SSH server {host}:{port} must have a host key in {KNOWN_HOSTS[0]}, but has none there. Compare the fingerprints "
-            f"that `{scan} | ssh-keygen -lf -` prints with those that its administrator names, then accept them with `{scan} >> "
-            f"{KNOWN_HOSTS[0]}`."
+            f"the SSH server {host}:{port} must have a host key in {file}, but has none there. Compare the fingerprints that "
+            f"`{scan} | ssh-keygen -lf -` prints with those that its administrator names, then accept them with "
+            f"`{scan} >> {file}`."
         )
     name = host if port == asyncssh.DEFAULT_PORT else f"'[{host}]:{port}'"
     return (
-        f"the SSH server {host}:{port} must have the host key that {KNOWN_HOSTS[0]} names, but has another one: somebody may be "
-        "intercepting the connection. Only if its administrator confirms the new key, remove the old one with `ssh-keygen -R "
-        f"{name}` and accept the new one with `{scan} >> {KNOWN_HOSTS[0]}`."
+        f"the SSH server {host}:{port} must have the host key that is in {file}, but has another one: somebody may be "
+        "intercepting the connection. Only if its administrator confirms the new key, remove the old one with "
+        f"`ssh-keygen -R {name}`, and accept the new one with `{scan} >> {file}`."
     )
 
 

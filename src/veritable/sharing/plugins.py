@@ -5,7 +5,14 @@ from urllib.parse import urlsplit
 
 from veritable.errors import UserError
 
-PLUGINS = {"s3": "s3", "ssh": "ssh", "webdav": "webdav", "webdavs": "webdav", "azure": "azure", "gs": "gs"}  # by scheme of a URL
+PLUGINS = {
+    "s3": "s3",
+    "ssh": "ssh",
+    "webdav": "webdav",
+    "webdavs": "webdav",
+    "azure": "azure",
+    "gs": "gs",
+}  # by scheme of a URL
 
 
 def require_plugin(remote: str, url: str) -> None:
@@ -18,4 +25,6 @@ def require_plugin(remote: str, url: str) -> None:
     """
     kind = PLUGINS.get(urlsplit(url).scheme)
     if kind and not find_spec(f"dvc_{kind}"):
-        raise UserError(f"remote '{remote}' must have the plugin dvc-{kind}, but it is not installed. Run `make setup REMOTES={kind}`.")
+        raise UserError(
+            f"remote '{remote}' must have the plugin dvc-{kind}, but it is not installed. Run `make setup REMOTES={kind}`."
+        )
