@@ -55,6 +55,7 @@ class Store:
                 f"'{self.name}' must be a remote of this repository, but the remotes are: {', '.join(remotes) or 'none'}. Run "
                 f"`dvc remote add {self.name} URL`."
             )
+        self._fs: Any = None
         require_plugin(self.name, str(remotes[self.name]["url"]))
         with self.answering():
             remote = repo.cloud.get_remote(self.name)
