@@ -143,7 +143,7 @@ def reproduce(root: Path, lr: float) -> list[str]:
     """Set the parameter and run the pipeline. Return the stages that DVC found changed."""
     (root / "params.yaml").write_text(f"lr: {lr}\n")
     with repository(root) as repo:
-        return [stage.addressing for stage in repo.reproduce()]
+        return [stage.addressing for stage in repo.reproduce(all_pipelines=True)]
 
 
 def contents(root: Path) -> dict[str, bytes]:
