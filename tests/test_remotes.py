@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,13 @@ def shared(server: Server, project: Path, tmp_path_factory: pytest.TempPathFacto
     return root
 
 
-def repository(root: Path) -> Any:
-    """Open a repository with DVC, which takes seconds to import."""
-    from dvc.repo import Repo
+@contextmanager
+def repository(root: Path) -> Iterator[Any]:
+    """Open a repository with DVC as its working directory, which DVC's Python interface expects."""
+    from dvc.repo import Repo  # takes seconds
 
-    return Repo(str(root))
+    with chdir(root), Repo() as repo:
+        yield repo
 
 
 def git(root: Path, *words: str) -> None:
@@ -143,7 +146,7 @@ def reproduce(root: Path, lr: float) -> list[str]:
     """Set the parameter and run the pipeline. Return the stages that DVC found changed."""
     (root / "params.yaml").write_text(f"lr: {lr}\n")
     with repository(root) as repo:
-        return [stage.addressing for stage in repo.reproduce(all_pipelines=True)]
+        return [stage.addressing for stage in repo.reproduce()]
 
 
 def contents(root: Path) -> dict[str, bytes]:
