@@ -82,7 +82,7 @@ def shared(server: Server, project: Path, tmp_path_factory: pytest.TempPathFacto
     root = copy(project, tmp_path_factory.mktemp("shared"))
     follow_page(root, server, "store")
     git(root, "commit", "-qam", "remote")
-    assert 2 * FILES > push(root, None, Silent()).objects > FILES
+    assert 2 * FILES > push(root, None, None, Silent()).objects > FILES
     return root
 
 
@@ -136,7 +136,7 @@ def clone(shared: Path, folder: Path, server: Server, **wrong: str) -> Path:
 
 def fetch_here(root: Path) -> Fetched:
     """Do what `fetch` does, but in this process."""
-    done = pull(root, None, ["store"], Silent())
+    done = pull(root, None, ["store"], False, Silent())
     with repository(root) as repo:
         repo.checkout(targets=[str(root / path) for path in done.outputs])
     return done
@@ -173,7 +173,7 @@ def test_second_person(shared: Path, server: Server, surroundings: Path, tmp_pat
     assert contents(shared) == contents(root)
     assert [] == reproduce(root, 0.2)
     assert before == surroundings.read_text()
-    assert 0 == fetch_here(root).objects == push(root, None, Silent()).objects
+    assert 0 == fetch_here(root).objects == push(root, None, None, Silent()).objects
 
 
 def test_plain_dvc(shared: Path, project: Path, server: Server, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_wrong_credentials(shared: Path, server: Server, tmp_path: Path) -> None
     with pytest.raises(
         UserError, match=r"remote 'store' must answer, but fails: .+ Check its URL and your credentials"
     ) as refusal:
-        pull(root, None, [], Silent())
+        pull(root, None, [], False, Silent())
     assert "\n" not in str(refusal.value)
     assert not any((root / ".dvc/cache").rglob("*.dir"))
 
@@ -222,9 +222,9 @@ def test_killed_server(project: Path, server: Server, tmp_path: Path) -> None:
     follow_page(root, server, "store")
     follow_page(root, server, "killed", force="")
     with pytest.raises(UserError, match="run the command again: it continues where it stopped"):
-        push(root, None, KillAfter(server, "Pushing", FILE_BYTES * FILES // 2))
+        push(root, None, None, KillAfter(server, "Pushing", FILE_BYTES * FILES // 2))
     server.start()
-    again = push(root, None, Silent())
+    again = push(root, None, None, Silent())
     assert again.objects > 0 < again.present
     shutil.rmtree(root / ".dvc/cache")
     assert again.objects + again.present == fetch_here(root).objects
@@ -236,7 +236,7 @@ def test_silent_server(project: Path, server: Server, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         follow_page(root, server, "store", port=silent.getsockname()[1])
         with pytest.raises(UserError, match=r"must answer within 2 seconds .+ but has been silent"):
-            fetch(root, ShareParams(trusted=[], time_limit=2), None)
+            fetch(root, ShareParams(trusted=[], time_limit=2), None, verify=False)
 
 
 only_ssh = pytest.mark.parametrize("server", [Ssh], indirect=True, ids=["Ssh"])
@@ -251,15 +251,15 @@ def test_host_key(shared: Path, server: Ssh, tmp_path: Path, monkeypatch: pytest
     known = tmp_path / ".ssh/known_hosts"
     known.parent.mkdir()
     with pytest.raises(UserError, match=rf"127.0.0.1:{server.port} must have a host key in ~/.ssh/known_hosts, but has none"):
-        pull(root, None, [], Silent())
+        pull(root, None, [], False, Silent())
     known.write_text(f"[127.0.0.1]:{server.port} {(server.folder / 'another-key.pub').read_text()}")
     with pytest.raises(UserError, match=rf"but has another one: .+ `ssh-keygen -R '\[127.0.0.1\]:{server.port}'`") as refusal:
-        pull(root, None, [], Silent())
+        pull(root, None, [], False, Silent())
     assert not any((root / ".dvc/cache").rglob("*.dir"))
     known.unlink()
     *_, accept = re.findall(r"`([^`]+)`", str(refusal.value))
     subprocess.run(["sh", "-c", accept], check=True, timeout=60, stderr=subprocess.DEVNULL)
-    assert FILES < pull(root, None, [], Silent()).objects
+    assert FILES < pull(root, None, [], False, Silent()).objects
 
 
 @only_ssh
@@ -279,7 +279,7 @@ def test_encryption_at_rest(project: Path, server: Encrypted, tmp_path: Path) ->
     before = set(server.stored())
     root = copy(project, tmp_path)
     follow_page(root, server, "flipped")
-    push(root, None, Silent())
+    push(root, None, None, Silent())
     new = [path for path in server.stored() if path not in before]
     sources = [(root / f"source/{number}").read_bytes()[:64] for number in range(FILES)]
     stored = [path.read_bytes() for path in new]
@@ -291,7 +291,7 @@ def test_encryption_at_rest(project: Path, server: Encrypted, tmp_path: Path) ->
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
     with pytest.raises(UserError, match="remote 'store'"):
-        pull(root, None, [], Silent())
+        pull(root, None, [], False, Silent())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
-    assert 0 < pull(root, None, [], Silent()).objects
+    assert 0 < pull(root, None, [], False, Silent()).objects
