@@ -124,6 +124,7 @@ def follow_page(root: Path, server: Server, store: str, *, own: bool = False, po
             if not port:
                 subprocess.run(["sh", "-c", filled], check=True, timeout=60, stderr=subprocess.DEVNULL)
         elif not own or "--local" in line:
+            filled = filled.replace("remote add", "remote add --force")  # a clone has the remote already
             assert 0 == dvc(["--cd", str(root), *shlex.split(filled)[1:]])
 
 
@@ -182,7 +183,7 @@ def test_plain_dvc(shared: Path, project: Path, server: Server, tmp_path: Path) 
     with repository(root) as repo:
         repo.pull()
     assert contents(shared) == contents(root)
-    follow_page(root, server, "plain", force="")
+    follow_page(root, server, "plain")
     with repository(root) as repo:
         repo.push()
     shutil.rmtree(root / ".dvc/cache")
@@ -219,8 +220,7 @@ class KillAfter(Silent):
 def test_killed_server(project: Path, server: Server, tmp_path: Path) -> None:
     """After the server is killed in the middle, the same command continues: what has arrived is not sent again."""
     root = copy(project, tmp_path)
-    follow_page(root, server, "store")
-    follow_page(root, server, "killed", force="")
+    follow_page(root, server, "killed")
     with pytest.raises(UserError, match="run the command again: it continues where it stopped"):
         push(root, None, None, KillAfter(server, "Pushing", FILE_BYTES * FILES // 2))
     server.start()
