@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from veritable.stage import code
 
-pytest_plugins = ["tests.pipeline", "tests.quick"]
+pytest_plugins = ["tests.pipeline", "tests.quick", "tests.team"]
 
 HERE = Path(__file__).resolve().parents[1]
 HEAD = '''"""A stage of the test."""

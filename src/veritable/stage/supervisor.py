@@ -23,6 +23,7 @@ from veritable.stage import changes, code, landlock, process, shortcut
 from veritable.stage.declaration import Declaration, find_root, merge_params, resolve
 from veritable.stage.restore import restore_outputs
 from veritable.stage.seal import HANDOVER, LEVEL, Seal, report_line
+from veritable.stage.site_cache import use_private_site_cache
 
 
 def supervise(script: Path) -> int:
@@ -31,6 +32,7 @@ def supervise(script: Path) -> int:
     try:
         started = time.time_ns()
         root = find_root(script)
+        use_private_site_cache(root)
         _use_code_of(root)
         if by_dvc and shortcut.is_unchanged(root, script):
             return 0
