@@ -15,7 +15,7 @@ from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
 from tests.training import MLP_SPEC, NETWORKS, others_of, spec_of, train_plan, untrained
 from veritable.errors import TableError, UserError
 from veritable.files import read_json
-from veritable.models.classifier import NETWORK_CLASSES as KNOWN
+from veritable.models.build import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble
 

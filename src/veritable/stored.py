@@ -71,7 +71,8 @@ def refuse(path: Path, remedy: str, make: Callable[[], _T]) -> _T:
         return make()
     except ValueError as error:
         reason = one_line(str(error))
-        raise UserError(f"'{path}' {reason if len(reason) <= _MAX_LENGTH else reason[:_MAX_LENGTH] + '...'}. {remedy}") from None
+        reason = reason if len(reason) <= _MAX_LENGTH else f"{reason[:_MAX_LENGTH]}..."
+        raise UserError(f"'{path}' {reason}. {remedy}") from None
 
 
 @cache

@@ -21,8 +21,8 @@ _T = TypeVar("_T")
 class ModelFolder:
     """The folder of a classifier.
 
-    The checksums find accidents: a flipped bit, a truncated file, a file of another classifier. Whoever alters a file on purpose
-    can alter its checksum too, so every parser of a file checks all that it relies on.
+    The checksums find accidents: a flipped bit, a truncated file, a file of another classifier. Whoever alters a file on
+    purpose can alter its checksum too, so every parser of a file checks all that it relies on.
 
     Attributes
     ----------
@@ -83,6 +83,19 @@ class ModelFolder:
         """
         data = self.read(name)
         return refuse(self.path / name, REMEDY, lambda: parser(data))
+
+    def check(self, name: str) -> Path:
+        """Return the path of a folder in this folder, all of whose files have their checksums.
+
+        Raises
+        ------
+        UserError
+            A file has another checksum or none, or does not exist.
+        """
+        found = {each.relative_to(self.path).as_posix() for each in (self.path / name).rglob("*") if each.is_file()}
+        for each in sorted(found | set(self.names(re.escape(name) + "/.+"))):
+            self.read(each)
+        return self.path / name
 
     def names(self, pattern: str) -> list[str]:
         """Return the sorted names of the files that match a regular expression as a whole."""

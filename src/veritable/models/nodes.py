@@ -70,6 +70,13 @@ class Nodes:
         if not ((self.column >= -1) & (self.column < width)).all():
             raise ValueError(f"must hold trees that split columns from 0 to {width - 1}, but they split others")
 
+    @cached_property
+    def by_codes(self) -> np.ndarray:
+        """Whether each node splits by codes. Shape: (nodes,)"""
+        found = np.zeros(len(self.column), dtype=bool)
+        found[list(self.codes)] = True
+        return found
+
     @property
     def depth(self) -> np.ndarray:
         """Number of nodes above each node. Shape: (nodes,)"""
