@@ -80,7 +80,7 @@ def test_same_bytes(tmp_path: Path, kind: str) -> None:
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
     others = {"network-2.safetensors", "trees-1.txt", "trees-2.txt", "forest-1.safetensors", "linear-1.safetensors"}
     more = others if kind == "blend" else set()
-    assert {"network-1.safetensors", "classifier.json"} | more == set(one)
+    assert {"network-1.safetensors", "classifier.json", "SHA256SUMS"} | more == set(one)
     assert one == two
 
 
