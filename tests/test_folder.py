@@ -106,7 +106,10 @@ def keys(*path: Any, value: Any) -> Callable[[Any], Any]:
         (keys("members", 0, value="pickle"), "at 'members.0', but has 'pickle'"),
         (keys("network", "hidden_layer_sizes", value=[10**9]), "must hold less than or equal to 65536"),
         (keys("network", "name", value="rnn"), "but has {"),
-        (keys("encoder", "columns", 0, "scale", value=0.0), "must hold greater than 0 at 'encoder.columns.0.scale', but has 0.0"),
+        (
+            keys("encoder", "columns", 0, "scale", value=0.0),
+            "must hold greater than 0 at 'encoder.columns.0.scale'",
+        ),
         (keys("encoder", "columns", 0, "name", value="x"), "must hold an encoder of the columns that the contract uses"),
         (keys("encoder", "columns", value=[]), "must hold encoded columns with different names, but does not"),
         (keys("contract", "classes", value=["a", "a"]), "must hold two or more different classes"),

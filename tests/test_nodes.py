@@ -52,7 +52,7 @@ def test_sound() -> None:
 )
 def test_unsound(change: dict[str, Any], rule: str) -> None:
     """Nodes that would send the walk astray, in a circle, or to a leaf that does not exist are refused."""
-    with pytest.raises(ValueError, match=f"^must hold .*{rule}.*, but "):
+    with pytest.raises(ValueError, match=f"^must hold .*{rule}"):
         replace(SOUND, **{name: np.array(values, dtype=np.int64) for name, values in change.items()}).check(4)
 
 

@@ -6,7 +6,6 @@ On disk it is a folder of safetensors, JSON and LightGBM text files; none of the
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +19,7 @@ from veritable.metrics.thresholds import predict_classes
 from veritable.models.background import FILE as BACKGROUND
 from veritable.models.background import Background
 from veritable.models.build import load_network
+from veritable.models.content import FILE as CONTENT
 from veritable.models.content import Content
 from veritable.models.ensemble import Ensemble, Member
 from veritable.models.folder import ModelFolder, write_checksums
@@ -28,11 +28,9 @@ from veritable.models.linear import Linear
 from veritable.models.network import Network
 from veritable.models.pretrained import Pretrained
 from veritable.models.trees import Trees
-from veritable.stored import parse_json
 from veritable.tables.encoding.encoder import Encoder, columns_of
 from veritable.tables.typing.contract import Contract
 
-CONTENT = "classifier.json"
 _SUFFIXES = {Trees.kind: ".txt"}  # of the file of a member; of all others ".safetensors"
 
 
@@ -148,7 +146,7 @@ class Classifier:
             The folder does not hold a complete and sound classifier.
         """
         folder = ModelFolder.open(path)
-        content = folder.parse(CONTENT, partial(parse_json, Content))
+        content = Content.read(folder)
         encoder, n_classes = content.encoder, len(content.contract.classes)
 
         def load_member(kind: str, stem: str) -> Member:

@@ -1,17 +1,19 @@
 """The content of classifier.json: everything about a classifier but its arrays and trees."""
 
-import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from veritable.metrics.goals import Goal
+from veritable.models.folder import ModelFolder
 from veritable.models.specs import Spec
-from veritable.stored import STRICT
+from veritable.stored import STRICT, parse_json
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.typing.contract import Contract
 
+FILE = "classifier.json"
 Kind = Literal["network", "trees", "forest", "linear", "pretrained"]
 
 
@@ -35,6 +37,11 @@ class Content:
     contract: Contract
     threshold: Annotated[float, Field(ge=0, le=1)] | None
     decision: Goal | None
+
+    @classmethod
+    def read(cls, folder: ModelFolder) -> Self:
+        """Read the file of a folder. Raises UserError if it is absent, damaged or breaks a rule."""
+        return folder.parse(FILE, partial(parse_json, cls))
 
     def __post_init__(self) -> None:
         n_classes = len(self.contract.classes)
