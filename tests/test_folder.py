@@ -74,7 +74,7 @@ def test_a_changed_file(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x\n", f"{'0' * 64}  ../x\n", f"{'0' * 63}  x\n", f"{'0' * 64} x\n"])
 def test_damaged_checksums(folder: Path, text: str) -> None:
-    """Checksums in another format, or of files outside the folder, are refused; without any, the error says how to write them."""
+    """Checksums in another format, or of files elsewhere, are refused; without any, the error says how to write them."""
     (folder / CHECKSUMS).write_text(text)
     with pytest.raises(UserError, match="must hold lines of a checksum and a name in this folder, but is damaged"):
         ModelFolder.open(folder)

@@ -1,5 +1,6 @@
 """The content of classifier.json: everything about a classifier but its arrays and trees."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal, Self
