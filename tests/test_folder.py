@@ -186,11 +186,11 @@ def attempt(folder: Path) -> None:
     np.testing.assert_allclose(1, y_prob.sum(axis=1))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FILES), seed=st.integers(0, 2**32), kind=st.sampled_from(["flip", "cut", "number", "insert"]))
 def test_random_bytes(sound: Path, tmp_path: Path, name: str, seed: int, kind: str) -> None:
     """Flipped bits, truncations, numbers and bytes anywhere in a file are refused, or probabilities remain probabilities."""
-    folder, draw = Path(shutil.copytree(sound, tmp_path / "classifier", dirs_exist_ok=True)), random.Random(seed)
+    folder, draw = shutil.copytree(sound, tmp_path / "classifier", dirs_exist_ok=True), random.Random(seed)
     data = bytearray((folder / name).read_bytes())
     place = draw.randrange(len(data))
     if kind == "flip":
@@ -205,11 +205,11 @@ def test_random_bytes(sound: Path, tmp_path: Path, name: str, seed: int, kind: s
     attempt(folder)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES, seed=st.integers(0, 2**32))
 def test_random_values(sound: Path, tmp_path: Path, value: Any, seed: int) -> None:
     """Any value at any place of classifier.json is refused, or probabilities remain probabilities."""
-    folder, draw = Path(shutil.copytree(sound, tmp_path / "classifier", dirs_exist_ok=True)), random.Random(seed)
+    folder, draw = shutil.copytree(sound, tmp_path / "classifier", dirs_exist_ok=True), random.Random(seed)
     content = json.loads((folder / "classifier.json").read_text())
     inner, key = {"": content}, ""
     while isinstance(inner[key], dict | list) and inner[key] and draw.random() < 0.9:
