@@ -115,7 +115,7 @@ def test_a_goal_is_described_and_read_back(one: Goal, words: str) -> None:
     "content",
     [
         None,
-        {"metric": "f1"},
+        {"metric": "f1", "goal": "f1"},
         {"metric": "auc", "costs": None, "constraint": None},
         {"metric": "f1", "costs": None, "constraint": "recall >= 0.9"},
         {"metric": None, "costs": [[0, 1]], "constraint": None},
