@@ -209,7 +209,8 @@ class TestFit:
         train, _ = parts(2)
         monkeypatch.setattr(room, "_MAX_LEAF_CELLS", 200 * 2 * 17)
         assert [17, 10, 12] == [
-            len(fitted(*given, n_estimators=n).nodes.root) for given, n in (((train, 2), 50), ((train, 40), 50), ((train, 2), 12))
+            len(fitted(*given, n_estimators=n).nodes.root)
+            for given, n in (((train, 2), 50), ((train, 40), 50), ((train, 2), 12))
         ]
 
     def test_refit(self) -> None:
