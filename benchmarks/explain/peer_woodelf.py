@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import lightgbm as lgb
+import numpy as np
 import pandas as pd
 from case import Case
 from woodelf.explainer import WoodelfExplainer
