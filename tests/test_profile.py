@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rooms import finite, mixed_table, prepare_frame, prepared
-from veritable.tables.encoding.encoder import EncodedColumn, columns_of
+from veritable.tables.encoding.encoder import EncodedColumn
 from veritable.tables.profile import MIN_LEVEL_ROWS, Bins, Profile, find_edges, make_bins
 from veritable.tables.typing.contract import Column
 
@@ -107,7 +107,7 @@ def test_missing_where_train_has_none() -> None:
     done = prepare_frame(frame)
     profile = Profile.empty(done.prepared.profile.bins, ["new"])
     new = pd.DataFrame({"age": [1.0] * 3, "colour": [None, "purple", "red"], "member": ["yes"] * 3, "score": [0.0] * 3})
-    read = done.encoder.read(columns_of(new, list(new)), done.contract, rows=3)
+    read = done.encoder.read(done.contract.columns_of(new, list(new)), done.contract, rows=3)
     profile.add(read, done.encoder, np.zeros(3, dtype=np.uint8))
     labels = profile.bins[1].labels
     assert {"missing": 1, "other": 1, "red": 1, "blue": 0, "green": 0} == dict(

@@ -28,7 +28,7 @@ from veritable.models.pretrained import Pretrained
 from veritable.models.resnet import ResNet
 from veritable.models.tabm import TabM
 from veritable.models.trees import Trees
-from veritable.tables.encoding.encoder import Encoder, columns_of
+from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.typing.contract import Contract
 
 NETWORK_CLASSES: dict[str, type[nn.Module]] = {"mlp": MLP, "resnet": ResNet, "tabm": TabM}
@@ -113,11 +113,11 @@ class Classifier:
         Raises
         ------
         TableError
-            A column is absent that had no missing values in the train part.
+            A column is absent that had no missing values in the train part, or the key of its pseudonyms is.
         """
         if isinstance(rows, pd.DataFrame):
             names = [column.name for column in self.encoder.columns]
-            read = self.encoder.read(columns_of(rows, names), self.contract, rows=len(rows))
+            read = self.encoder.read(self.contract.columns_of(rows, names), self.contract, rows=len(rows))
             rows = self.encoder.encode(read.values)
         return self.ensemble.predict_proba(rows)
 

@@ -254,6 +254,6 @@ def _facts(contract: Contract, scanned: Scan, assigned: Assignment, params: Data
                 "distinct": column.distinct,
             }
             for column in contract.columns
-            if column.role != "target"
+            if column.role != "target" and (column.name in params.sensitive or column.name not in params.withhold)
         ],
     }
