@@ -34,7 +34,8 @@ OTHER = {
         "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false", "background_rows": "99",
         "init": "models/v1", "member": "models/m",
         "freeze": "[output]",
-        "privacy": "{epsilon: 3.0, delta: 0.001, max_grad_norm: 1.0}", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
+        "privacy": "{epsilon: 3.0, delta: 0.001, max_grad_norm: 1.0}", "class_weight": "balanced",
+        "accelerator": "auto", "precision": "64-true",
         "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}", "forest": "{}",  # see WITHIN_TRAIN
     },

@@ -64,6 +64,8 @@ class Classifier:
         Train rows that explanations compare with; None if they are withheld.
     goal
         What the threshold was chosen for; with costs and more than two classes, what decides.
+    privacy
+        What differentially private training has spent (see `compute_spent`); None without.
     """
 
     ensemble: Ensemble
@@ -73,6 +75,7 @@ class Classifier:
     threshold: float | None
     background: Background | None = None
     goal: Goal | None = None
+    privacy: dict[str, float] | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -88,7 +91,8 @@ class Classifier:
     def facts(self) -> dict[str, Any]:
         """Composition: name of the `network`, the `blend` (kind, number of models and share of each), `temperature`.
 
-        With a pretrained model, also its name and the licence of its weights as `pretrained`.
+        With a pretrained model, also its name and the licence of its weights as `pretrained`; with differential privacy, what
+        was spent as `privacy`.
         """
         counts, total = Counter(member.kind for member in self.ensemble.members), sum(self.ensemble.weights)
         weights = dict.fromkeys(counts, 0.0)
@@ -96,6 +100,7 @@ class Classifier:
             weights[member.kind] += weight
         blend = [{"kind": kind, "models": n, "share": weights[kind] / total} for kind, n in counts.items()]
         found = {"network": self.spec["name"], "blend": blend, "temperature": 1 / total}
+        found |= {"privacy": self.privacy} if self.privacy else {}
         pretrained = [member.facts for member in self.ensemble.members if isinstance(member, Pretrained)]
         return found | ({"pretrained": {"model": pretrained[0].model, "license": pretrained[0].license}} if pretrained else {})
 
@@ -143,7 +148,7 @@ class Classifier:
             "threshold": self.threshold,
             "decision": self.goal.to_json() if self.goal else None,
         }
-        write_json(folder / "classifier.json", content)
+        write_json(folder / "classifier.json", content | ({"privacy": self.privacy} if self.privacy else {}))
         if self.background is not None:
             self.background.save(folder)
 
@@ -175,7 +180,8 @@ class Classifier:
             raise UserError(f"'{folder}' must hold a classifier, but '{folder}/{lost[0]}' does not exist. Train it again.")
         ensemble = Ensemble(tuple(load(stem) for stem, _, load in files), tuple(content["weights"]))
         threshold, goal = _load_decision(folder, content, len(contract.classes))
-        return cls(ensemble, content["network"], encoder, contract, threshold, Background.load(folder), goal)
+        background, privacy = Background.load(folder), content.get("privacy")
+        return cls(ensemble, content["network"], encoder, contract, threshold, background, goal, privacy)
 
 
 def _load_decision(folder: Path, content: Mapping[str, Any], n_classes: int) -> tuple[float | None, Goal | None]:
