@@ -86,7 +86,7 @@ def publish(done: InMemory, min_count: int) -> str:
 
 @pytest.mark.parametrize("min_count", [2, 5, 20])
 def test_enough_rows_agree_on_the_cells_of_a_row(min_count: int) -> None:
-    """For every row, at least so many rows have all cells that are shown of it; the first cell is shown as exactly as possible."""
+    """At least so many rows have all the cells that are shown of a row."""
     encoder, X = DONE.encoder, DONE.parts["train"].X
     gate, names = Gate.of(encoder, X, min_count), list(encoder.blocks)
     decoded = decode_rounded(encoder, X)

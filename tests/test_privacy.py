@@ -102,7 +102,7 @@ def test_the_noise_depends_on_the_budget(tmp_path: Path) -> None:
 
 
 def test_what_was_spent_is_stated(tmp_path: Path) -> None:
-    """The classifier says what was spent, at most the budget; stopping early spends less; the report says what is not covered."""
+    """The classifier and the report say what was spent, at most the budget; stopping early spends less."""
     done = prepared(300, 2)
     spent = {}
     for name, changes in (("all", {}), ("early", {"patience": 1, "learning_rate": 5.0, "max_epochs": 30})):
@@ -145,10 +145,10 @@ def test_what_would_undo_the_guarantee_is_refused(changes: dict[str, Any], said:
 def test_a_pretrained_member_and_a_search_are_refused() -> None:
     """A pretrained model sees the rows without noise, and each trial of a search spends the epsilon."""
     given = train_params(privacy=BUDGET, background_rows=0)
-    with pytest.raises(ParamsError, match="train.member"):
+    with pytest.raises(ParamsError, match=r"train\.member"):
         plan_training(given, FACTS, has_init=False, has_member=True)
     tune = TuneParams.parse("tune", {"n_trials": 2, "pruning": False, "seed": 1, "space": {"mlp.l1": [0.1, 0.2]}})
-    with pytest.raises(ParamsError, match="tune.n_trials"):
+    with pytest.raises(ParamsError, match=r"tune\.n_trials"):
         plan_tuning(tune, given, private(), "table.csv")
 
 
@@ -162,5 +162,5 @@ def test_auto_is_resolved_for_privacy() -> None:
 
 def test_an_epsilon_that_no_noise_reaches(tmp_path: Path) -> None:
     """An epsilon that is too small for the number of steps is refused."""
-    with pytest.raises(UserError, match="train.privacy.epsilon must be large enough"):
+    with pytest.raises(UserError, match=r"train\.privacy\.epsilon must be large enough"):
         PrivateModule(network_of(private()), private(privacy=BUDGET | {"epsilon": 1e-9, "delta": 1e-9}), TRAIN, VALID, 2)

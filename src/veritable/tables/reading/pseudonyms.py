@@ -10,6 +10,7 @@ import hmac
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ _HEX_DIGITS = 32  # of a pseudonym: two of a billion values have the same one wi
 _MARK = "p"  # at the beginning of a pseudonym, which is then never read as a number or a date
 
 
+@cache  # a classifier that predicts frames one by one checks it each time
 def fingerprint(key: str) -> str:
     """Return the fingerprint of a key, 16 hexadecimal digits."""
     return hashlib.scrypt(key.encode(), salt=b"veritable pseudonym key", n=2**14, r=8, p=1, dklen=8).hex()
