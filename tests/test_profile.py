@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import finite, mixed_table, prepare_frame, prepared
 from veritable.tables.encoding.encoder import EncodedColumn
-from veritable.tables.profile import MIN_LEVEL_ROWS, Bins, Profile, find_edges, make_bins
+from veritable.tables.profile import Bins, Profile, find_edges, make_bins
 from veritable.tables.typing.contract import Column
 
 
@@ -81,20 +81,20 @@ def test_rare_bins_are_merged(train: list[int]) -> None:
     """No bin within the range has fewer than five train rows, unless it is the only one; no row is lost."""
     counts = np.array(train)
     edges = tuple(float(i) for i in range(len(train) - 2))
-    before = Profile((Bins("c", "number", edges),), {"train": [counts], "valid": [counts * 2]})
+    before = Profile((Bins("c", "number", edges),), {"train": [counts], "valid": [counts * 2]}, min_count=5)
     after = before.merge_rare()
     own = after.counts["train"][0]
     assert (counts.sum(), counts[0], counts[-1]) == (own.sum(), own[0], own[-1])
     assert (own * 2).tolist() == after.counts["valid"][0].tolist()
     assert len(own) == len(after.bins[0])
-    assert (own[1:-2] >= MIN_LEVEL_ROWS).all() or len(own) == 4
+    assert (own[1:-2] >= 5).all() or len(own) == 4
 
 
 def test_json() -> None:
     """A profile comes back from JSON as it was."""
     profile = prepared().prepared.profile
     again = Profile.from_json(json.loads(json.dumps(profile.to_json())))
-    assert profile.bins == again.bins
+    assert (profile.bins, profile.min_count) == (again.bins, again.min_count)
     for part, by_column in profile.counts.items():
         for expected, found in zip(by_column, again.counts[part], strict=True):
             np.testing.assert_array_equal(expected, found)

@@ -19,6 +19,7 @@ from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column
 
 _BINS = 20
+_MONTHS_FROM = 3 * 366 * 86400  # seconds
 _MIN_BIN_ROWS = 10  # rows of the train part; a small part has fewer bins
 
 
@@ -48,7 +49,10 @@ class Bins:
         """What the rows of each bin have in common."""
         if self.kind in ("category", "boolean"):
             return [*["other"] * (self.kind == "category"), *self.levels, "missing"]
-        texts = [parse.date_text(edge) if self.kind == "date" else _number_text(edge) for edge in self.edges]
+        texts = [_number_text(edge) for edge in self.edges]
+        if self.kind == "date":  # without the day if the dates span years: a date of birth is one of few rows
+            length = 7 if self.edges[-1] - self.edges[0] > _MONTHS_FROM else None
+            texts = [parse.date_text(edge)[:length] for edge in self.edges]
         inner = [low if low == high else f"{low} to {high}" for low, high in pairwise(texts)]
         return [f"below {texts[0]}", *inner, f"above {texts[-1]}", "missing"]
 
@@ -158,7 +162,7 @@ def make_bins(column: Column, encoded: EncodedColumn, sample: np.ndarray, min_co
     reach = [each for each in (column.minimum, column.maximum) if each is not None]
     reach += [float(present.min()), float(present.max())] if len(present) else []
     low, high = (min(reach), max(reach)) if reach else (0.0, 0.0)
-    return Bins(column.name, encoded.kind, edges=find_edges(present, low, high, min_count))
+    return Bins(column.name, encoded.kind, edges=find_edges(present, low, high, min_count if encoded.kind == "number" else 1))
 
 
 def find_edges(values: np.ndarray, low: float, high: float, min_count: int = 1) -> tuple[float, ...]:
