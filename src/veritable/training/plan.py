@@ -193,9 +193,10 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has
 
 def _check_private(params: TrainParams, *, has_member: bool) -> None:
     """Refuse what would undo differential privacy, or what its training cannot do."""
-    recipe = getattr(params, _PRIVATE_NETWORK if params.network == "auto" else params.network)
+    network = _PRIVATE_NETWORK if params.network == "auto" else params.network
+    recipe = getattr(params, network)
     rules: list[tuple[str, bool, object, str]] = [  # parameter, whether it is right, its value, and the rule with its reason
-        ("network", params.network in ("auto", *PRIVATE_NETWORKS), params.network,
+        ("network", network in PRIVATE_NETWORKS, network,
          f"auto or {' or '.join(PRIVATE_NETWORKS)}, whose layers Opacus can clip row by row"),
         ("blend", params.blend in ("auto", []), params.blend,
          "auto or []: trees, forest and linear model are fitted to the rows without noise"),
@@ -204,7 +205,7 @@ def _check_private(params: TrainParams, *, has_member: bool) -> None:
         ("n_networks", params.n_networks == 1, params.n_networks, "1: each network would spend the epsilon again"),
         ("background_rows", params.background_rows == 0, params.background_rows,
          "0: the classifier would be saved with rows of train as they are"),
-        (f"{params.network}.l1", recipe.l1 == 0, recipe.l1, "0: a penalty has no gradient of single rows"),
+        (f"{network}.l1", recipe.l1 == 0, recipe.l1, "0: a penalty has no gradient of single rows"),
         ("precision", params.precision == "32-true", params.precision, "32-true: the noise is added at this precision"),
     ]  # fmt: skip
     for name, right, value, rule in rules:

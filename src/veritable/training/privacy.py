@@ -88,7 +88,6 @@ class PrivateModule(ClassifierModule):
         opacus.grad_sample.register_grad_sampler(Linear)(opacus.grad_sample.compute_linear_grad_sample)
         hooks = opacus.GradSampleModule(network, loss_reduction="sum")
         self._opacus = (opacus, hooks)  # in a tuple, so that Lightning saves the weights once
-        self.generator = torch.Generator()
 
     def train_dataloader(self) -> PoissonChunks:  # type: ignore[override]
         """Return the batches of the current epoch; a resumed run draws the same rows."""
@@ -98,6 +97,7 @@ class PrivateModule(ClassifierModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         opacus, _ = self._opacus
+        self.generator = torch.Generator(self.device)
         optimizer: torch.optim.Optimizer = opacus.optimizers.DPOptimizer(
             super().configure_optimizers(),
             noise_multiplier=self.noise,

@@ -50,11 +50,13 @@ class Gate:
         Shape: (width,)
         """
         row = decode_rounded(self.encoder, x[None]).iloc[0]
+        if self.min_count == 1:
+            return {name: format_value(row[name]) for name in names}
         columns = {column.name: column for column in self.encoder.columns}
         agreeing, shown = np.arange(len(self.rows)), {}
         for name in names:
             values = self.rows[name].to_numpy()[agreeing]
-            shown[name] = format_value(row[name]) if self.min_count == 1 else HIDDEN
+            shown[name] = HIDDEN
             for rounded, same in _roundings(columns[name], values, row[name]):
                 if same.sum() >= self.min_count:
                     shown[name], agreeing = _text(rounded, row[name]), agreeing[same]
