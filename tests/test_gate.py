@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.explaining import of_table
 from tests.rooms import InMemory, params, prepare_frame, prepared
+from tests.training import MLP_SPEC, trees_of
 from veritable.evaluation.groups import compute_group_metrics
 from veritable.evaluation.mistakes import list_mistakes
 from veritable.evaluation.params import EvaluateParams
@@ -20,6 +20,8 @@ from veritable.evaluation.slices import find_slices
 from veritable.explanation.explain import explain_test
 from veritable.explanation.params import ExplainParams
 from veritable.models.background import Background
+from veritable.models.classifier import Classifier
+from veritable.models.ensemble import Ensemble
 from veritable.serving.checking.columns import most_frequent
 from veritable.tables.encoding.gate import HIDDEN, Gate, share_edges
 from veritable.tables.encoding.show import decode_rounded
@@ -60,14 +62,16 @@ def test_what_is_published_of_a_table_holds_no_rare_value() -> None:
 
 def publish(done: InMemory, min_count: int) -> str:
     """Return what the stages give to the report, as one text."""
-    test, one, evaluate = done.parts["test"], of_table(done), params(EvaluateParams, "evaluate", n_resamples=100)
+    test, evaluate = done.parts["test"], params(EvaluateParams, "evaluate", n_resamples=100)
+    trees = Ensemble(tuple(trees_of(done)), (1.0,))  # explained exactly, and so quickly
+    one = Classifier(trees, MLP_SPEC, done.encoder, done.contract, 0.5)
     y_prob = np.stack([np.where(test.y == 0, 0.1, 0.9), np.where(test.y == 0, 0.9, 0.1)], axis=1)
     faith = {"faith": done.sensitive["test"]["faith"]}
     predictions = PartPredictions(test.row, test.y, 1 - test.y, y_prob, sensitive=faith)
     # A rare row is the most confident mistake.
     rare = np.flatnonzero(np.isin(test.row, [1, 4]))
     y_prob[rare] = np.where(test.y[rare, None] == [[0, 1]], 0.01, 0.99)
-    background = Background.draw(done.parts["train"], 100, 0)
+    background = Background.draw(done.parts["train"], 40, 0)
     assert background is not None
     explained = explain_test(one, background, test, params(ExplainParams, "explain", rows=len(test)), min_count)
     shown = [

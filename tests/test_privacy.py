@@ -21,6 +21,9 @@ from veritable.training.privacy import PoissonChunks, PrivateModule
 from veritable.training.train import train_classifier
 
 pytest.importorskip("opacus", reason="opacus is not installed: pip install '.[privacy]'")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Full backward hook is firing"
+)  # of the first layer, as it must; `fit` does so too
 
 BUDGET = {"epsilon": 4.0, "delta": 1e-3, "max_grad_norm": 0.5}
 TRAIN, VALID = numbers_part(96, 1), numbers_part(64, 2)

@@ -4,7 +4,9 @@ Abadi et al. 2016, "Deep learning with differential privacy": every step draws e
 sampling), clips the gradient of each row, and adds noise to their sum. The accountant turns the steps into an epsilon.
 """
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -35,6 +37,14 @@ def _import_opacus() -> Any:
             "train.privacy needs the package opacus, which is not installed. Install it with: pip install '.[privacy]'."
         ) from None
     return opacus
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the accountant's warning that another bound could be tighter: the one that it returns holds."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Optimal order")
+        yield
 
 
 class PoissonChunks:
@@ -143,14 +153,16 @@ def find_noise(privacy: PrivacyParams, sample_rate: float, steps: int) -> float:
     UserError
         No noise is enough.
     """
+    opacus = _import_opacus()
     try:
-        noise = _import_opacus().accountants.utils.get_noise_multiplier(
-            target_epsilon=privacy.epsilon,
-            target_delta=privacy.delta,
-            sample_rate=sample_rate,
-            steps=steps,
-            accountant=_ACCOUNTANT,
-        )
+        with _quiet():
+            noise = opacus.accountants.utils.get_noise_multiplier(
+                target_epsilon=privacy.epsilon,
+                target_delta=privacy.delta,
+                sample_rate=sample_rate,
+                steps=steps,
+                accountant=_ACCOUNTANT,
+            )
     except ValueError:
         raise UserError(
             f"train.privacy.epsilon must be large enough that some noise suffices for {steps:,} steps with "
@@ -174,8 +186,10 @@ def compute_spent(plan: TrainPlan, train: Part | Shards, *, epochs: int) -> dict
     noise = find_noise(plan.privacy, rate, plan.recipe.max_epochs * steps_per_epoch)
     accountant = _import_opacus().accountants.create_accountant(_ACCOUNTANT)
     accountant.history = [(noise, rate, epochs * steps_per_epoch)]
+    with _quiet():
+        epsilon = float(accountant.get_epsilon(plan.privacy.delta))
     return {
-        "epsilon": float(accountant.get_epsilon(plan.privacy.delta)),
+        "epsilon": epsilon,
         "delta": plan.privacy.delta,
         "max_grad_norm": plan.privacy.max_grad_norm,
         "noise_multiplier": noise,
