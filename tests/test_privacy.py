@@ -108,7 +108,7 @@ def test_what_was_spent_is_stated(tmp_path: Path) -> None:
     """The classifier and the report say what was spent, at most the budget; stopping early spends less."""
     done = prepared(300, 2)
     spent = {}
-    for name, changes in (("all", {}), ("early", {"patience": 1, "learning_rate": 5.0, "max_epochs": 30})):
+    for name, changes in (("all", {}), ("early", {"patience": 1, "learning_rate": 0.5, "max_epochs": 30})):
         (tmp_path / name).mkdir()
         trained = train_classifier(inputs_of(done, private(**changes), tmp_path / name))
         assert trained.classifier.privacy is not None
