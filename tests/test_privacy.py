@@ -129,6 +129,7 @@ def test_what_was_spent_is_stated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"network": "tabm"}, "'train.network' in params.yaml must be auto or mlp"),
         ({"blend": ["trees"]}, "'train.blend' in params.yaml must be auto or []: trees"),
         ({"n_splits": 3}, "'train.n_splits' in params.yaml must be auto or 0"),
         ({"n_networks": 2}, "'train.n_networks' in params.yaml must be 1"),
