@@ -11,7 +11,7 @@ import pytest
 
 from veritable.stage import code
 
-pytest_plugins = ["tests.pipeline", "tests.quick"]
+pytest_plugins = ["tests.pipeline", "tests.quick", "tests.sealing"]
 
 HERE = Path(__file__).resolve().parents[1]
 HEAD = '''"""A stage of the test."""
