@@ -16,7 +16,7 @@ ASK = {
     "in a folder that is open": 'os.stat("secret.csv", dir_fd=os.open("data/open", os.O_RDONLY)) ',
     "readlink": 'os.readlink("data/link")',
     "getxattr": 'os.getxattr("data/secret.csv", "user.x")',
-    "outside": 'os.path.exists(OUTSIDE)',
+    "outside": "os.path.exists(OUTSIDE)",
 }
 
 

@@ -5,6 +5,7 @@ It is installed in the process of the stage and, by children/sitecustomize.py, i
 
 import errno
 import os
+import re
 import runpy
 import shutil
 import sys
@@ -39,7 +40,8 @@ _WRITES: dict[str, list[tuple[int, int | None]]] = {
 _RELATIVE = (shutil.__file__, os.__file__)  # rmtree and fwalk open names relative to a folder that the event does not name
 _IMPORTER = "<frozen importlib._bootstrap_external>"
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_COMPILERS = (_IMPORTER, runpy.__file__, "<frozen runpy>")
+_ENVIRONMENT = re.compile(r"/proc/\d+/(task/\d+/)?environ")  # that of DVC has all that the stage must not get
+_COMPILERS = (_IMPORTER, "<frozen zipimport>", "<frozen runpy>", runpy.__file__)  # they run a source file, not show it
 _LOOKUPS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
 _ADDRESSES = dict.fromkeys(_LOOKUPS, 0) | dict.fromkeys(("socket.connect", "socket.sendto", "socket.sendmsg"), 1)
 
@@ -61,6 +63,8 @@ def install(seal: Seal) -> None:
         if isinstance(path, int) or path == "" or hiding.released():  # a file that is already open
             return
         absolute, caller = absolute_path(path), sys._getframe(depth)
+        if _ENVIRONMENT.fullmatch(absolute) and seal.level != "report":
+            raise PermissionError(errno.EACCES, "the seal hides the environment of processes", absolute)
         if seal.allows(absolute, "read" if kind == "list" else kind):
             if absolute in sources and kind == "read":
                 check_source(absolute, caller)
