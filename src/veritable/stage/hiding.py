@@ -81,8 +81,7 @@ def _watch_environment(seal: Seal, refuse: Refuse) -> None:
             return super().__getitem__(name)
 
     def note(name: str, frame: FrameType | None) -> None:
-        frame = _asking(frame)
-        if frame is None or own_file(frame, seal.root) is None:
+        if not is_own(frame, seal.root):
             _looked_for.add(name)
         elif not _released:
             refuse(name, "variable", seal.variable_refusal(name, source_line(frame, seal.root)))
@@ -100,8 +99,8 @@ def _hiding(original: Callable[..., Any], seal: Seal, refuse: Refuse) -> Callabl
             return original(path, *arguments, **named)
         with _unhidden():
             exists = os.path.lexists(absolute)
-        frame = _asking(sys._getframe(1))
-        if exists and frame is not None and own_file(frame, seal.root) is not None:
+        frame = sys._getframe(1)
+        if exists and is_own(frame, seal.root):
             refuse(absolute, "stat", seal.refusal(absolute, "stat", source_line(frame, seal.root)))
         if seal.level == "report":
             return original(path, *arguments, **named)
@@ -131,11 +130,11 @@ def _absolute(path: Any, folder: int | None) -> str:
     return os.path.normpath(text)
 
 
-def _asking(frame: FrameType | None) -> FrameType | None:
-    """Return the frame that asks, which is not one of the functions that pass a question on, such as `os.path.exists`."""
+def is_own(frame: FrameType | None, root: str) -> bool:
+    """Return whether the project's own code asks, directly or by a function that passes the question on: `os.path.exists`."""
     while frame is not None:
         file = frame.f_code.co_filename
         if not (file.startswith(("<frozen ", _PATHLIB)) or file in _PASSING):
-            return frame
+            return own_file(frame, root) is not None
         frame = frame.f_back
-    return None
+    return False

@@ -71,9 +71,9 @@ def install(seal: Seal) -> None:
             return
         if hiding.leads_to_declared(absolute, kind, seal):
             return
+        if kind == "list" and seal.allows(absolute, kind) and not hiding.is_own(caller, root):
+            return  # imports list the folders of modules
         if kind == "list" and caller.f_code.co_filename == _IMPORTER and seal.level != "report":
-            if seal.allows(absolute, kind):
-                return
             raise PermissionError(errno.EACCES, "the seal hides this folder from imports", absolute)  # the importer goes on
         if absolute.endswith(".pyc") and kind == "read":  # it may differ from its source: Python then reads the source
             raise PermissionError(errno.EACCES, "the seal hides byte code from imports", absolute)

@@ -4,7 +4,7 @@ The kernel refuses (`landlock`) and an audit hook explains (`hook`). Both are ne
 other programs, and the kernel knows neither names nor source lines. docs/decisions/0002-seal.md has the measurements.
 
 Outside the repository, a stage may use the system, the interpreter and its packages, and a temporary folder of its own
-(`surroundings`). The kernel refuses the network (`network`). What neither can refuse, whether a file exists and what the
+(`surroundings`). The kernel refuses the network (`sockets`). What neither can refuse, whether a file exists and what the
 environment of DVC holds, is hidden (`hiding`). docs/stages.md says what remains.
 """
 
@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 HANDOVER = "VERITABLE_HANDOVER"  # path of the saved `Seal`, for the sealed process and every Python process that it starts
-CHANNEL = "VERITABLE_CHANNEL"  # descriptor of a socket, by which the sealed process sends the listener of `network`
+CHANNEL = "VERITABLE_CHANNEL"  # descriptor of a socket, by which the sealed process sends the listener of `sockets`
 LEVEL = "VERITABLE_SEAL"  # kernel: Landlock is required; hook: do not use Landlock; report: report everything, refuse nothing
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  C libraries keep semaphores and tensors there; the hook lets Python open nothing in it
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from veritable.errors import UserError
-from veritable.stage import contract, hiding, hook, landlock, network, process
+from veritable.stage import contract, hiding, hook, landlock, process, sockets
 from veritable.stage.contract import DeclaredParams, DeclaredPaths, Stage
 from veritable.stage.seal import CHANNEL, HANDOVER, SHARED_MEMORY, Seal, report_line, within
 
@@ -30,8 +30,8 @@ def main() -> int:
     text = Path(seal.script).read_text("utf-8")
     if seal.level == "kernel":
         landlock.restrict(_rules(seal))
-        if not seal.network and network.can_refuse():
-            _send_listener(network.refuse(), channel)
+        if not seal.network and sockets.can_refuse():
+            _send_listener(sockets.refuse(), channel)
     os.close(channel)
     hook.install(seal)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "children"), os.environ["PYTHONPATH"]])

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from veritable.errors import UserError
-from veritable.stage import changes, code, network, process, shortcut, surroundings
+from veritable.stage import changes, code, process, shortcut, sockets, surroundings
 from veritable.stage.declaration import Declaration, find_root, resolve
-from veritable.stage.prepare import prepare
+from veritable.stage.handover import prepare
 from veritable.stage.publish import published
 from veritable.stage.restore import restore_outputs
 from veritable.stage.seal import CHANNEL, HANDOVER, Seal, report_line
@@ -153,7 +153,7 @@ def _answer(channel: socket.socket, folders: list[str]) -> None:
     with channel:
         _, listeners, _, _ = socket.recv_fds(channel, 1, 1)
     for listener in listeners:
-        network.answer(listener, folders)
+        sockets.answer(listener, folders)
 
 
 def _end_if_refused(child: subprocess.Popen[bytes], journal: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from veritable.errors import UserError
-from veritable.stage import changes, landlock, network
+from veritable.stage import changes, landlock, sockets
 from veritable.stage.declaration import Declaration, merge_params
 from veritable.stage.seal import LEVEL, Seal, report_line
 from veritable.stage.surroundings import PRIVATE, environment, readable, writable
@@ -57,7 +57,7 @@ def prepare(
     journal.touch()
     package = Path(__file__).parents[1]
     contract = [package / name for name in ("__init__.py", "errors.py")]  # the sealed process and its children import these
-    modules = ("__init__", "contract", "hiding", "hook", "landlock", "network", "process", "seal", "sealed")
+    modules = ("__init__", "contract", "hiding", "hook", "landlock", "process", "seal", "sealed", "sockets")
     contract += [package / "stage" / "children", *(package / "stage" / f"{name}.py" for name in modules)]
     fonts = root / ".dvc" / "tmp" / "matplotlib"  # its list of fonts takes seconds to build
     fonts.mkdir(exist_ok=True)
@@ -143,7 +143,7 @@ def _level() -> str:
             "programs do."
         )
         return "hook"
-    if not network.can_refuse():
+    if not sockets.can_refuse():
         report_line(
             "seal: without seccomp, only what Python itself connects to is refused, not what C++ libraries and programs do."
         )
