@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sealing import Outcomes, Sealed
+from tests.sealing import NEVER, Outcomes, Sealed
 from veritable.stage import landlock
 from veritable.stage.meta import Exceptions
 from veritable.stage.surroundings import environment
@@ -27,7 +27,7 @@ def test_a_file_outside_must_be_declared(around: Sealed, refused: Outcomes, allo
         assert "outside" == allowed[name][1]
 
 
-@pytest.mark.parametrize("name", ["temporary folder of all", "shared memory"])
+@pytest.mark.parametrize("name", NEVER)
 def test_folders_that_all_programs_share_are_refused(refused: Outcomes, name: str) -> None:
     """Another program could leave something in the temporary folder of the machine or in shared memory."""
     assert "AccessRefusedError" == refused[name][0]
