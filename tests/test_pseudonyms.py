@@ -125,7 +125,7 @@ def test_new_rows_are_pseudonymised_as_the_table_was(monkeypatch: pytest.MonkeyP
     frame, names = people(), [column.name for column in done.encoder.columns]
     read = done.encoder.read(done.contract.columns_of(frame, names), done.contract, rows=len(frame))
     assert "unseen" not in {what for what, columns in read.odd.items() if "city" in columns}
-    assert PRINT == done.contract.from_json(done.contract.to_json()).reading.pseudonym_key
+    assert PRINT == parse_json(Contract, json.dumps(done.contract.to_json()).encode()).reading.pseudonym_key
     monkeypatch.delenv(KEY)
     assert "which is not set" in refusal(lambda: done.contract.columns_of(frame, names))
     assert ["age"] == list(done.contract.columns_of(frame, ["age"]))
