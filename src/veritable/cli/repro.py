@@ -7,14 +7,22 @@ import json
 import logging
 import os
 import re
+import sys
 from pathlib import Path
+from types import FrameType
 
 from veritable.cli.sections import check_params
+from veritable.cli.stopping import on_stop, raise_stopped
 from veritable.cli.yaml_file import read_yaml
-from veritable.errors import UserError
+from veritable.errors import UserError, explain_shortage
 
 HEADLINE = {"roc_auc": "ROC AUC", "log_loss": "log loss", "accuracy": "accuracy", "f1": "F1"}
 METRICS, REPORT = Path("reports/evaluation/metrics.json"), Path("reports/report.html")
+_LOCK = Path("dvc.lock")
+_RESTORE_LOCK = (
+    f"Restore it with `git checkout HEAD -- {_LOCK}` and run `make repro`: no result is lost that is still in DVC's cache."
+)
+_SHELLS = ("sh", "dash", "bash", "zsh", "fish")  # DVC starts a stage by one of them
 
 
 def repro(arguments: list[str]) -> int:
@@ -23,24 +31,43 @@ def repro(arguments: list[str]) -> int:
     Raises
     ------
     UserError
-        params.yaml or dvc.yaml is invalid, or a stage is not sealed.
+        params.yaml, dvc.yaml or dvc.lock is invalid, a stage is not sealed, or the pipeline is running already.
     """
     _check_files()
     from dvc.cli import main as dvc
 
+    from veritable.cli.edited import kept_edits
     from veritable.stage.commands import check_sealed
+    from veritable.stage.process import exclusive_lock
     from veritable.stage.restore import restore_outputs
 
+    _check_lock()
     check_sealed(Path.cwd())
     log = _StageLog()
     logging.getLogger("dvc").addHandler(log)
-    if dvc(["repro", *arguments]):
-        for stage in log.stages["ran"]:  # its own process restores them, unless it was killed
-            restore_outputs(Path.cwd(), stage)
+    Path(".dvc/tmp").mkdir(exist_ok=True)
+    with exclusive_lock("the pipeline", Path(".dvc/tmp/repro.lock")), kept_edits(Path.cwd()), on_stop(_end_stages):
+        if status := dvc(["repro", *arguments]):
+            for stage in log.stages["ran"]:  # its own process restores them, unless it was killed
+                restore_outputs(Path.cwd(), stage)
+    if status:
+        if shortage := log.error and explain_shortage(log.error):
+            print(f"DVC {shortage}", file=sys.stderr)
         return 1
     if any(log.stages.values()) and "--dry" not in arguments:
         _print_summary(log)
     return 0
+
+
+def _end_stages(number: int, frame: FrameType | None) -> None:
+    """End the running stage: its own process cleans up, and DVC reports the failure. Without one, end DVC."""
+    import psutil
+
+    running = [each for each in psutil.Process().children(recursive=True) if each.name() not in _SHELLS]
+    for each in running:
+        each.terminate()
+    if not running:
+        raise_stopped(number)
 
 
 def _check_files() -> None:
@@ -52,14 +79,30 @@ def _check_files() -> None:
     check_params(params, pipeline)
 
 
+def _check_lock() -> None:
+    """Check dvc.lock, which DVC writes in place: a full disk or a power cut may leave a part of it."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from voluptuous import Invalid
+
+    if not _LOCK.is_file():
+        return
+    try:
+        COMPILED_LOCKFILE_SCHEMA(read_yaml(_LOCK, _RESTORE_LOCK))
+    except Invalid as error:
+        raise UserError(f"{_LOCK} must be as DVC wrote it, but is not: {error}. {_RESTORE_LOCK}") from None
+
+
 class _StageLog(logging.Handler):
-    """Records from DVC's messages which stages ran, which were restored from the cache and which were up to date."""
+    """Records from DVC's messages which stages ran, were restored from the cache or were up to date, and the last error."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.error: BaseException | None = None
         self.stages: dict[str, list[str]] = {"ran": [], "from the cache": [], "up to date": []}
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            self.error = record.exc_info[1]
         if found := re.match(r"(Running stage|Stage) '([^']+)'(.*)", record.getMessage()):
             verb, stage, rest = found.groups()
             how = "ran" if verb == "Running stage" else "from the cache" if "cached" in rest else "up to date"

@@ -62,9 +62,9 @@ class Request:
             An option is invalid.
         """
         if self.output is not None:
-            check_output(self.output, self.table)
+            check_output(self.output, self.table, self.folder)
         if self.page is not None:
-            check_output(self.page, self.table, (".html",), "--html")
+            check_output(self.page, self.table, self.folder, (".html",), "--html")
         if self.error is not None and self.method == "lime":
             raise UserError(
                 "--error must not be given with --method lime, but is. LIME has a fidelity instead; remove --error."

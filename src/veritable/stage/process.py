@@ -1,4 +1,4 @@
-"""Tie a process to its parent, and let only one process at a time run a stage."""
+"""Tie a process to its parent, and let only one process at a time run a stage or the pipeline."""
 
 import ctypes
 import fcntl
@@ -24,8 +24,15 @@ def die_with_parent(parent: int) -> None:
 
 
 @contextmanager
-def exclusive_lock(stage: str, path: Path) -> Iterator[int]:
-    """Hold the lock of a stage. Yield its file descriptor, so that a child process can hold the lock too.
+def exclusive_lock(what: str, path: Path) -> Iterator[int]:
+    """Hold the lock of a stage or of the pipeline. Yield its file descriptor, so that a child process can hold the lock too.
+
+    Parameters
+    ----------
+    what
+        What must run only once at a time: "stage 'train'".
+    path
+        File of the lock.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def exclusive_lock(stage: str, path: Path) -> Iterator[int]:
         except BlockingIOError:
             holder = os.read(handle, 20).decode() or "unknown"
             raise UserError(
-                f"stage '{stage}' must run only once at a time, but process {holder} is still running it. "
+                f"{what} must run only once at a time, but process {holder} is still running it. "
                 f"Wait until it has ended, or stop it with `kill {holder}`."
             ) from None
         os.ftruncate(handle, 0)
