@@ -3,14 +3,17 @@
 import ctypes
 import fcntl
 import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from veritable.errors import UserError
 
+SHELLS = ("sh", "dash", "bash", "zsh", "fish")  # DVC starts a stage by one of them
 _PR_SET_PDEATHSIG = 1
 
 
@@ -21,6 +24,29 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # the parent ended before the call
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_dvc() -> None:
+    """Ask the kernel to kill this stage as soon as the DVC that started it ends, even if a shell that waits is in between."""
+    parent = os.getppid()
+    die_with_parent(parent)
+    if sys.platform != "linux":
+        return
+    from psutil import NoSuchProcess, Process  # DVC, which the caller has imported, needs it too
+
+    try:
+        shell = Process(parent)
+        if shell.name() not in SHELLS:
+            return
+        dvc = os.pidfd_open(shell.ppid())
+    except (NoSuchProcess, ProcessLookupError):  # one of them has just ended
+        os.kill(os.getpid(), signal.SIGKILL)
+    threading.Thread(target=_die_after, args=(dvc,), daemon=True).start()
+
+
+def _die_after(process: int) -> None:
+    select.select([process], [], [])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager

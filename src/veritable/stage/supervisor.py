@@ -40,7 +40,7 @@ def supervise(script: Path) -> int:
             return 0
         declaration = resolve(script)
         if by_dvc:
-            process.die_with_parent(os.getppid())
+            process.die_with_dvc()
         status = _run_alone(declaration, started)
     except Exception as error:
         return _report(error, script.name)
