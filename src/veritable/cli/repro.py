@@ -51,8 +51,8 @@ def _run_dvc(arguments: list[str]) -> int:
     from veritable.stage.commands import check_sealed
     from veritable.stage.restore import restore_outputs
 
-    _check_lock()
-    check_sealed(Path.cwd())
+    if not check_sealed(Path.cwd()):  # DVC says what is wrong with dvc.yaml, but not how to restore dvc.lock
+        _check_lock()
     with kept_outputs(Path.cwd()), on_stop(_end_stages), _stage_log() as log:
         if status := dvc(["repro", *arguments]):
             for stage in log.stages["ran"]:  # its own process restores them, unless it was killed
@@ -80,7 +80,13 @@ def _end_stages(number: int, frame: FrameType | None) -> None:
 
 
 def _check_lock() -> None:
-    """Check dvc.lock, which DVC writes in place: a full disk or a power cut may leave a part of it."""
+    """Check dvc.lock, which DVC writes in place: a full disk or a power cut may leave a part of it.
+
+    Raises
+    ------
+    UserError
+        It is damaged. The message says how to restore it.
+    """
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from voluptuous import Invalid
 

@@ -178,12 +178,10 @@ def _explain_batches(run: _Run, batches: Iterator[Rows]) -> None:
 def _join(run: _Run, output: Path) -> None:
     """Write all batches into the output."""
     assert run.pieces is not None
-    partial = run.pieces.folder / "output"
-    with Writer(partial, output.suffix) as writer:
+    with whole(output) as partial, Writer(partial, output.suffix) as writer:
         for table in run.pieces.read():
             run.quality.add(table)
             writer.write(table)
-    partial.replace(output)
     run.pieces.remove()
 
 

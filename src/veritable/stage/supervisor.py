@@ -88,7 +88,7 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
     if absent := [path for path in declaration.inputs.values() if not path.exists()]:
         shown = os.path.relpath(absent[0], declaration.root)
         raise UserError(f"stage '{declaration.stage}' needs {shown}, which does not exist. Run `dvc pull` or `dvc repro`.")
-    before = changes.snapshot(declaration.inputs.values())
+    before, declared = changes.snapshot(declaration.inputs.values()), changes.snapshot(changes.files_of(declaration))
     everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read, to leave no gap
     listed = [] if declaration.writes_code else code.verify(declaration)
     sources = {file: everything[file] for file in map(str, listed)}
@@ -102,7 +102,7 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
             return status
         if not (used := json.loads((work / "used.json").read_text())):
             raise UserError(f"stage '{declaration.stage}' must end by returning from its function, but its process exited.")
-        changes.check_unchanged(declaration, before, sources, started)
+        changes.check_unchanged(declaration, before, sources, declared, started)
         publish(declaration, staged, work)
     finally:
         shutil.rmtree(work / "outputs", ignore_errors=True)
