@@ -24,7 +24,7 @@ def assert_said(fault: str, text: str) -> None:
     """Check that a text has the sentence of a row. Words in capitals in it stand for anything on one line."""
     quoted = re.search(r"(`+)(.+?)\1(?!`)", rows()[fault])
     if quoted is not None:
-        words = re.split(r"\b[A-Z]+\b(?<!DVC)(?<!SIGTERM)(?<!SIGKILL)", quoted[2])
+        words = re.split(r"\b[A-Z]+\b(?<!DVC)(?<!SIGTERM)(?<!SIGKILL)", quoted[2].strip())
         assert re.search(".+".join(map(re.escape, words)), text), f"{fault}: {quoted[2]!r} is not in\n{text}"
     assert "Traceback" not in text, text
 

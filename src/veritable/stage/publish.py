@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from veritable.errors import UserError
-from veritable.files import sync, sync_tree
+from veritable.files import sync_disk
 from veritable.stage.declaration import Declaration
 
 
@@ -28,7 +28,7 @@ def publish(declaration: Declaration, staged: dict[str, Path], work: Path) -> No
         An output cannot be moved. The earlier outputs are where they were.
     """
     _check(declaration, staged, work)
-    sync_tree(work / "outputs")  # before the final names lead to it: a power cut must not leave an output without its content
+    sync_disk(work / "outputs")  # before the final names lead to it: a power cut must not leave an output without its content
     replaced, moves = work / "temporary" / "replaced", list[tuple[Path, Path]]()
     replaced.mkdir()
     for name, path in staged.items():
@@ -38,8 +38,6 @@ def publish(declaration: Declaration, staged: dict[str, Path], work: Path) -> No
             moves.append((final, replaced / name))
         moves.append((path, final))
     _move_all(moves)
-    for folder in {final.parent for final in declaration.outputs.values()}:
-        sync(folder)
 
 
 def _check(declaration: Declaration, staged: dict[str, Path], work: Path) -> None:
