@@ -1,7 +1,6 @@
 """Faults of the machine while a stage runs. Each is a row of docs/reliability.md: nothing is lost, and one sentence says it."""
 
 import os
-import re
 import shutil
 import signal
 import sys

@@ -78,18 +78,19 @@ def explain_shortage(error: BaseException, where: str = "") -> str | None:
         at = f" (at {where})" if where else ""
         if type(each).__name__ in _LOST_WORKERS or "DataLoader worker" in str(each):
             return f"lost a worker process, which was killed{at}. Use fewer workers or free some memory, and run it again."
-        if (code := _code_of(each)) in _BY_CODE:
-            what, remedy = _BY_CODE[code]
+        if shortage := _BY_CODE.get(_code_of(each)):
+            what, remedy = shortage
             name = getattr(each, "filename", None)
             return f"{what.format(one_line(str(name)) if name else 'a file')}{at}. {remedy}"
         each = each.__cause__ or each.__context__
     return None
 
 
-def _code_of(error: BaseException) -> int | None:
+def _code_of(error: BaseException) -> int:
+    """Return the error number of the system that an error stands for; 0 if it stands for none."""
     if isinstance(error, MemoryError):
         return errno.ENOMEM
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     words = str(error).lower()
-    return next((code for each, code in _BY_WORDS.items() if each in words), None)
+    return next((code for each, code in _BY_WORDS.items() if each in words), 0)
