@@ -121,7 +121,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("template") / "toy"
     toy = Toy(root)
     shutil.copytree(HERE / "src/veritable/stage", root / "src/veritable/stage", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "errors.py", "files.py"):
+    for name in ("__init__.py", "errors.py"):
         shutil.copy(HERE / "src/veritable" / name, root / "src/veritable")
     toy.write("stages/code.py", (HERE / "stages/code.py").read_text())
     toy.write(".gitignore", "__pycache__/\n")

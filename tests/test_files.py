@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.faults import assert_said
-from veritable import files
 from veritable.files import whole
 from veritable.stage import publish
 
@@ -39,9 +38,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 def test_all_of_a_disk(tmp_path: Path) -> None:
     """A file system can be forced to the disk; an error of the call is raised."""
-    files.sync_disk(tmp_path)
+    publish.sync_disk(tmp_path)
     with pytest.raises(FileNotFoundError):
-        files.sync_disk(tmp_path / "none")
+        publish.sync_disk(tmp_path / "none")
 
 
 def test_a_file_is_on_the_disk_before_its_name(tmp_path: Path, calls: list[str]) -> None:

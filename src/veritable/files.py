@@ -2,7 +2,6 @@
 files that appear whole or not at all.
 """
 
-import ctypes
 import json
 import os
 from collections.abc import Iterator
@@ -48,24 +47,6 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_disk(path: Path) -> None:
-    """Wait until everything that was written to the file system of a path is on the disk.
-
-    For many files this takes much less time than to wait for each of them.
-    """
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if syncfs is None:  # not Linux
-        os.sync()
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        if syncfs(handle):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(path))
     finally:
         os.close(handle)
 
