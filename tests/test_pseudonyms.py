@@ -17,9 +17,11 @@ from tests.making import TEXTS
 from tests.rooms import InMemory, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
 from veritable.params import ParamsError
+from veritable.stored import parse_json
 from veritable.tables.checking.findings import format_findings
 from veritable.tables.reading.pseudonyms import KEY, fingerprint, pseudonymise
 from veritable.tables.reading.source import Reading
+from veritable.tables.typing.contract import Contract
 
 SECRET = "correct horse battery staple, twice over"
 PRINT = fingerprint(SECRET)

@@ -1,5 +1,7 @@
-"""Move the outputs of a stage to their final paths, completely or not at all."""
+"""Move the outputs of a stage to their final paths, all of them or none, in an order that a power cut cannot break."""
 
+import ctypes
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,29 +14,39 @@ from veritable.stage.declaration import Declaration
 
 @contextmanager
 def published(declaration: Declaration, staged: dict[str, Path], work: Path) -> Iterator[None]:
-    """Move the outputs to their final paths. After an error in the body, move them and what they replaced back.
+    """Check the outputs of a stage that has succeeded, and move them to their final paths.
+
+    After a UserError in the body, they and what they replaced are moved back.
+
+    Parameters
+    ----------
+    staged
+        Paths of the outputs in the work folder, by name.
+    work
+        Work folder of the stage.
 
     Raises
     ------
     UserError
-        An output was not written, is a link, or is not declared.
+        An output is absent or a link, or a file is not declared.
+    OSError
+        An output cannot be moved. The earlier outputs are where they were.
     """
     _check(declaration, staged, work)
-    replaced = work / "temporary" / "replaced"
+    sync_disk(work / "outputs")  # before the final names lead to it: a power cut must not leave an output without its content
+    replaced, moves = work / "temporary" / "replaced", list[tuple[Path, Path]]()
     replaced.mkdir()
     for name, path in staged.items():
         final = declaration.outputs[name]
         final.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(final):  # moved away first: a kill in between leaves no output rather than a mixture
-            shutil.move(final, replaced / name)
-        shutil.move(path, final)
+            moves.append((final, replaced / name))
+        moves.append((path, final))
+    _move_all(moves)
     try:
         yield
     except UserError:
-        for name, path in staged.items():
-            shutil.move(declaration.outputs[name], path)
-            if os.path.lexists(replaced / name):
-                shutil.move(replaced / name, declaration.outputs[name])
+        _move_back(moves)
         raise
 
 
@@ -59,3 +71,47 @@ def _check(declaration: Declaration, staged: dict[str, Path], work: Path) -> Non
                     f"stage '{declaration.stage}' wrote {shown}, which dvc.yaml does not declare.\n"
                     f"  Add to stages.{declaration.stage.split('@')[0]}.outs in dvc.yaml:\n      - {shown}"
                 )
+
+
+def _move_all(moves: list[tuple[Path, Path]]) -> None:
+    """Move files and folders in turn; if one cannot be moved, move the earlier ones back and raise the error."""
+    done = []
+    try:
+        for source, target in moves:
+            _move(source, target)
+            done.append((source, target))
+    except OSError:
+        _move_back(done)
+        raise
+
+
+def _move_back(moves: list[tuple[Path, Path]]) -> None:
+    for source, target in reversed(moves):
+        _move(target, source)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        os.rename(source, target)
+    except OSError as error:  # shutil.move alone would empty a folder that it is not permitted to move
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(source, target)
+
+
+def sync_disk(path: Path) -> None:
+    """Wait until everything that was written to the file system of a path is on the disk.
+
+    For many files this takes much less time than to wait for each of them.
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # not Linux
+        os.sync()
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if syncfs(handle):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(handle)

@@ -182,16 +182,16 @@ class Seal:
         """Return the message for an error that the kernel caused in a C++ reader or another program; None if it did not."""
         text = _error_text(error)
         if not self.network and _NO_NETWORK.search(text):
-            return self.network_refusal("the network", _line_of(error, self.root))
+            return self.network_refusal("the network", line_of(error, self.root))
         if not any(words in text for words in ("ermission denied", "rrno 13", "CalledProcessError")):
             return None
         paths = [path for path in _paths_in(error, self.wdir) if not within(self.root, path)]
         for path in filter(os.path.lexists, paths):
             if not self.allows(path, "read"):
-                return self.refusal(path, "list" if os.path.isdir(path) else "read", _line_of(error, self.root))
+                return self.refusal(path, "list" if os.path.isdir(path) else "read", line_of(error, self.root))
         for path in paths:
             if not os.path.lexists(path) and os.path.isdir(os.path.dirname(path)) and not self.allows(path, "write"):
-                return self.refusal(path, "write", _line_of(error, self.root))
+                return self.refusal(path, "write", line_of(error, self.root))
         return None
 
 
@@ -221,7 +221,8 @@ def own_file(frame: FrameType, root: str) -> str | None:
     return os.path.relpath(path, root)
 
 
-def _line_of(error: BaseException, root: str) -> str:
+def line_of(error: BaseException, root: str) -> str:
+    """Return the innermost line of the project's own code that an error passed through; "" if there is none."""
     for each in _error_chain(error):
         for frame, lineno in reversed(list(traceback.walk_tb(each.__traceback__))):
             if (shown := own_file(frame, root)) is not None:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from veritable.errors import UserError
+from veritable.errors import UserError, explain_shortage
 from veritable.stage import contract, hiding, hook, landlock, process, sockets
 from veritable.stage.contract import DeclaredParams, DeclaredPaths, Stage
-from veritable.stage.seal import CHANNEL, HANDOVER, SHARED_MEMORY, Seal, report_line, within
+from veritable.stage.seal import CHANNEL, HANDOVER, SHARED_MEMORY, Seal, line_of, report_line, within
 
 
 def main() -> int:
@@ -47,6 +47,8 @@ def main() -> int:
     )
     try:
         _function_of(Path(seal.script), text)(stage)
+        used = {"inputs": sorted(stage.inputs.used | _imported(seal)), "params": list(stage.params.used_keys())}
+        handover.with_name("used.json").write_text(json.dumps(used))
     except hook.AccessRefusedError:
         return 1  # the hook has recorded the message; the supervisor prints it
     except KeyboardInterrupt:
@@ -57,6 +59,8 @@ def main() -> int:
             seal.record(explained)
         elif isinstance(error, UserError):
             report_line(_with_file_of_params(str(error), seal.params_files, plan["params"]))
+        elif shortage := explain_shortage(error, line_of(error, seal.root)):
+            report_line(f"stage '{seal.stage}' {shortage}")
         else:
             traceback.print_exc()
         if hidden := hiding.looked_for():
@@ -65,8 +69,6 @@ def main() -> int:
                 f"{', '.join(hidden)}. If it needs one, add it to stages.{seal.stage.split('@')[0]}.meta.env in dvc.yaml."
             )
         return 1
-    used = {"inputs": sorted(stage.inputs.used | _imported(seal)), "params": list(stage.params.used_keys())}
-    handover.with_name("used.json").write_text(json.dumps(used))
     return 0
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from veritable.errors import UserError
+from veritable.errors import UserError, explain_shortage
 from veritable.stage import changes, code, process, shortcut, sockets, surroundings
 from veritable.stage.declaration import Declaration, find_root, resolve
 from veritable.stage.handover import prepare
@@ -23,6 +23,9 @@ from veritable.stage.publish import published
 from veritable.stage.restore import restore_outputs
 from veritable.stage.seal import CHANNEL, HANDOVER, Seal, report_line
 from veritable.stage.site_cache import use_private_site_cache
+
+_OUT_OF_MEMORY = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)  # how the kernel and C++ libraries end then
+_NOT_STOPPED = "If nobody stopped it, it needed more memory than it may use: close other programs, and run it again."
 
 
 def supervise(script: Path) -> int:
@@ -37,11 +40,10 @@ def supervise(script: Path) -> int:
             return 0
         declaration = resolve(script)
         if by_dvc:
-            process.die_with_parent(os.getppid())
+            process.die_with_dvc()
         status = _run_alone(declaration, started)
-    except UserError as error:
-        report_line(str(error))
-        return 1
+    except Exception as error:
+        return _report(error, script.name)
     if status and by_dvc:
         restore_outputs(declaration.root, f"{declaration.dvcfile}:{declaration.stage}")
     return status
@@ -53,11 +55,21 @@ def _run_alone(declaration: Declaration, started: int) -> int:
     work = declaration.root / ".dvc" / "tmp" / "stages" / "%".join(parts).replace("/", "%")
     work.mkdir(parents=True, exist_ok=True)
     try:
-        with process.exclusive_lock(declaration.stage, work / "lock") as lock:
+        with process.exclusive_lock(f"stage '{declaration.stage}'", work / "lock") as lock:
             return _run(declaration, work, lock, started)
-    except UserError as error:
+    except Exception as error:
+        return _report(error, f"stage '{declaration.stage}'")
+
+
+def _report(error: Exception, program: str) -> int:
+    """Report an error that the user can remedy, and return the exit code; raise any other one again."""
+    if isinstance(error, UserError):
         report_line(str(error))
-        return 1
+    elif shortage := explain_shortage(error):
+        report_line(f"{program} {shortage}")
+    else:
+        raise error
+    return 1
 
 
 def _use_code_of(root: Path) -> None:
@@ -76,7 +88,7 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
     if absent := [path for path in declaration.inputs.values() if not path.exists()]:
         shown = os.path.relpath(absent[0], declaration.root)
         raise UserError(f"stage '{declaration.stage}' needs {shown}, which does not exist. Run `dvc pull` or `dvc repro`.")
-    before = changes.snapshot(declaration.inputs.values())
+    before, declared = changes.snapshot(declaration.inputs.values()), changes.snapshot(changes.files_of(declaration))
     everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read, to leave no gap
     listed = [] if declaration.writes_code else code.verify(declaration)
     sources = {file: everything[file] for file in map(str, listed)}
@@ -91,9 +103,9 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
             return status
         if not (used := json.loads((work / "used.json").read_text())):
             raise UserError(f"stage '{declaration.stage}' must end by returning from its function, but its process exited.")
-        changes.check_unchanged(declaration, before, sources, started)
-        with published(declaration, staged, work):
-            changes.check_declaration(declaration, started)  # once more: DVC reads the params only after this process has ended
+        changes.check_unchanged(declaration, before, sources, declared, started)
+        with published(declaration, staged, work):  # checked once more: DVC reads the params after this process has ended
+            changes.check_declaration(declaration, declared, started)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(work / "outputs", ignore_errors=True)
@@ -146,7 +158,9 @@ def _start(declaration: Declaration, seal: Seal, work: Path, temporary: Path, lo
     threading.Thread(target=_answer, args=(here, folders), daemon=True).start()
     status = child.wait()
     if status < 0:
-        report_line(f"stage '{declaration.stage}' was ended by {signal.Signals(-status).name}. Its outputs were not kept.")
+        number = signal.Signals(-status)
+        line = f"stage '{declaration.stage}' was ended by {number.name}. Its outputs were not kept."
+        report_line(f"{line} {_NOT_STOPPED}" if number in _OUT_OF_MEMORY else line)
     return abs(status)
 
 
