@@ -141,7 +141,7 @@ def test_columns_of_each_class() -> None:
     assert [{"class": "c", "rows": 7}, {"class": "b", "rows": 6}, {"class": "a", "rows": 5}] == [
         {key: each[key] for key in ("class", "rows")} for each in summary(["a", "b", "c"])["by_class"]
     ]
-    assert [("colour", 0.2), ("age", 0.1)] == summary(["a", "b", "c"])["by_class"][0]["columns"]
+    assert [["colour", 0.2], ["age", 0.1]] == summary(["a", "b", "c"])["by_class"][0]["columns"]
     assert "The most important columns of each class" not in " ".join(page(summary()).texts)
 
 
@@ -181,7 +181,8 @@ def test_hostile_names_in_markdown() -> None:
         wild = render_markdown(summary(["a", positive], HOSTILE, positive), TEMPLATES)
         assert [[len(row) for row in t] for t in tables(tame)] == [[len(row) for row in table] for table in tables(wild)]
         assert len(tame.splitlines()) == len(wild.splitlines())
-        assert not re.search(r"(?<!\\)[<>`]|(?<!\\)\]\(", wild)
+        without_pictures = re.sub(r"!\[[\w ]+\]\(figures/\w+\.svg\)", "", wild)
+        assert not re.search(r"(?<!\\)[<>`]|(?<!\\)\]\(", without_pictures)
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], MANY], ids=len)

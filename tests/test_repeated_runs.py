@@ -65,9 +65,7 @@ def test_mistakes(compare: Callable[..., str]) -> None:
     other, third = make_run("b", dropout=0.5, seed=1), make_run("c", dropout=0.1, seed=1)
     with pytest.raises(UserError, match="but there are 3 versions: a1, b, c"):
         compare(one, other, third)
-    with pytest.raises(
-        UserError, match=r"but a1 and again have the same \(data\.seed 42, train\.seed 1\)\. Leave one of them out"
-    ):
+    with pytest.raises(UserError, match=r"but a1 and again have the same \(data\.seed 42, train\.seed 1\)\. Leave one"):
         compare(one, make_run("again", dropout=0.9, seed=1), other)
     with pytest.raises(UserError, match="at least two pairs of runs with the same seeds, but has 1"):
         compare(one, two, other)

@@ -138,7 +138,7 @@ def _rank_by_class(importance: pd.DataFrame) -> list[dict[str, Any]]:
     ranked: list[dict[str, Any]] = []
     for name, own in importance.groupby("class", sort=False):
         top = own.sort_values("importance", ascending=False, kind="stable").head(_CLASS_COLUMNS)
-        pairs = list(zip(top["column"], top["importance"], strict=True))
+        pairs = [[column, value] for column, value in zip(top["column"], top["importance"].tolist(), strict=True)]
         ranked.append({"class": name, "rows": int(own["rows"].iloc[0]), "columns": pairs})
     return sorted(ranked, key=lambda each: -each["rows"])[:MAX_CLASSES]
 
