@@ -7,6 +7,7 @@ from typing import Any
 from veritable.cli.compare import PATHS, make_side
 from veritable.cli.revisions import Version, read_versions
 from veritable.errors import UserError
+from veritable.evaluation.comparison import Judged
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.repeats import compare_repeats
 from veritable.reporting.comparison import list_differences, render_repeats
@@ -14,7 +15,6 @@ from veritable.reporting.render import flatten_params
 
 SEEDS = ("data.seed", "train.seed")
 _SECTIONS = ("generate", "data", "train", "tune", "decision")  # whose params change a classifier or its threshold
-_SHARE = 0.2  # of the test part where params do not say it
 
 
 def compare_runs(names: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ def compare_runs(names: Sequence[str]) -> int:
     common = [seeds for seeds in old if seeds in new]
     pairs = [(_judged(old[seeds]), _judged(new[seeds])) for seeds in common]
     params = versions[0].params
-    test = params.get("data", {}).get("test", _SHARE)
+    test = params["data"]["test"]
     compared = compare_repeats(pairs, EvaluateParams.parse("evaluate", params["evaluate"]), test_to_train=test / (1 - test))
     first, second = (next(iter(each.values())) for each in (old, new))
     alone = [version.name for one, other in ((old, new), (new, old)) for seeds, version in one.items() if seeds not in other]
@@ -75,7 +75,7 @@ def _settings(version: Version) -> dict[str, Any]:
     return {name: value for name, value in flatten_params(params) if name.rpartition(".")[2] != "seed"}
 
 
-def _judged(version: Version) -> Any:
+def _judged(version: Version) -> Judged:
     judged = make_side(version).judged
     if judged is None:
         raise UserError(f"{version.name} must have predictions, but: {' '.join(version.notes)}")
