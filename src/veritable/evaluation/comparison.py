@@ -143,8 +143,7 @@ def compare_predictions(old: Judged, new: Judged, params: EvaluateParams) -> Com
     >>> compare_predictions(version, version, EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)).identical
     True
     """
-    old = Judged(sort_by_row(old.predictions), list(old.classes), old.threshold)
-    new = Judged(sort_by_row(new.predictions), list(new.classes), new.threshold)
+    old, new = sort_by_row(old), sort_by_row(new)
     unpaired = why_unpaired(old, new)
     comparable, level = old.classes == new.classes, params.confidence_level
     with progress() as bar:
@@ -241,10 +240,12 @@ def _join(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def sort_by_row(predictions: PartPredictions) -> PartPredictions:
+def sort_by_row(judged: Judged) -> Judged:
     """Sort the rows by their number. Two versions may hold the same test rows in a different order."""
+    predictions = judged.predictions
     order = np.argsort(predictions.row, kind="stable")
-    return replace(predictions.take(order), sensitive={name: each[order] for name, each in predictions.sensitive.items()})
+    sensitive = {name: each[order] for name, each in predictions.sensitive.items()}
+    return Judged(replace(predictions.take(order), sensitive=sensitive), list(judged.classes), judged.threshold)
 
 
 def why_unpaired(old: Judged, new: Judged) -> str:

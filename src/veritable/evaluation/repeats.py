@@ -79,7 +79,7 @@ def compare_repeats(
             f"A comparison over repeated runs must have at least two pairs of runs with the same seeds, but has {len(pairs)}. "
             "Run both versions with the same values of train.seed, or of data.seed."
         )
-    sorted_pairs = [(_sorted(old), _sorted(new)) for old, new in pairs]
+    sorted_pairs = [(sort_by_row(old), sort_by_row(new)) for old, new in pairs]
     for number, (old, new) in enumerate(sorted_pairs, start=1):
         if reason := why_unpaired(old, new):
             raise UserError(f"Both runs of a pair must be judged on the same rows, but pair {number} is not: {reason}")
@@ -87,10 +87,6 @@ def compare_repeats(
     runs = [(_resample(old, params), _resample(new, params)) for old, new in sorted_pairs]
     changes = {name: _compare(name, runs, split_of, params.confidence_level, test_to_train) for name in METRICS}
     return RepeatedComparison(len(pairs), int(split_of.max()) + 1, changes)
-
-
-def _sorted(judged: Judged) -> Judged:
-    return Judged(sort_by_row(judged.predictions), list(judged.classes), judged.threshold)
 
 
 def _resample(judged: Judged, params: EvaluateParams) -> Resampled:
@@ -123,12 +119,11 @@ def _compare(
     differences = values[:, 1] - values[:, 0]
     if n_splits > 1:
         differences = np.array([differences[split_of == split].mean() for split in range(n_splits)])
-        mean = float(differences.mean())
         error, freedom = np.sqrt(differences.var(ddof=1) * (1 / n_splits + test_to_train)), n_splits - 1.0
     else:
-        mean = float(differences.mean())
         resampled = np.mean([second.resampled[name] - first.resampled[name] for first, second in runs], axis=0)
         error, freedom = _combine(resampled[~np.isnan(resampled)].var(), differences)
+    mean = float(differences.mean())
     reach = float(student.ppf((1 + level) / 2, freedom) * error) if error > 0 else 0.0
     difference = Interval(mean, mean - reach, mean + reach, len(differences))
     return RepeatedChange(old, new, difference, find_outcome(name, difference.low, difference.high))
