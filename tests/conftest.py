@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from veritable.stage import code
 
@@ -115,10 +117,26 @@ def clean(extra: dict[str, str]) -> dict[str, str]:
     return mine | author | quiet | extra
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Make a folder that all workers of pytest-xdist share, and return it. Tests must not change it."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = shared / name / "veritable", shared / name / "done"
+    with FileLock(shared / f"{name}.lock"):
+        if not done.exists():
+            shutil.rmtree(shared / name, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository that every toy is a copy of: a copy is faster than `git init` and `dvc init`."""
-    root = tmp_path_factory.mktemp("template") / "toy"
+    return once(tmp_path_factory, "template", _make_template)
+
+
+def _make_template(root: Path) -> None:
     toy = Toy(root)
     shutil.copytree(HERE / "src/veritable/stage", root / "src/veritable/stage", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("__init__.py", "errors.py"):
@@ -135,7 +153,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy.write(".dvc/config", "[core]\n    analytics = false\n    check_update = false\n")
     toy.run(sys.executable, "-m", "compileall", "-q", "src")  # otherwise every toy would compile it again
     toy.commit()
-    return root
 
 
 @pytest.fixture
