@@ -1,15 +1,21 @@
 """Fixtures for tests of the whole pipeline: copies of this repository with small params, in which the pipeline has run."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import warnings
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import HERE, Toy
+from tests.conftest import HERE, Toy, once
+from veritable.stage.contract import DeclaredParams, DeclaredPaths, Stage
+from veritable.stage.declaration import merge_params, resolve
 
+AFTER_GENERATE = ("preprocess", "baselines", "plan", "train", "evaluate", "explain", "report")  # `tune` is off
 REPRO = (sys.executable, "-m", "veritable", "repro")
 MADE = ("code/", "data/", "models/.", "reports/", "dvc.lock")
 QUICK = {
@@ -59,17 +65,59 @@ def ran(text: str) -> list[str]:
     return [name for name in re.findall(r"^Running stage '([^']+)'", text, re.MULTILINE) if name != "code"]
 
 
+def call(copy: Toy, *names: str) -> None:
+    """Call the functions of stages in this process, each with what dvc.yaml declares for it.
+
+    What a stage makes of its inputs and params is the same as in a process of its own, whose imports take seconds.
+    `test_a_stage_by_hand_is_the_stage_under_dvc` checks that.
+    """
+    for name in names:
+        with chdir(copy.root), warnings.catch_warnings():
+            warnings.simplefilter("default")  # as in a process of its own
+            _call(copy.root, name)
+
+
+def _call(root: Path, name: str) -> None:
+    declared = resolve(root / f"stages/{name}.py")
+    merge_params(declared.params, declared.unkeyed, name)
+    inputs, outputs = (
+        {key: path.relative_to(root) if path.is_relative_to(root) else path for key, path in paths.items()}
+        for paths in (declared.inputs, declared.outputs)
+    )
+    scratch = Path(".dvc/tmp/called")
+    for path in (scratch, *outputs.values()):
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir()
+    function = runpy.run_path(str(declared.script))[name]
+    paths = DeclaredPaths(name, "deps", inputs), DeclaredPaths(name, "outs", outputs)
+    function(Stage(name, *paths, DeclaredParams(name, declared.params), scratch))
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo with small params, run once and committed. Tests must not change it, but copy it."""
-    copy = copy_of_repository(tmp_path_factory.mktemp("finished") / "veritable")
+    return once(tmp_path_factory, "finished", _finish)
+
+
+def _finish(root: Path) -> None:
+    copy = copy_of_repository(root)
     for key, value in QUICK.items():
         change(copy, key, value)
     first = copy.run(sys.executable, "-m", "veritable", "repro", timeout=300)
     assert first.status == 0, first.text
     copy.write("first-run.txt", first.text)
     copy.commit("the demo, run")
-    return copy.root
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the whole pipeline, so that one worker of pytest-xdist makes the finished demo, and the other one
+    does not wait for it, but does other tests.
+    """
+    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture
