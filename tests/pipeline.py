@@ -1,5 +1,6 @@
 """Fixtures for tests of the whole pipeline: copies of this repository with small params, in which the pipeline has run."""
 
+import os
 import re
 import runpy
 import shutil
@@ -81,8 +82,7 @@ def _call(root: Path, name: str) -> None:
     declared = resolve(root / f"stages/{name}.py")
     merge_params(declared.params, declared.unkeyed, name)
     inputs, outputs = (
-        {key: path.relative_to(root) if path.is_relative_to(root) else path for key, path in paths.items()}
-        for paths in (declared.inputs, declared.outputs)
+        {key: Path(os.path.relpath(path)) for key, path in paths.items()} for paths in (declared.inputs, declared.outputs)
     )
     scratch = Path(".dvc/tmp/called")
     for path in (scratch, *outputs.values()):
