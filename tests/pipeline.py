@@ -9,6 +9,7 @@ import sys
 import warnings
 from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -73,7 +74,7 @@ def call(copy: Toy, *names: str) -> None:
     `test_a_stage_by_hand_is_the_stage_under_dvc` checks that.
     """
     for name in names:
-        with chdir(copy.root), warnings.catch_warnings():
+        with chdir(copy.root), patch.dict(os.environ), warnings.catch_warnings():  # Lightning sets a variable
             warnings.simplefilter("default")  # as in a process of its own
             _call(copy.root, name)
 
