@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from veritable.stage import code
 pytest_plugins = ["tests.pipeline", "tests.quick"]
 
 HERE = Path(__file__).resolve().parents[1]
+HANGS = 1800  # seconds after which a command hangs, also on a slow machine
 HEAD = '''"""A stage of the test."""
 
 from veritable.stage.contract import Stage, run
@@ -81,9 +83,9 @@ class Toy:
         for script in (self.root / "stages").glob("*.py"):
             self.write(f"code/{script.stem}.txt", code.list_code(script, self.root / "src"))
 
-    def run(self, *command: str, cwd: str = ".", timeout: float = 60, **environment: str) -> Ran:
+    def run(self, *command: str, cwd: str = ".", **environment: str) -> Ran:
         done = subprocess.run(
-            command, cwd=self.root / cwd, env=clean(environment), capture_output=True, text=True, timeout=timeout
+            command, cwd=self.root / cwd, env=clean(environment), capture_output=True, text=True, timeout=HANGS
         )
         return Ran(done.returncode, done.stdout + done.stderr)
 
@@ -106,6 +108,14 @@ class Toy:
             command, cwd=self.root, env=clean(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until a condition is true."""
+    end = time.monotonic() + HANGS
+    while not true():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.002)
 
 
 def clean(extra: dict[str, str]) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _finish(root: Path) -> None:
     copy = copy_of_repository(root)
     for key, value in QUICK.items():
         change(copy, key, value)
-    first = copy.run(sys.executable, "-m", "veritable", "repro", timeout=300)
+    first = copy.run(sys.executable, "-m", "veritable", "repro")
     assert first.status == 0, first.text
     copy.write("first-run.txt", first.text)
     copy.commit("the demo, run")

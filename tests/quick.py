@@ -15,7 +15,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW_LIBRARIES = {"pytorch_lightning", "shap", "veritable.explanation.library"}  # the last one imports shap
@@ -33,8 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.register_profile("all", deadline=None)  # a busy machine may be slow
-    settings.register_profile("quick", deadline=None, max_examples=8)
+    slow = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine may be slow
+    settings.register_profile("all", **slow)
+    settings.register_profile("quick", max_examples=8, **slow)
     settings.load_profile("quick" if config.getoption("quick") else "all")
     if config.getoption("quick"):
         sys.addaudithook(_refuse_processes)

@@ -228,7 +228,7 @@ def test_the_stage_refuses(demo: Toy, table: str, knobs: dict[str, str], words: 
     demo.write("data/bad.csv", table)
     for key, value in {"data.path": "data/bad.csv", "data.target": "y", **knobs}.items():
         change(demo, key, value)
-    done = demo.run("python", "-m", "veritable", "repro", timeout=300)
+    done = demo.run("python", "-m", "veritable", "repro")
     assert 1 == done.status
     assert words in done.text
     assert "Traceback" not in done.text

@@ -22,7 +22,7 @@ def versions(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = Toy(root)
         copy.git("tag", "v1")
         change(copy, "train.mlp.max_epochs", "8")
-        done = copy.run(sys.executable, "-m", "veritable", "repro", timeout=300)
+        done = copy.run(sys.executable, "-m", "veritable", "repro")
         assert 0 == done.status, done.text
         saved = copy.dvc("exp", "save", "-n", "longer")
         assert 0 == saved.status, saved.text

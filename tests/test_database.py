@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import HANGS
 from tests.sources import refused, rows, write
 from veritable.tables.reading import database
 
@@ -140,7 +141,7 @@ def postgres() -> Iterator[str]:
                 shutil.chown(each, "postgres", "postgres")
 
         def run(*command: str) -> None:
-            subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder, **user)
+            subprocess.run(command, check=True, capture_output=True, timeout=HANGS, cwd=folder, **user)
 
         tool, data = BINARIES[-1].parent, folder / "data"
         run(str(tool / "initdb"), "-D", str(data), "-U", "reader", "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8")

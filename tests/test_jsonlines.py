@@ -21,7 +21,7 @@ def as_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     table=st.lists(st.fixed_dictionaries({"x": VALUE}, optional={"y": VALUE}), min_size=1, max_size=6), ascii_only=st.booleans()
 )

@@ -48,7 +48,7 @@ def assert_equal(one: Part, other: Part) -> None:
         np.testing.assert_array_equal(one.weight, other.weight)
 
 
-@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(
     rows=st.integers(1, 40), width=st.integers(1, 5), shards=st.integers(1, 4), piece=st.integers(1, 50), extra=st.booleans()
 )

@@ -6,13 +6,12 @@ import re
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from tests.conftest import HERE, Toy
+from tests.conftest import HERE, Toy, until
 from tests.pipeline import AFTER_GENERATE, REPRO, call, change, ran
 
 
@@ -35,7 +34,7 @@ def test_the_second_run_runs_nothing(demo: Toy) -> None:
 def test_a_part_of_the_pipeline_has_no_headline(demo: Toy) -> None:
     """If the stage report is not part of the run, its metrics are those of an earlier classifier: they are not printed."""
     change(demo, "train.mlp.max_epochs", "4")
-    done = demo.run(*REPRO, "train", timeout=100)
+    done = demo.run(*REPRO, "train")
     assert 0 == done.status, done.text
     *_, stages, outputs, report = done.text.splitlines()
     assert "Test part" not in done.text
@@ -93,7 +92,7 @@ def test_change_and_compare(demo: Toy) -> None:
     """Metrics, params and plots of two commits can be compared, and the earlier one comes back without a run."""
     old = (demo.root / "reports/report.html").read_bytes()
     change(demo, "train.mlp.max_epochs", "6")
-    assert ["plan", "train", "evaluate", "explain", "report"] == ran(demo.dvc("repro", timeout=200).text)
+    assert ["plan", "train", "evaluate", "explain", "report"] == ran(demo.dvc("repro").text)
     demo.commit("more epochs")
     metrics = json.loads(demo.dvc("metrics", "diff", "HEAD~1", "--json").text)["reports/metrics.json"]
     assert 0 != metrics["log_loss"]["diff"]
@@ -130,7 +129,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
     demo.commit("a remote")
     demo.git("checkout", "-q", "-b", "a-try")
     change(demo, "train.mlp.max_epochs", "4")
-    assert 0 == demo.dvc("repro", timeout=200).status
+    assert 0 == demo.dvc("repro").status
     demo.commit("a try")
     demo.git("checkout", "-q", "main")
     demo.dvc("checkout")
@@ -153,7 +152,7 @@ def test_two_people_share(demo: Toy, tmp_path: Path) -> None:
 def test_an_experiment_in_a_temporary_copy(demo: Toy) -> None:
     """`dvc exp run --temp -S` does not change the workspace, and `dvc exp show` shows its metrics."""
     params = demo.read("params.yaml")
-    done = demo.dvc("exp", "run", "--temp", "-S", "train.mlp.max_epochs=2", timeout=200)
+    done = demo.dvc("exp", "run", "--temp", "-S", "train.mlp.max_epochs=2")
     assert 0 == done.status, done.text
     assert params == demo.read("params.yaml")
     shown = demo.dvc("exp", "show", "--csv")
@@ -171,17 +170,19 @@ def test_killed_training_resumes(demo: Toy) -> None:
     process = demo.start(sys.executable, "-m", "dvc", "repro", "train")
     checkpoint = demo.root / ".dvc/tmp/stages/train/scratch/network-1/resume.ckpt"
     seen = set[int]()
-    deadline = time.monotonic() + 60
-    while len(seen) < 3 and time.monotonic() < deadline:
+
+    def written_three_times() -> bool:
         if checkpoint.exists():
             seen.add(checkpoint.stat().st_mtime_ns)
-        time.sleep(0.002)
+        return len(seen) >= 3
+
+    until(written_three_times)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert checkpoint.exists()
     assert not (demo.root / "models/classifier").exists()
     assert script == demo.read("params.yaml")
-    resumed = demo.dvc("repro", "train", timeout=120)
+    resumed = demo.dvc("repro", "train")
     assert 0 == resumed.status, resumed.text
     assert expected == {path.name: path.read_bytes() for path in (demo.root / "models/classifier").iterdir()}
     assert not checkpoint.exists()
@@ -199,13 +200,11 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
     expected = {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
     process = demo.start(sys.executable, "-m", "dvc", "repro", "tune")
     checkpoint = demo.root / ".dvc/tmp/stages/tune/scratch/trial-7/network-1/resume.ckpt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.002)
+    until(checkpoint.exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert checkpoint.exists()
-    resumed = demo.dvc("repro", "tune", timeout=200)
+    resumed = demo.dvc("repro", "tune")
     assert 0 == resumed.status, resumed.text
     assert expected == {path.name: path.read_bytes() for path in (demo.root / "models/tuning").iterdir()}
     assert "Tried 9 parameter sets" in resumed.text
@@ -220,7 +219,7 @@ def test_tuning_from_search_to_headline(demo: Toy) -> None:
     changed = [number for number, line in enumerate(before.splitlines()) if line != after[number]]
     assert len(lines) == len(changed)
     assert len(before.splitlines()) == len(after)
-    assert 0 == demo.dvc("repro", "train", timeout=120).status
+    assert 0 == demo.dvc("repro", "train").status
     history = demo.read("models/classifier/history.csv").splitlines()[1:]
     assert min(float(line.split(",")[-1]) for line in history) == pytest.approx(best["best"]["loss"], rel=0.05)  # uncalibrated
 
@@ -242,7 +241,7 @@ def test_a_table_of_ones_own(demo: Toy) -> None:
         "explain.rows": "10",
     }.items():
         change(demo, key, value)
-    done = demo.run(*REPRO, timeout=200)
+    done = demo.run(*REPRO)
     assert 0 == done.status, done.text
     auc = json.loads(demo.read("reports/evaluation/metrics.json"))["classifier"]["roc_auc"]
     assert abs(auc["n"] - 569 / 5) <= 2 * 2  # two rows per class
@@ -337,7 +336,7 @@ def test_another_version_runs_what_uses_it(demo: Toy, tmp_path: Path) -> None:
     metadata.write_text(re.sub(r"^Version: .*$", "Version: 0.0.1", metadata.read_text(), flags=re.MULTILINE))
     done = demo.dvc("repro", "--dry", PYTHONPATH=str(tmp_path / "site"))
     assert "code" in done.text
-    done = demo.dvc("repro", timeout=120, PYTHONPATH=str(tmp_path / "site"))
+    done = demo.dvc("repro", PYTHONPATH=str(tmp_path / "site"))
     assert 0 == done.status, done.text
     assert "package shap 0.0.1\n" in demo.read("code/explain.txt")
     assert "explain" in ran(done.text)
@@ -357,7 +356,7 @@ def test_the_documentation_does_what_it_says(demo: Toy, page: str) -> None:
     shutil.copy(demo.root / "data/raw/demo.csv", demo.root / "data/mine.csv")
     demo.dvc("remote", "add", "--default", "store", str(demo.root.parent / "store"))
     for command in commands:
-        done = demo.run("sh", "-c", command, timeout=200)
+        done = demo.run("sh", "-c", command)
         assert 0 == done.status, f"{command}\n{done.text}"
 
 

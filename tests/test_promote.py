@@ -25,7 +25,7 @@ def test_the_report_compares_with_the_reference(demo: Toy) -> None:
     assert (demo.root / "models/reference.dvc").is_file()
 
     change(demo, "train.mlp.max_epochs", "4")
-    made = demo.run(*REPRO, timeout=200)
+    made = demo.run(*REPRO)
     assert "report" in ran(made.text), made.text
     assert 0 == made.status, made.text
     page, text = demo.read("reports/report.html"), demo.read("reports/report.md")

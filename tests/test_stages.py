@@ -287,7 +287,7 @@ def test_what_follows_runs_if_its_inputs_changed(demo: Toy) -> None:
 def test_force_twice_is_the_same(demo: Toy) -> None:
     """`dvc repro --force` leaves dvc.lock, and so every output, the same, byte for byte."""
     before = demo.read("dvc.lock")
-    done = demo.dvc("repro", "--force", "--no-run-cache", timeout=300)
+    done = demo.dvc("repro", "--force", "--no-run-cache")
     assert list(STAGES)[1:] == sorted(ran(done.text), key=list(STAGES).index), done.text
     assert before == demo.read("dvc.lock")
 
@@ -315,5 +315,5 @@ def test_only_who_needs_it_imports_the_heavy_libraries(demo: Toy) -> None:
 def test_sensitive_columns_do_not_train_again(demo: Toy) -> None:
     """Naming sensitive columns runs only the stages that evaluate and report them, and the plan, which stays the same."""
     change(demo, "data.sensitive", "[feature_0]")
-    assert ["preprocess", "plan", "evaluate", "report"] == ran(demo.dvc("repro", timeout=200).text)
+    assert ["preprocess", "plan", "evaluate", "report"] == ran(demo.dvc("repro").text)
     assert (demo.root / "reports/evaluation/groups.json").is_file()

@@ -71,7 +71,7 @@ def threads() -> Iterator[None]:
 
 
 class TestEpoch:
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         rows=st.integers(3, 900),
         batch_size=st.integers(1, 200),

@@ -5,12 +5,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Ran, Toy
+from tests.conftest import HANGS, Ran, Toy, until
 from veritable.stage import landlock
 
 COPY = 'result = stage.inputs["in.csv"].read_text() + str(stage.params["p"]["a"])\nstage.outputs["out"].write_text(result)'
@@ -21,13 +20,6 @@ while not os.path.exists("{signals}/go"):
     time.sleep(0.02)
 """
 IN_AND_PARAM = "deps: [data/in.csv]\nparams: [p.a]\nouts: [out]"
-
-
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -69,7 +61,7 @@ def test_a_change_while_the_stage_ran(toy: Toy, signals: Path, path: str, old: s
     until((signals / "started").exists)
     toy.write(path, toy.read(path).replace(old, new) if old else new)
     (signals / "go").touch()
-    output, _ = running.communicate(timeout=60)
+    output, _ = running.communicate(timeout=HANGS)
     assert (1 if words else 0) == running.returncode, output
     assert words in output
     assert (not words) == (toy.root / "out").exists()
@@ -234,7 +226,7 @@ stage.outputs["out"].write_text(found + stage.inputs["in.csv"].read_text()[:0])
         running = toy.start(sys.executable, "stages/x.py")
         until((signals / "started").exists)
         running.kill()
-        running.communicate(timeout=30)
+        running.communicate(timeout=HANGS)
         (signals / "started").unlink()
 
     kill_once_started()

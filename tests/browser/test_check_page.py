@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import HANGS
 from tests.test_check_page import hostile
 
 
@@ -22,6 +23,7 @@ def test_page(browser: Any, page: Path, scheme: str, width: int) -> None:
     messages: list[str] = []
     requests: list[str] = []
     opened = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    opened.set_default_timeout(HANGS * 1000)
     opened.on("console", lambda message: messages.append(message.text))
     opened.on("pageerror", lambda error: messages.append(str(error)))
     opened.on("dialog", lambda dialog: messages.append(dialog.message))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.conftest import HANGS
 from tests.rooms import HOSTILE, ROOT
 from tests.test_comparison import PARAMS, changed
 from tests.test_comparison_page import side
@@ -18,6 +19,7 @@ from veritable.reporting.comparison import render_comparison_html, summarize_com
 def opened(browser: Any, file: Path, width: int = 1280) -> Any:
     """Open a page; `messages` and `requests` collect its console messages and requests."""
     page = browser.new_page(viewport={"width": width, "height": 800})
+    page.set_default_timeout(HANGS * 1000)
     page.messages, page.requests = [], []
     page.on("console", lambda message: page.messages.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: page.messages.append(f"error: {error}"))

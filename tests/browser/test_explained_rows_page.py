@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.conftest import HANGS
 from tests.explaining import of_table
 from tests.rooms import HOSTILE, prepare_frame
 from tests.test_explain_rows import run, saved
@@ -34,6 +35,7 @@ def test_page(browser: Any, page: Path, scheme: str, width: int) -> None:
     messages: list[str] = []
     requests: list[str] = []
     opened = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    opened.set_default_timeout(HANGS * 1000)
     opened.on("console", lambda message: messages.append(message.text))
     opened.on("pageerror", lambda error: messages.append(str(error)))
     opened.on("dialog", lambda dialog: messages.append(dialog.message))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import HANGS
 from tests.reports import summary
 from tests.rooms import TEMPLATES
 
@@ -26,6 +27,7 @@ def notebook(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     opened = {}
     for name in ("report", "without", "with"):
         opened[name] = page = browser.new_page()
+        page.set_default_timeout(HANGS * 1000)
         page.messages = []
         page.on("console", lambda message, page=page: page.messages.append(message.text))
         page.goto(Path(folder / f"{name}.html").as_uri(), wait_until="networkidle")

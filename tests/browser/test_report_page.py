@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import HANGS
 from tests.reports import summary
 from tests.rooms import HOSTILE, TEMPLATES
 
@@ -49,6 +50,7 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Opened]:
     def open_page(kind: str, size: tuple[int, int] = DESKTOP, **options: Any) -> Any:
         contexts.append(browser.new_context(viewport={"width": size[0], "height": size[1]}, **options))
         page = contexts[-1].new_page()
+        page.set_default_timeout(HANGS * 1000)
         page.messages, page.requests = [], []
         page.on("console", lambda message: page.messages.append(message.text))
         page.on("pageerror", lambda error: page.messages.append(str(error)))
