@@ -19,7 +19,7 @@ from veritable.reporting.pipeline import read_pipeline
 from veritable.reporting.profile import describe_profile
 from veritable.reporting.record import make_record
 from veritable.reporting.reference import compare_with_reference, read_files, read_side
-from veritable.reporting.render import draw_files, render_html, render_markdown
+from veritable.reporting.render import FIGURE_FILES, draw_figures, render_html, render_markdown
 from veritable.reporting.summary import make_summary, parse_code, parse_versions, select_metrics
 from veritable.tables.checking.findings import LEVELS
 
@@ -65,10 +65,10 @@ def report(stage: Stage) -> None:
         record=record,
         profile=describe_profile(read_json(stage.inputs["profile.json"]), read_json(stage.inputs["test_profile.json"])),
     )
-    templates = stage.inputs["templates"]
-    stage.outputs["report.html"].write_text(render_html(summary, templates), "utf-8")
+    templates, figures = stage.inputs["templates"], draw_figures(summary)
+    stage.outputs["report.html"].write_text(render_html(summary, templates, figures), "utf-8")
     stage.outputs["report.md"].write_text(render_markdown(summary, templates), "utf-8")
     stage.outputs["figures"].mkdir()
-    for name, picture in draw_files(summary).items():
-        (stage.outputs["figures"] / f"{name}.svg").write_text(picture, "utf-8")
+    for name in FIGURE_FILES:
+        (stage.outputs["figures"] / f"{name}.svg").write_text(figures[name].document, "utf-8")
     write_json(stage.outputs["metrics.json"], select_metrics(summary))

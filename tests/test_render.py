@@ -18,7 +18,8 @@ from tests.rooms import HOSTILE, ROOT, TEMPLATES
 from tests.test_comparison_page import PARAMS, side
 from veritable.reporting.comparison import summarize_comparison
 from veritable.reporting.render import (
-    draw_files,
+    FIGURE_FILES,
+    draw_figures,
     escape_markdown,
     flatten_params,
     format_number,
@@ -148,10 +149,10 @@ def test_columns_of_each_class() -> None:
 @pytest.mark.parametrize("classes", [["no", "yes"], MANY], ids=len)
 def test_pictures_beside_the_markdown(classes: list[str]) -> None:
     """The Markdown text shows pictures, and each is drawn as a file that is complete in itself."""
-    files = draw_files(summary(classes))
+    figures = draw_figures(summary(classes))
     shown = re.findall(r"!\[.+?\]\(figures/(.+?)\.svg\)", render_markdown(summary(classes), TEMPLATES))
-    assert sorted(files) == sorted(shown)
-    for content in files.values():
+    assert sorted(FIGURE_FILES) == sorted(shown)
+    for content in (figures[name].document for name in FIGURE_FILES):
         assert "{http://www.w3.org/2000/svg}svg" == ElementTree.fromstring(content).tag
         assert "--card" in content
 

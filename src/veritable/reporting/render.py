@@ -50,8 +50,16 @@ _LIMITS = {
 }
 
 
-def render_html(summary: Mapping[str, Any], templates: Path) -> str:
-    """Render one self-contained page: style, script and figures are inlined, and no other script may run."""
+def draw_figures(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the figures of the page; the files beside the Markdown text are some of them."""
+    return {**charts.draw(summary), "differences": draw_differences(summary)}
+
+
+def render_html(summary: Mapping[str, Any], templates: Path, drawn: Mapping[str, Any] | None = None) -> str:
+    """Render one self-contained page: style, script and figures are inlined, and no other script may run.
+
+    `drawn` is what `draw_figures` returns for the summary, if it was called before.
+    """
     sentences = write_sentences(summary, lambda name: f"<b>{escape(name)}</b>")
     safe = {name: Markup(text) for name, text in sentences.items()}  # noqa: S704  names were escaped above
     template = make_environment(templates / "html", escape=True).get_template("report.html.j2")
@@ -61,7 +69,7 @@ def render_html(summary: Mapping[str, Any], templates: Path) -> str:
         summary,
         comparison=summary["reference"],
         **figures,
-        charts={**charts.draw(summary), "differences": draw_differences(summary)},
+        charts=drawn or draw_figures(summary),
         opening=make_opening(summary),
         slider=make_slider(summary),
         pipeline_figure=draw_pipeline(summary["record"]["pipeline"]),
@@ -80,18 +88,12 @@ def make_policy(script: str) -> str:
 
 
 def render_markdown(summary: Mapping[str, Any], templates: Path) -> str:
-    """Render a text for git, code review and mail. It shows the pictures of `draw_files` in the folder figures/ beside it."""
+    """Render a text for git, code review and mail. It shows the pictures of FIGURE_FILES in the folder figures/ beside it."""
     sentences = write_sentences(summary, lambda name: f"**{escape_markdown(name)}**")
     template = make_environment(templates / "markdown", escape=False).get_template("report.md.j2")
     opening = make_opening(summary)
     texts = {"opening": opening, "sentences": sentences, "figures": FIGURE_FILES}
     return template.render(summary, comparison=summary["reference"], **texts, **_LIMITS)
-
-
-def draw_files(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Draw the figures that the Markdown text shows. Returns the content of each SVG file by its name without suffix."""
-    figures = {"differences": draw_differences(summary), **charts.draw(summary)}
-    return {name: figures[name].document for name in FIGURE_FILES}
 
 
 def make_environment(templates: Path, *, escape: bool) -> Environment:
