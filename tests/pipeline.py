@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import sys
 import warnings
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from tests.conftest import HERE, Toy, once
+from tests.conftest import HERE, Ran, Toy, once
+from veritable.cli.main import main
 from veritable.stage.contract import DeclaredParams, DeclaredPaths, Stage
 from veritable.stage.declaration import merge_params, resolve
 
@@ -67,6 +69,14 @@ def ran(text: str) -> list[str]:
     return [name for name in re.findall(r"^Running stage '([^']+)'", text, re.MULTILINE) if name != "code"]
 
 
+def would_run(copy: Toy, *targets: str) -> list[str]:
+    """Return the stages that DVC would run now, each judged only by what it depends on, without `code`, which always runs."""
+    from dvc.repo import Repo
+
+    with chdir(copy.root), Repo() as repo:
+        return [stage.name for stage in repo.reproduce(list(targets), dry=True, single_item=True) if stage.name != "code"]
+
+
 def call(copy: Toy, *names: str) -> None:
     """Call the functions of stages in this process, each with what dvc.yaml declares for it.
 
@@ -97,6 +107,14 @@ def _call(root: Path, name: str) -> None:
     function(Stage(name, *paths, DeclaredParams(name, declared.params), scratch))
 
 
+def veritable(copy: Toy, *words: str) -> Ran:
+    """Run a command of `python -m veritable` in this process; one that runs stages needs a process of its own."""
+    output = StringIO()
+    with chdir(copy.root), redirect_stdout(output), redirect_stderr(output):
+        status = main(list(words))
+    return Ran(status, output.getvalue())
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo with small params, run once and committed. Tests must not change it, but copy it."""
@@ -111,6 +129,37 @@ def _finish(root: Path) -> None:
     assert first.status == 0, first.text
     copy.write("first-run.txt", first.text)
     copy.commit("the demo, run")
+
+
+@pytest.fixture(scope="session")
+def versions(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished demo as tag v1, and with more epochs as HEAD and as the experiment `longer`. Tests must not change it.
+
+    The second version was run in two parts: up to the training, and the rest.
+    """
+
+    def make(root: Path) -> None:
+        shutil.copytree(finished, root, symlinks=True)
+        copy = Toy(root)
+        copy.git("tag", "v1")
+        change(copy, "train.mlp.max_epochs", "8")
+        part, rest = copy.run(*REPRO, "train"), copy.run(*REPRO)
+        assert (0, 0) == (part.status, rest.status), part.text + rest.text
+        copy.write("part.txt", part.text)
+        copy.write("rest.txt", rest.text)
+        saved = copy.dvc("exp", "save", "-n", "longer")
+        assert 0 == saved.status, saved.text
+        copy.commit("more epochs")
+
+    return once(tmp_path_factory, "versions", make)
+
+
+@pytest.fixture
+def repository(versions: Path, tmp_path: Path) -> Toy:
+    """A copy of the two versions that a test may change."""
+    root = tmp_path / "veritable"
+    shutil.copytree(versions, root, symlinks=True)
+    return Toy(root)
 
 
 @pytest.hookimpl(tryfirst=True)

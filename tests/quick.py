@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW_LIBRARIES = {"pytorch_lightning", "shap", "veritable.explanation.library"}  # the last one imports shap
-SLOW_FIXTURES = {"template", "finished", "repository", "postgres", "browser"}
+SLOW_FIXTURES = {"template", "finished", "versions", "repository", "postgres", "browser"}
 SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
 IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+))", re.MULTILINE)
@@ -34,9 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     slow = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine may be slow
-    settings.register_profile("all", **slow)
-    settings.register_profile("quick", max_examples=8, **slow)
-    settings.load_profile("quick" if config.getoption("quick") else "all")
+    for name, count in {"quick": 8, "all": 40, "thorough": 200}.items():
+        settings.register_profile(name, max_examples=count, **slow)
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("quick" if config.getoption("quick") else "all")
     if config.getoption("quick"):
         sys.addaudithook(_refuse_processes)
 
@@ -86,7 +87,7 @@ def _refuse_processes(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def examples(count: int) -> int:
-    """Return the number of examples for a hypothesis test that needs `count` in the whole suite; a quick run draws fewer."""
+    """Return the number of examples for a test that draws `count` where hypothesis draws 100; profiles draw more or fewer."""
     return max(1, count * settings.default.max_examples // 100)
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.bad_tables import HANDLED, REFUSED, Content, Handled, column, label, lines
 from tests.conftest import Toy
 from tests.memory import growth_bytes
-from tests.pipeline import change
+from tests.pipeline import change, veritable
 from tests.rooms import HOSTILE, LIMITS, params
 from veritable.errors import UserError
 from veritable.params import MachineParams
@@ -247,7 +247,7 @@ def test_the_stage_refuses(demo: Toy, table: str, knobs: dict[str, str], words: 
 def test_params_are_refused_before_anything_runs(demo: Toy, tail: str, words: str) -> None:
     """Mistakes in params.yaml are reported before DVC deletes an output."""
     demo.write("params.yaml", demo.read("params.yaml") + tail)
-    done = demo.run("python", "-m", "veritable", "repro")
+    done = veritable(demo, "repro")
     assert 1 == done.status
     assert words in done.text
     assert "Traceback" not in done.text

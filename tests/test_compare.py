@@ -5,38 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import Ran, Toy, once
+from tests.conftest import Ran, Toy
 from tests.pipeline import change
 
 COMPARE = (sys.executable, "-m", "veritable", "compare")
-
-
-@pytest.fixture(scope="session")
-def versions(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished demo as tag v1, and with more epochs as HEAD and as the experiment `longer`. Tests must not change it."""
-
-    def make(root: Path) -> None:
-        shutil.copytree(finished, root, symlinks=True)
-        copy = Toy(root)
-        copy.git("tag", "v1")
-        change(copy, "train.mlp.max_epochs", "8")
-        done = copy.run(sys.executable, "-m", "veritable", "repro")
-        assert 0 == done.status, done.text
-        saved = copy.dvc("exp", "save", "-n", "longer")
-        assert 0 == saved.status, saved.text
-        copy.commit("more epochs")
-
-    return once(tmp_path_factory, "versions", make)
-
-
-@pytest.fixture
-def repository(versions: Path, tmp_path: Path) -> Toy:
-    """A copy of the two versions that a test may change."""
-    root = tmp_path / "veritable"
-    shutil.copytree(versions, root, symlinks=True)
-    return Toy(root)
 
 
 def compare(repository: Toy, *words: str) -> Ran:
