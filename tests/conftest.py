@@ -132,7 +132,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, done = shared / name / "veritable", shared / name / "done"
-    with FileLock(shared / f"{name}.lock"):
+    with FileLock(shared / f"{name}.lock").acquire(poll_interval=1):  # seconds; waiting at the default costs a third of a core
         if not done.exists():
             shutil.rmtree(shared / name, ignore_errors=True)
             make(folder)
