@@ -181,7 +181,7 @@ def test_cross_validation(demo: Toy) -> None:
     assert 3 == len(set(values))
     assert all("Cross-validation" in demo.read(f"reports/report.{kind}") for kind in ("html", "md"))
     change(demo, "data.time", "feature_0")
-    refused = veritable(demo, "repro")
+    refused = demo.run(*REPRO)
     assert "'train.n_splits' in params.yaml must be 0 or auto if data.time is set, but is 3" in refused, refused.text
 
 
