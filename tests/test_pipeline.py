@@ -13,6 +13,7 @@ from sklearn.datasets import load_breast_cancer
 
 from tests.conftest import HERE, Toy, until
 from tests.pipeline import AFTER_GENERATE, REPRO, call, change, ran, veritable, would_run
+from veritable.errors import UserError
 
 
 def test_the_run_ends_with_the_headline(finished: Path) -> None:
@@ -291,7 +292,7 @@ def test_a_mistake_is_one_sentence(demo: Toy, what: str) -> None:
 
 
 def test_a_bad_table_is_one_sentence(demo: Toy) -> None:
-    """A target with one class is one sentence, and the earlier outputs stay. For other tables, see test_bad_input.py."""
+    """A target with one class is one sentence, and the earlier outputs stay. See also test_bad_input.py."""
     before = demo.read("data/prepared/contract.json")
     demo.write("data/bad.csv", "\n".join(["x,y", *["1,a", "2,"] * 9]) + "\n")
     change(demo, "data.path", "data/bad.csv")
@@ -302,6 +303,23 @@ def test_a_bad_table_is_one_sentence(demo: Toy) -> None:
     assert "Traceback" not in done.text
     assert "Earlier outputs restored: data/prepared, reports/findings.json." in done.text
     assert before == demo.read("data/prepared/contract.json")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["1,a"] * 9, "must have at least two classes, but has one: 'a' \\(9 rows\\)"),
+        (["1,a", "2,b,c"] * 9, "line 3"),
+        ([], "must have rows, but has none"),
+    ],
+)
+def test_other_bad_tables(demo: Toy, rows: list[str], sentence: str) -> None:
+    """A target with one class, an invalid row and an empty table are one sentence each."""
+    demo.write("data/bad.csv", "\n".join(["x,y", *rows]) + "\n")
+    change(demo, "data.path", "data/bad.csv")
+    change(demo, "data.target", "y")
+    with pytest.raises(UserError, match=sentence):
+        call(demo, "preprocess")
 
 
 def test_yaml_is_read_as_dvc_reads_it(demo: Toy) -> None:
@@ -321,7 +339,7 @@ def test_another_version_runs_what_uses_it(demo: Toy, tmp_path: Path) -> None:
     metadata = tmp_path / "site" / info.name / "METADATA"
     metadata.write_text(re.sub(r"^Version: .*$", "Version: 0.0.1", metadata.read_text(), flags=re.MULTILINE))
     done = demo.dvc("repro", "code", PYTHONPATH=str(tmp_path / "site"))
-    assert 0 == done.status, done.text
+    assert (0, True) == (done.status, "Running stage 'code'" in done), done.text
     assert "package shap 0.0.1\n" in demo.read("code/explain.txt")
     assert ["explain", "report"] == would_run(demo, "train", "explain", "report")
 

@@ -40,7 +40,8 @@ def test_the_report_compares_with_the_reference(repository: Toy, finished: Path)
     demo.commit("the second version")
     again = demo.run(*PROMOTE)
     assert 0 == again.status, again.text
-    assert predictions != (demo.root / "models/reference/evaluation/predictions.parquet").read_bytes()
+    second = (demo.root / "reports/evaluation/predictions.parquet").read_bytes()
+    assert predictions != second == (demo.root / "models/reference/evaluation/predictions.parquet").read_bytes()
 
 
 def test_what_cannot_be_promoted(demo: Toy) -> None:
