@@ -1,10 +1,11 @@
-# make repro   set up .venv and run the pipeline       make test    run every test (up to half an hour)
+# make repro   set up .venv and run the pipeline       make test    run every test (CONTRIBUTING.md)
 # make report  open the report, or print its path      make quick   run the tests that take less than a minute
 # make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
 # make promote  make the committed classifier the reference that the report compares with
 # make bench-quality | bench-speed | bench-explain BENCH=...   compare with other libraries (benchmarks/README.md)
 
 PYTHON ?= python3
+MINUTES ?= 30# after them make test starts no slow test
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
 .PHONY: setup repro test quick check report promote clean bench-quality bench-speed bench-explain
@@ -26,7 +27,7 @@ repro: setup
 
 test: setup
 	@NO_SYSTEM_PACKAGES="$(NO_SYSTEM_PACKAGES)" .ci/system-packages
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist worksteal --slow-minutes $(MINUTES) $(PYTEST)
 
 quick: setup
 	@$(BIN)/python -m pytest --quick --numprocesses auto --dist worksteal $(PYTEST)

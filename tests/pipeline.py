@@ -165,9 +165,11 @@ def repository(versions: Path, tmp_path: Path) -> Toy:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of the whole pipeline, so that one worker of pytest-xdist makes the finished demo, and the other one
-    does not wait for it, but does other tests.
+    does not wait for it, but does other tests. Those of test_pipeline.py are first: they say most, should the time end early.
     """
-    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
+    items.sort(
+        key=lambda item: ("finished" not in getattr(item, "fixturenames", ()), item.path.name != "test_pipeline.py")
+    )
 
 
 @pytest.fixture

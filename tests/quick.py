@@ -3,11 +3,16 @@
 Nothing is marked by hand. A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a
 process or makes a large table. A file whose imports reach a library that takes seconds to import is not even collected by
 `--quick`.
+
+`pytest --slow-minutes 30` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
+that starts processes many times more slowly than others. Tests that were left out for that count as skipped, with the reason.
 """
 
 import gc
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -30,9 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick", action="store_true", help="Run only tests that start no process and need neither Lightning nor shap."
     )
+    parser.addoption("--slow-minutes", type=float, help="Skip the slow tests that would start after this many minutes.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("PYTEST_BEGAN", str(time.time()))  # the workers of pytest-xdist inherit it
     slow = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine may be slow
     for name, count in {"quick": 8, "all": 40, "thorough": 200}.items():
         settings.register_profile(name, max_examples=count, **slow)
@@ -69,6 +76,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("slow_minutes")
+    if minutes is None or not item.get_closest_marker("slow"):
+        return
+    if time.time() - float(os.environ["PYTEST_BEGAN"]) > 60 * minutes:
+        pytest.skip(f"The {minutes:g} minutes for slow tests are over. To run them all: make test MINUTES=600.")
 
 
 @pytest.hookimpl(wrapper=True)

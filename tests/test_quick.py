@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import clean
 from tests.quick import is_slow, reaches
 
 
@@ -45,3 +47,19 @@ def test_a_process_is_refused(request: pytest.FixtureRequest) -> None:
         pytest.skip("only with --quick")
     with pytest.raises(RuntimeError, match="test_a_process_is_refused must not start a process"):
         os.posix_spawn("/bin/true", ["true"], {})
+
+
+@pytest.mark.parametrize(("minutes", "outcome"), [("0", "1 passed, 1 skipped"), ("60", "2 passed")])
+def test_slow_tests_end_with_the_time(tmp_path: Path, minutes: str, outcome: str) -> None:
+    """After --slow-minutes, slow tests are skipped with the reason, and the others run."""
+    source = "import pytest\n@pytest.mark.slow\ndef test_a(): pass\ndef test_b(): pass\n"
+    (tmp_path / "test_two.py").write_text(source)
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['tests.quick']\n")
+    words = ["--slow-minutes", minutes, "-rs", "-o", "markers=slow", str(tmp_path)]
+    path = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words], cwd=tmp_path, env=clean(path), capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert outcome in done.stdout
+    assert ("make test MINUTES=" in done.stdout) == ("skipped" in outcome)
