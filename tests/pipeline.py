@@ -167,9 +167,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of the whole pipeline, so that one worker of pytest-xdist makes the finished demo, and the other one
     does not wait for it, but does other tests. Those of test_pipeline.py are first: they say most, should the time end early.
     """
-    items.sort(
-        key=lambda item: ("finished" not in getattr(item, "fixturenames", ()), item.path.name != "test_pipeline.py")
-    )
+    items.sort(key=lambda item: ("finished" not in getattr(item, "fixturenames", ()), item.path.name != "test_pipeline.py"))
 
 
 @pytest.fixture
