@@ -9,19 +9,23 @@ from veritable.evaluation.learning_curve import fit_learning_curve
 from veritable.evaluation.params import BaselineParams
 from veritable.evaluation.plain_network import fit_plain_network
 from veritable.evaluation.predictions import PartPredictions
-from veritable.files import read_json, write_json
+from veritable.files import write_json
 from veritable.metrics.goals import Goal
 from veritable.metrics.params import DecisionParams
 from veritable.metrics.thresholds import choose_threshold
+from veritable.stored import read_stored
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import read_part
+from veritable.tables.typing.contract import Contract
+
+REMEDY = "Run `dvc repro preprocess` again."
 
 
 def baselines(stage: Stage) -> None:
     params = BaselineParams.parse("baselines", stage.params["baselines"])
     decision = DecisionParams.parse("decision", stage.params["decision"])
-    encoder = Encoder.from_json(read_json(stage.inputs["encoder.json"]))
-    classes = read_json(stage.inputs["contract.json"])["classes"]
+    encoder = read_stored(Encoder, stage.inputs["encoder.json"], REMEDY)
+    classes = list(read_stored(Contract, stage.inputs["contract.json"], REMEDY).classes)
     goal = Goal.of(decision, classes)
     train, valid, test = (read_part(stage.inputs[name]) for name in ("train", "valid", "test"))
     categorical = encoder.cardinalities > 0

@@ -6,6 +6,7 @@ run(__name__)
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from veritable.evaluation.classes import describe_classes
@@ -22,11 +23,14 @@ from veritable.evaluation.slices import find_slices
 from veritable.files import read_json, write_json
 from veritable.metrics.goals import Goal
 from veritable.models.classifier import Classifier
+from veritable.stored import refuse
 from veritable.tables.encoding.parts import read_part, read_sensitive
+
+REMEDY = "Run `dvc repro baselines` again."
 
 
 def _read_all(paths: list[Path], classes: list[str]) -> Iterator[tuple[str, PartPredictions]]:
-    return ((path.stem, PartPredictions.read(path, classes)) for path in paths)
+    return ((path.stem, refuse(path, REMEDY, partial(PartPredictions.read, path, classes))) for path in paths)
 
 
 def evaluate(stage: Stage) -> None:

@@ -5,6 +5,8 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.files import read_json, write_json
+from veritable.stored import read_stored
+from veritable.tables.typing.contract import Contract
 from veritable.training.params import TrainParams, TuneParams
 from veritable.training.plan import TableFacts, plan_training, plan_tuning
 
@@ -15,7 +17,8 @@ def plan(stage: Stage) -> None:
     params = TrainParams.parse("train", stage.params["train"])
     tune = TuneParams.parse("tune", stage.params["tune"])
     params.check_splits(stage.params["data"]["time"])
-    facts = TableFacts.from_json(read_json(stage.inputs["contract.json"]), read_json(stage.inputs["table.json"]))
+    contract = read_stored(Contract, stage.inputs["contract.json"], "Run `dvc repro preprocess` again.")
+    facts = TableFacts.from_json(contract.to_json(), read_json(stage.inputs["table.json"]))
     train = plan_training(params, facts, has_init=params.init != NOTHING, has_member=params.member != NOTHING)
     path, folder = stage.params["data"]["path"], stage.outputs["plan"]
     folder.mkdir()

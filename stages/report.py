@@ -4,6 +4,7 @@ from veritable.stage.contract import Stage, run
 
 run(__name__)
 
+import io
 import os
 
 import pandas as pd
@@ -11,6 +12,8 @@ from ruamel.yaml import YAML
 
 from veritable.evaluation.params import EvaluateParams
 from veritable.files import read_json, write_json
+from veritable.models.content import Content
+from veritable.models.folder import ModelFolder
 from veritable.reporting.card import read_card
 from veritable.reporting.digests import hash_path
 from veritable.reporting.frames import read_frame
@@ -27,7 +30,8 @@ CODE = ("preprocess", "plan", "baselines", "train", "evaluate", "explain")  # st
 
 
 def report(stage: Stage) -> None:
-    classifier, evaluation, explanation = (stage.inputs[name] for name in ("classifier", "evaluation", "explanation"))
+    evaluation, explanation = stage.inputs["evaluation"], stage.inputs["explanation"]
+    classifier = ModelFolder.open(stage.inputs["classifier"])
     ReportParams.parse("report", stage.params["report"])
     params = {section: stage.params[section] for section in stage.params if section != "report"}
     params |= {"train": read_json(stage.inputs["train.json"])}
@@ -43,12 +47,12 @@ def report(stage: Stage) -> None:
         pipeline=read_pipeline(read_json(stage.inputs["pipeline.json"]), params),
         params=params,
         defaults=YAML(typ="safe").load(stage.inputs["defaults.yaml"]),
-        contract=read_json(classifier / "classifier.json")["contract"],
+        contract=Content.read(classifier).contract.to_json(),
         table=table,
     )
     summary = make_summary(
         table=table,
-        history=pd.read_csv(classifier / "history.csv"),
+        history=pd.read_csv(io.BytesIO(classifier.read("history.csv"))),
         results=evaluated.pop("metrics"),
         curves={path.stem: read_frame(path.read_bytes()) for path in sorted(evaluation.glob("*.csv"))},
         explanation=read_json(explanation / "explanation.json"),

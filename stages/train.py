@@ -15,6 +15,7 @@ from veritable.metrics.goals import Goal
 from veritable.metrics.params import DecisionParams
 from veritable.metrics.thresholds import choose_threshold
 from veritable.models.background import Background
+from veritable.models.folder import write_checksums
 from veritable.params import MachineParams
 from veritable.training.class_weights import check_costs
 from veritable.training.inputs import TrainingInputs
@@ -43,4 +44,5 @@ def train(stage: Stage) -> None:
     trained.history.to_csv(folder / "history.csv", index=False)
     held_out = PartPredictions.from_part(part, classifier.decide(y_prob), y_prob)
     write_held_out(folder, held_out, trained.held_out.fold if trained.held_out.n_folds else None, classifier.classes)
+    write_checksums(folder)
     print(trained)

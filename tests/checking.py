@@ -15,6 +15,7 @@ from veritable.metrics.goals import Goal
 from veritable.metrics.thresholds import choose_threshold
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble
+from veritable.models.folder import write_checksums
 
 GOAL = Goal("f1")
 
@@ -30,6 +31,7 @@ def save_checkable(done: InMemory, folder: Path, *, background: bool = True) -> 
     one.save(folder)
     write_json(folder / "profile.json", done.prepared.profile.only("train", "valid").to_json())
     write_held_out(folder, PartPredictions.from_part(valid, one.decide(y_prob), y_prob), None, one.classes)
+    write_checksums(folder)
     return folder
 
 

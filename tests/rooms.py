@@ -24,7 +24,7 @@ from veritable.tables.reading.open import open_tables
 from veritable.tables.reading.source import Reading, Source
 from veritable.tables.scan import Scan, Spool, scan
 from veritable.tables.typing import inference
-from veritable.tables.typing.contract import Contract
+from veritable.tables.typing.contract import Column, Contract
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {"max_rows", "max_bytes"}  # of section `machine`
@@ -164,7 +164,8 @@ def fitted(frame: pd.DataFrame, rows: int = 10**6, max_categories: int = 100, **
     with Spool() as spool:
         done = scanned(batched(frame, rows), params, spool)
         columns = [inference.describe(each, params, categories=max_categories) for each in done.surveys.values()]
-        contract = Contract(tuple(columns), "(none)", ("a", "b"), Reading.of(params))
+        target = Column("(none)", "category", "target", used=False)
+        contract = Contract((*columns, target), target.name, ("a", "b"), Reading.of(params))
         everything = np.zeros(len(frame), dtype=np.uint8)  # all rows are in train and of the first class
         encoder, *_ = learn_encoder(contract, done, everything, everything, params, progress())
     return encoder, contract, encoded(frame, encoder, contract, rows)

@@ -243,7 +243,7 @@ def test_an_older_classifier(tmp_path: Path) -> None:
     """A classifier without a profile says what to do."""
     save_checkable(prepare_frame(demo_like(600, 0)), tmp_path / "classifier")
     (tmp_path / "classifier/profile.json").unlink()
-    with pytest.raises(UserError, match="must hold the profile of the train rows"):
+    with pytest.raises(UserError, match=r"profile\.json' does not exist\. Train it again"):
         veritable.load(tmp_path / "classifier").check(fresh())
 
 
@@ -251,7 +251,7 @@ def test_without_predictions(tmp_path: Path) -> None:
     """A classifier without the predictions for the rows held out says what to do."""
     save_checkable(prepare_frame(demo_like(600, 0)), tmp_path / "classifier")
     (tmp_path / "classifier/valid.parquet").unlink()
-    with pytest.raises(UserError, match="must hold the predictions for the rows held out"):
+    with pytest.raises(UserError, match=r"valid\.parquet' does not exist\. Train it again"):
         veritable.load(tmp_path / "classifier").check(fresh())
 
 

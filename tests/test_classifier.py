@@ -15,7 +15,7 @@ from tests.rooms import HOSTILE, mixed_table, prepare_frame, prepared
 from tests.training import MLP_SPEC, NETWORKS, others_of, spec_of, train_plan, untrained
 from veritable.errors import TableError, UserError
 from veritable.files import read_json
-from veritable.models.classifier import NETWORK_CLASSES as KNOWN
+from veritable.models.build import NETWORK_CLASSES as KNOWN
 from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble
 
@@ -80,7 +80,7 @@ def test_same_bytes(tmp_path: Path, kind: str) -> None:
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
     others = {"network-2.safetensors", "trees-1.txt", "trees-2.txt", "forest-1.safetensors", "linear-1.safetensors"}
     more = others if kind == "blend" else set()
-    assert {"network-1.safetensors", "classifier.json"} | more == set(one)
+    assert {"network-1.safetensors", "classifier.json", "SHA256SUMS"} | more == set(one)
     assert one == two
 
 

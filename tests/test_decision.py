@@ -14,6 +14,7 @@ from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.predictions import PartPredictions, read_held_out, write_held_out
 from veritable.metrics.goals import Goal
 from veritable.metrics.thresholds import choose_threshold, predict_classes
+from veritable.models.folder import write_checksums
 
 PARAMS = EvaluateParams(n_resamples=100, confidence_level=0.95, seed=0)
 COSTS = Goal(costs=((0.0, 1.0), (5.0, 0.0)))
@@ -142,6 +143,8 @@ def test_held_out_predictions_are_read_back(tmp_path: Path, fold: np.ndarray | N
     """Predictions for the rows held out are read back, with folds or without."""
     part = replace(rows(100, 0), weight=np.arange(100.0))
     write_held_out(tmp_path, part, fold, ["no", "yes"])
+    (tmp_path / "classifier.json").touch()
+    write_checksums(tmp_path)
     read, folds = read_held_out(tmp_path, ["no", "yes"])
     order = np.argsort(read.row)
     assert (0 if fold is None else 3) == len(folds)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.rooms import HOSTILE, data_params, encoded, finite, fitted, mixed_table
 from tests.sources import refusal
+from veritable.stored import parse_json
 from veritable.tables.encoding.encoder import Encoder
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8) | st.sampled_from(HOSTILE)
@@ -123,7 +124,7 @@ def test_missing_date() -> None:
 def test_json_round_trip(frame: pd.DataFrame) -> None:
     """An encoder from JSON is equal, and encodes to the same bytes."""
     encoder, contract, X = fitted(frame)
-    again = Encoder.from_json(json.loads(json.dumps(encoder.to_json(), allow_nan=False)))
+    again = parse_json(Encoder, json.dumps(encoder.to_json(), allow_nan=False).encode())
     assert encoder == again
     assert encoded(frame, encoder, contract).tobytes() == encoded(frame, again, contract).tobytes()
     np.testing.assert_array_equal(X, encoded(frame, again, contract))

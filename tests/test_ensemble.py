@@ -12,8 +12,8 @@ from scipy.special import log_softmax, softmax
 from tests.quick import examples
 from tests.rooms import prepared
 from tests.training import NETWORKS, others_of, spec_of, train_plan
-from veritable.models.classifier import NETWORK_CLASSES as KNOWN
-from veritable.models.classifier import build_network
+from veritable.models.build import NETWORK_CLASSES as KNOWN
+from veritable.models.build import build_network
 from veritable.models.ensemble import Ensemble, Member, blend_scores
 from veritable.models.features import find_bins
 from veritable.models.network import Network

@@ -22,8 +22,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from tests.rooms import ROOT, numbers_part, prepared
 from tests.training import NETWORKS, SMALL, spec_of, train_plan
 from veritable.errors import UserError
-from veritable.models.classifier import NETWORK_CLASSES as KNOWN
-from veritable.models.classifier import build_network
+from veritable.models.build import NETWORK_CLASSES as KNOWN
+from veritable.models.build import build_network
 from veritable.models.network import Network
 from veritable.tables.encoding.parts import Part
 from veritable.training import fit as room

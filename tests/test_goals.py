@@ -1,5 +1,6 @@
 """Goals of a decision: values, names of classes, and what is refused."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from veritable.metrics.counts import Counts
 from veritable.metrics.goals import Goal
 from veritable.metrics.params import DecisionParams
 from veritable.params import ParamsError
+from veritable.stored import parse_json
 
 CREDIT = {"bad": {"good": 5.0}, "good": {"bad": 1.0}}
 
@@ -106,14 +108,14 @@ def test_a_class_that_is_always_free_is_refused() -> None:
 def test_a_goal_is_described_and_read_back(one: Goal, words: str) -> None:
     """A goal is described in words, and JSON gives it back."""
     assert words == one.describe()
-    assert one == Goal.from_json(one.to_json(), 2)
+    assert one == parse_json(Goal, json.dumps(one.to_json()).encode())
 
 
 @pytest.mark.parametrize(
     "content",
     [
         None,
-        {"metric": "f1"},
+        {"metric": "f1", "goal": "f1"},
         {"metric": "auc", "costs": None, "constraint": None},
         {"metric": "f1", "costs": None, "constraint": "recall >= 0.9"},
         {"metric": None, "costs": [[0, 1]], "constraint": None},
@@ -125,7 +127,7 @@ def test_a_goal_is_described_and_read_back(one: Goal, words: str) -> None:
 def test_damaged_json_is_refused(content: Any) -> None:
     """JSON that is not a goal is refused."""
     with pytest.raises(ValueError, match=r"must"):
-        Goal.from_json(content, 2)
+        parse_json(Goal, json.dumps(content).encode()).check(2)
 
 
 def test_the_refusal_of_params_is_an_error_of_params() -> None:

@@ -35,7 +35,7 @@ def boosted(classes: int = 2, rounds: int = 12, width: int = WIDTH) -> Trees:
 
 
 def margins(model: Trees, X: np.ndarray) -> np.ndarray:
-    found = np.asarray(model.booster.predict(X, raw_score=True))
+    found = np.asarray(lgb.Booster(model_str=model.text).predict(X, raw_score=True))
     return found.reshape(len(X), -1)
 
 
@@ -62,7 +62,7 @@ def test_as_enumerated(monkeypatch: pytest.MonkeyPatch, classes: int, owner: str
 def test_as_shap() -> None:
     """For numbers alone, shap's interventional TreeExplainer gives the same values."""
     model, X, background = boosted(width=7), rows(20, 1)[:, :7], rows(50, 2)[:, :7]
-    explainer = shap.TreeExplainer(model.booster, background, feature_perturbation="interventional")
+    explainer = shap.TreeExplainer(lgb.Booster(model_str=model.text), background, feature_perturbation="interventional")
     (found,) = tree_values(read_trees(model, 1.0), X, [background], np.arange(7), 1)
     np.testing.assert_allclose(explainer.shap_values(X), found[:, :, 0], atol=1e-5)
 
@@ -90,7 +90,7 @@ def test_columns_without_part_in_it() -> None:
     X, background = rows(5, 1), rows(20, 2)
     X[:, 4] = background[:, 4] = 0.3
     (found,) = tree_values(read_trees(boosted(), 1.0), X, [background], np.arange(WIDTH), 1)
-    splits = boosted().booster.feature_importance("split")
+    splits = lgb.Booster(model_str=boosted().text).feature_importance("split")
     np.testing.assert_array_equal(0, found[:, splits == 0])
     np.testing.assert_array_equal(0, found[:, 4])
     assert np.abs(found).max() > 0.1

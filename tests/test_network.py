@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from tests.rooms import prepared
 from tests.training import NETWORKS, spec_of, train_plan
-from veritable.models.classifier import build_network
+from veritable.models.build import build_network
 from veritable.models.network import Network, log_probabilities
 
 X = prepared(300, 5).parts["test"].X

@@ -1,5 +1,6 @@
 """Preparing a table: the encoder is learned from the train part alone."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from tests.rooms import HOSTILE, encoded, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal, write
+from veritable.stored import parse_json
 from veritable.tables.typing.contract import Contract
 
 
@@ -183,7 +185,7 @@ def test_wide(tmp_path: Path) -> None:
     frame = pd.DataFrame(draw.normal(size=(60, 2000)), columns=[f"c{i}" for i in range(2000)]).assign(target=["a", "b"] * 30)
     done = prepare_frame(frame)
     assert (36, 2000) == done.parts["train"].X.shape
-    assert done.contract == Contract.from_json(done.contract.to_json())
+    assert done.contract == parse_json(Contract, json.dumps(done.contract.to_json()).encode())
 
 
 def test_csv_as_databases_export_it(tmp_path: Path) -> None:

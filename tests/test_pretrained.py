@@ -75,7 +75,7 @@ def test_part_of_the_blend(folder: Path, tmp_path: Path, classes: int, n_splits:
 
 def test_round_trip(folder: Path, tmp_path: Path) -> None:
     """The classifier's folder alone predicts the same bits, for raw rows as for encoded ones, even if the weights are gone."""
-    made = trained(tmp_path / "a", folder).classifier
+    made = replace(trained(tmp_path / "a", folder).classifier, threshold=0.5)
     X = prepared().parts["test"].X
     expected = made.predict_proba(X)
     made.save(tmp_path / "classifier")
@@ -84,6 +84,9 @@ def test_round_trip(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(expected, again.predict_proba(X))
     np.testing.assert_array_equal(expected[:1], again.predict_proba(X[:1]))
     assert {"pretrained-1", "pretrained-1.safetensors"} <= {path.name for path in (tmp_path / "classifier").iterdir()}
+    (tmp_path / "classifier/pretrained-1/more.txt").write_text("1")
+    with pytest.raises(UserError, match=r"must have the checksum of 'pretrained-1/more\.txt', but lacks it"):
+        Classifier.load(tmp_path / "classifier")
 
 
 def test_probabilities_of_the_model(folder: Path) -> None:
@@ -105,8 +108,8 @@ def test_probabilities_of_the_model(folder: Path) -> None:
         ),
         ({"package": "numpy==0.1"}, r"must run with the package 'numpy==0\.1', but version .* is installed"),
         ({"package": "tabular-oracle==1"}, r"'tabular-oracle==1', but it is not installed\. Install it"),
-        ({"license": 3}, r"must have the keys license, model, package, each with a text, but is"),
-        ({"url": "x"}, r"must have the keys license, model, package, each with a text, but is"),
+        ({"license": 3}, r"member\.json' must hold a valid string at 'license', but has 3\. Correct it"),
+        ({"url": "x"}, r"member\.json' must not have the key 'url', but has it\. Correct it"),
     ],
 )
 def test_mistakes(folder: Path, changes: dict[str, Any], sentence: str) -> None:
@@ -118,5 +121,5 @@ def test_mistakes(folder: Path, changes: dict[str, Any], sentence: str) -> None:
 
 def test_no_facts(tmp_path: Path) -> None:
     """A folder without member.json is refused."""
-    with pytest.raises(UserError, match=r"must hold a pretrained model, but '.*member\.json' does not exist"):
+    with pytest.raises(UserError, match=r"the file '.*member\.json' must exist, but does not"):
         MemberFacts.read(tmp_path)

@@ -1,7 +1,9 @@
 """Opening a table of any format, its place, and folders whose files are one table."""
 
+import json
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,10 @@ import pytest
 from tests.rooms import params
 from tests.sources import refusal, refused, rows, write
 from veritable.errors import TableError
+from veritable.stored import parse_json
 from veritable.tables.params import DataParams
 from veritable.tables.reading.open import check_inside, folder_files, open_table
-from veritable.tables.reading.source import Reading
+from veritable.tables.reading.source import Reading, check_new_rows
 
 
 def test_of_params() -> None:
@@ -24,8 +27,11 @@ def test_of_params() -> None:
     assert (("x", "t"), ("?",), "select 1") == (reading.columns, reading.missing, reading.query)
     stored = reading.to_json()
     assert {"columns", "header", "delimiter", "encoding", "missing"} == set(stored)
-    assert stored == Reading.from_json(stored).to_json()
-    assert Reading() == Reading.from_json(Reading().to_json())
+    for one, plain in ((replace(reading, database=None, query=None), stored), (Reading(), Reading().to_json())):
+        again = parse_json(Reading, json.dumps(plain).encode())
+        assert one == check_new_rows(again)
+    with pytest.raises(ValueError, match="must hold no database, query, max_rows, max_bytes, but does"):
+        check_new_rows(parse_json(Reading, json.dumps(stored | {"database": "sqlite:///x"}).encode()))
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from torch import nn
 
 from tests.rooms import InMemory, mixed_table, prepare_frame, prepared
 from tests.training import NETWORKS, inputs_of, spec_of, train_plan, trees_of
-from veritable.models.classifier import Classifier, build_network
+from veritable.models.build import build_network
+from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble
 from veritable.models.network import Network
 from veritable.models.transfer import adopt_bins, copy_weights

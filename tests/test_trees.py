@@ -61,7 +61,7 @@ def test_round_trip(classes: int, tmp_path: Path) -> None:
     trees = Trees.from_booster(booster(classes))
     trees.save(tmp_path / "trees-1")
     assert ["trees-1.txt"] == [path.name for path in tmp_path.iterdir()]
-    again = Trees.load(tmp_path / "trees-1")
+    again = Trees.load((tmp_path / "trees-1.txt").read_bytes(), 4, classes)
     assert trees.text == again.text
     np.testing.assert_array_equal(trees.scores(rows(classes)), again.scores(rows(classes)))
 

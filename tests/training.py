@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from tests.rooms import InMemory
-from veritable.models.classifier import Classifier, build_network
+from veritable.models.build import build_network
+from veritable.models.classifier import Classifier
 from veritable.models.ensemble import Ensemble, Member, blend_scores
 from veritable.models.features import find_bins
 from veritable.models.network import Network

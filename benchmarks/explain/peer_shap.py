@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import lightgbm as lgb
 import numpy as np
 import shap
 from case import Case
@@ -47,5 +48,5 @@ def tree(case: Case) -> Explain:
     for member, weight in members:
         assert isinstance(member, Trees)
         options = {"feature_perturbation": "interventional", "model_output": "raw"}
-        explainers.append((shap.TreeExplainer(member.booster, _masker(case), **options), weight))
+        explainers.append((shap.TreeExplainer(lgb.Booster(model_str=member.text), _masker(case), **options), weight))
     return lambda X: sum(weight * each.shap_values(X, check_additivity=False) for each, weight in explainers)

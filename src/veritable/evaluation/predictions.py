@@ -1,5 +1,6 @@
 """Predictions for the rows of a part, stored as a Parquet table."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from veritable.models.folder import ModelFolder
 from veritable.tables.encoding.parts import Part
 
 _SENSITIVE = "sensitive "
+_MAX_EXCESS = 1e-4  # of a sum of probabilities
 
 
 @dataclass(frozen=True)
@@ -61,19 +64,44 @@ class PartPredictions:
 
     @classmethod
     def read(cls, path: Path | IO[bytes], classes: list[str]) -> Self:
-        """Read a file that `write` wrote."""
-        table, code = pq.read_table(path), {name: code for code, name in enumerate(classes)}
+        """Read a file that `write` wrote.
+
+        Raises
+        ------
+        ValueError
+            The file is damaged, or does not hold predictions of these classes. The message continues "'FILE' ...".
+        """
+        try:
+            table = pq.read_table(path)
+            table.validate(full=True)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"must hold a Parquet table, but is damaged: {error}") from None
+        needed = {"row": pa.int64(), "actual": pa.string(), "predicted": pa.string()}
+        needed |= {f"p {name}": pa.float64() for name in classes}
+        optional = {"weight": pa.float64()} | {
+            name: pa.string() for name in table.column_names if name.startswith(_SENSITIVE) and name not in needed
+        }
+        found = {each.name: each.type for each in table.schema}
+        if found != needed | {name: kind for name, kind in optional.items() if name in found} or len(found) < len(table.schema):
+            raise ValueError("must hold the predictions of a classifier with the classes that it has, but has other columns")
+        if any(table[name].null_count for name in (*needed, "weight") if name in found) or not len(table):
+            raise ValueError("must hold a prediction in each row, but does not")
+        code = {name: code for code, name in enumerate(classes)}
+        if unknown := set(table["actual"].unique().to_pylist() + table["predicted"].unique().to_pylist()) - set(code):
+            raise ValueError(f"must hold the classes that the classifier has, but holds {sorted(unknown)[0]!r:.60}")
         actual, predicted = (
             np.array([code[name] for name in table[column].to_pylist()], dtype=np.int64) for column in ("actual", "predicted")
         )
-        y_prob = np.empty((len(table), len(classes)))
-        for number, name in enumerate(classes):
-            y_prob[:, number] = table[f"p {name}"].to_numpy()
-        weight = table["weight"].to_numpy() if "weight" in table.column_names else None
+        y_prob = np.stack([table[f"p {name}"].to_numpy() for name in classes], axis=1)
+        weight = table["weight"].to_numpy() if "weight" in found else None
+        if not ((y_prob >= 0) & (y_prob <= 1)).all() or (np.abs(y_prob.sum(axis=1) - 1) > _MAX_EXCESS).any():
+            raise ValueError("must hold probabilities that sum to 1 in each row, but does not")
+        if weight is not None and not ((weight >= 0) & np.isfinite(weight)).all():
+            raise ValueError("must hold finite weights of 0 or more, but does not")
         sensitive = {
             name.removeprefix(_SENSITIVE): table[name].to_numpy(zero_copy_only=False)
             for name in table.column_names
-            if name.startswith(_SENSITIVE)
+            if name in optional and name != "weight"
         }
         return cls(table["row"].to_numpy(), actual, predicted, y_prob, weight, sensitive)
 
@@ -116,7 +144,18 @@ def write_held_out(folder: Path, predictions: PartPredictions, fold: np.ndarray 
             predictions.take(np.flatnonzero(fold == number)).write(folder / f"fold-{number + 1}.parquet", classes)
 
 
-def read_held_out(folder: Path, classes: list[str]) -> tuple[PartPredictions, list[PartPredictions]]:
-    """Read what `write_held_out` wrote: all rows, and the rows of each fold; no folds if there are none."""
-    folds = [PartPredictions.read(path, classes) for path in sorted(folder.glob("fold-*.parquet"))]
-    return PartPredictions.together(folds) if folds else PartPredictions.read(folder / "valid.parquet", classes), folds
+def read_held_out(path: Path, classes: list[str]) -> tuple[PartPredictions, list[PartPredictions]]:
+    """Read what `write_held_out` wrote to the folder of a classifier: all rows, and the rows of each fold, if there are folds.
+
+    Raises
+    ------
+    UserError
+        A file is absent or damaged.
+    """
+    folder = ModelFolder.open(path)
+
+    def read(name: str) -> PartPredictions:
+        return folder.parse(name, lambda data: PartPredictions.read(io.BytesIO(data), classes))
+
+    folds = [read(name) for name in folder.names(r"fold-\d+\.parquet")]
+    return PartPredictions.together(folds) if folds else read("valid.parquet"), folds

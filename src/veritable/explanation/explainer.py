@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from veritable.errors import UserError
-from veritable.explanation.leaves import Tree, read_trees, tree_values
+from veritable.explanation.leaves import MAX_DEPTH, Tree, read_trees, tree_values
 from veritable.explanation.library import shap
 from veritable.explanation.network_walks import NetworkTerm, contrast
 from veritable.explanation.proxy import fit_proxy, mix
@@ -31,7 +31,7 @@ from veritable.tables.encoding.show import decode_rounded, format_value
 
 Output = Literal["log_odds", "probability"]
 MAX_CLASSES = 10  # with more classes, only the predicted class of each row is explained
-_MAX_LEAVES = 300_000  # boosted trees with more are imitated as the other members are
+_MAX_LEAVES = 300_000  # boosted trees with more, or with deeper ones, are imitated as the other members are
 _BATCH_VALUES = 2**22
 MAX_GAP = 1e-5  # between an output and its base value plus values, relative to outputs above 1
 
@@ -139,7 +139,9 @@ class Explainer:
         if output == "probability":  # not a sum over members
             return cls(classifier, background.X, background.n_train, output, seed, players, owner, sampled=tuple(members))
         linear = [(each, weight) for each, weight in members if isinstance(each, Linear)]
-        boosted = [(each, weight) for each, weight in members if isinstance(each, Trees)]
+        boosted = [
+            (each, weight) for each, weight in members if isinstance(each, Trees) and each.nodes.depth.max() <= MAX_DEPTH
+        ]
         trees = [tree for each, weight in boosted for tree in read_trees(each, weight)]
         if sum(len(tree.value) for tree in trees) > _MAX_LEAVES:
             boosted, trees = [], []

@@ -13,16 +13,17 @@ of their product.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import factorial
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from veritable.models.trees import Trees
 
+MAX_DEPTH = 62  # bits of a fail pattern
 _MAX_TABLE_PLAYERS = 6  # paths with more players are looked up pattern by pattern
 
 
@@ -53,31 +54,22 @@ class Tree:
 
 
 def read_trees(model: Trees, weight: float) -> list[Tree]:
-    """Return the trees of a LightGBM model, with all leaves multiplied by a weight; of two classes, those of the margin."""
-    dump = model.booster.dump_model()
-    per_round = dump["num_tree_per_iteration"]
-    trees = []
-    for i, each in enumerate(dump["tree_info"]):
-        tree, values = Tree([], [], [], [], np.empty(0), i % per_round), list[float]()
-        _read_node(each["tree_structure"], tree, values)
-        trees.append(replace(tree, value=weight * np.array(values)))
+    """Return boosted trees with all leaves multiplied by a weight; of two classes, those of the margin."""
+    nodes, trees, first_leaf = model.nodes, [], 0
+    for number, (start, end) in enumerate(pairwise([*nodes.root.tolist(), len(nodes.column)])):
+        n_inner = (end - start) // 2  # they come before the leaves
+        inner = slice(start, start + n_inner)
+        left, right = (
+            np.where(side[inner] < start + n_inner, side[inner] - start, ~(side[inner] - start - n_inner)).tolist()
+            for side in (nodes.left, nodes.right)
+        )
+        threshold: list[np.float64 | np.ndarray] = list(nodes.threshold[inner])
+        for place in np.flatnonzero(nodes.by_codes[inner]).tolist():
+            threshold[place] = nodes.codes[start + place].astype(np.float32)
+        value = weight * model.value[first_leaf : first_leaf + n_inner + 1]
+        trees.append(Tree(nodes.column[inner].tolist(), threshold, left, right, value, number % model.n_outputs))
+        first_leaf += n_inner + 1
     return trees
-
-
-def _read_node(node: dict[str, Any], tree: Tree, values: list[float]) -> int:
-    """Append a node of LightGBM's dump and all nodes below it to a tree, and its leaves to the values. Return its position."""
-    if "split_feature" not in node:
-        values.append(node["leaf_value"])
-        return ~(len(values) - 1)
-    place = len(tree.column)
-    tree.column.append(node["split_feature"])
-    codes = node["decision_type"] == "=="
-    tree.threshold.append(np.array(node["threshold"].split("||"), np.float32) if codes else np.float64(node["threshold"]))
-    tree.left.append(0)
-    tree.right.append(0)
-    tree.left[place] = _read_node(node["left_child"], tree, values)
-    tree.right[place] = _read_node(node["right_child"], tree, values)
-    return place
 
 
 def tree_values(

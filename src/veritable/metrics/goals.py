@@ -1,7 +1,6 @@
 """What a decision aims at: a metric, the least cost, or the best under a constraint."""
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,7 +10,8 @@ import numpy as np
 from veritable.errors import UserError
 from veritable.metrics.counts import COUNT_METRICS, Counts
 from veritable.metrics.intervals import FloatArray, divide
-from veritable.metrics.params import CONSTRAINED, DecisionParams, parse_constraint
+from veritable.metrics.params import CONSTRAINED, DecisionParams, ThresholdMetric, parse_constraint
+from veritable.stored import STRICT
 
 _NAMES = {"f1": "F1", "balanced_accuracy": "balanced accuracy", "accuracy": "accuracy", "mcc": "Matthews correlation"}
 _BEST_UNDER = {"recall": "precision", "precision": "recall", "flagged": "recall"}  # what is maximized under each constraint
@@ -32,9 +32,16 @@ class Goal:
         A text of `decision.constraint`, for two classes.
     """
 
-    metric: str | None = None
+    __pydantic_config__ = STRICT
+    metric: ThresholdMetric | None = None
     costs: tuple[tuple[float, ...], ...] | None = None
     constraint: str | None = None
+
+    def __post_init__(self) -> None:
+        if [self.metric, self.costs, self.constraint].count(None) != 2:
+            raise ValueError("must hold one of a metric, costs and a constraint as decision, but does not")
+        if self.constraint is not None:
+            parse_constraint(self.constraint)
 
     @classmethod
     def of(cls, params: DecisionParams, classes: Sequence[str]) -> Self:
@@ -97,31 +104,18 @@ class Goal:
         costs = None if self.costs is None else [list(row) for row in self.costs]
         return {"metric": self.metric, "costs": costs, "constraint": self.constraint}
 
-    @classmethod
-    def from_json(cls, content: Any, n_classes: int) -> Self:
-        """Read a goal that `to_json` made.
+    def check(self, n_classes: int) -> None:
+        """Check that the goal is one for so many classes.
 
         Raises
         ------
         ValueError
-            The content is not a goal for so many classes.
+            It is not.
         """
-        if not isinstance(content, Mapping) or set(content) != {"metric", "costs", "constraint"}:
-            raise ValueError("a decision must have a metric, costs and a constraint")
-        metric, costs, constraint = content["metric"], content["costs"], content["constraint"]
-        if [metric, costs, constraint].count(None) != 2 or (metric is not None and metric not in _NAMES):
-            raise ValueError("a decision must have one of a known metric, costs and a constraint")
-        if constraint is not None:
-            parse_constraint(str(constraint))
-        if costs is not None:
-            shape = [len(row) if isinstance(row, list) else 0 for row in costs] if isinstance(costs, list) else []
-            numbers = (
-                all(isinstance(each, int | float) and math.isfinite(each) for row in costs for each in row) if shape else False
-            )
-            if shape != [n_classes] * n_classes or not numbers:
-                raise ValueError(f"costs must be finite numbers of Shape ({n_classes}, {n_classes})")
-            costs = tuple(tuple(float(each) for each in row) for row in costs)
-        return cls(metric, costs, constraint)
+        if self.costs is not None and [len(row) for row in self.costs] != [n_classes] * n_classes:
+            raise ValueError(f"must hold costs of Shape ({n_classes}, {n_classes}), but holds others")
+        if self.constraint is not None and n_classes != 2:
+            raise ValueError(f"must hold no constraint for {n_classes} classes, but does")
 
 
 _WORDS = {">=": "at least", "<=": "at most"}

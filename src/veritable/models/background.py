@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from veritable.models.arrays import check_rows, load_arrays
+from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import Part, Shards
 
-_FILE = "background.safetensors"
+FILE = "background.safetensors"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,21 @@ class Background:
 
     def save(self, folder: Path) -> None:
         """Write the rows to a folder."""
-        save_file({"X": self.X, "y": self.y, "n_train": np.array([self.n_train])}, folder / _FILE)
+        save_file({"X": self.X, "y": self.y, "n_train": np.array([self.n_train])}, folder / FILE)
 
     @classmethod
-    def load(cls, folder: Path) -> Self | None:
-        """Read what `save` wrote; None if there is nothing."""
-        if not (folder / _FILE).is_file():
-            return None
-        content = load_file(folder / _FILE)
-        return cls(content["X"], content["y"], int(content["n_train"][0]))
+    def load(cls, data: bytes, encoder: Encoder, n_classes: int) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            The file is damaged, or the rows are not rows of the encoder.
+        """
+        forms = {"X": "float32 rows width", "y": "int64 rows", "n_train": "int64 one"}
+        arrays = load_arrays(data, forms, width=len(encoder.names), one=1)
+        check_rows(arrays["X"], arrays["y"], encoder, n_classes)
+        n_train = int(arrays["n_train"][0])
+        if n_train < len(arrays["y"]):
+            raise ValueError(f"must hold at most as many rows as the train part has, but holds {len(arrays['y'])} of {n_train}")
+        return cls(arrays["X"], arrays["y"], n_train)

@@ -4,46 +4,34 @@ On disk it is a folder of safetensors, JSON and LightGBM text files; none of the
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file
 from torch import nn
 
-from veritable.errors import UserError
-from veritable.files import read_json, write_json
+from veritable.files import write_json
 from veritable.metrics.goals import Goal
 from veritable.metrics.thresholds import predict_classes
+from veritable.models.background import FILE as BACKGROUND
 from veritable.models.background import Background
+from veritable.models.build import load_network
+from veritable.models.content import FILE as CONTENT
+from veritable.models.content import Content
 from veritable.models.ensemble import Ensemble, Member
+from veritable.models.folder import ModelFolder, write_checksums
 from veritable.models.forest import Forest
 from veritable.models.linear import Linear
-from veritable.models.mlp import MLP
 from veritable.models.network import Network
 from veritable.models.pretrained import Pretrained
-from veritable.models.resnet import ResNet
-from veritable.models.tabm import TabM
 from veritable.models.trees import Trees
 from veritable.tables.encoding.encoder import Encoder, columns_of
 from veritable.tables.typing.contract import Contract
 
-NETWORK_CLASSES: dict[str, type[nn.Module]] = {"mlp": MLP, "resnet": ResNet, "tabm": TabM}
-_LOADED: dict[str, tuple[str, Callable[[Path], Member]]] = {  # suffix of the file, and what reads it
-    Trees.kind: (".txt", Trees.load),
-    Forest.kind: (".safetensors", Forest.load),
-    Linear.kind: (".safetensors", Linear.load),
-    Pretrained.kind: (".safetensors", Pretrained.load),
-}
-
-
-def build_network(encoder: Encoder, n_classes: int, spec: Mapping[str, Any]) -> nn.Module:
-    """Build a new network from its spec: `name`, and the keyword arguments of its class."""
-    settings = {key: value for key, value in spec.items() if key != "name"}
-    return NETWORK_CLASSES[spec["name"]](encoder.cardinalities.tolist(), n_classes, **settings)
+_SUFFIXES = {Trees.kind: ".txt"}  # of the file of a member; of all others ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -143,55 +131,55 @@ class Classifier:
             "threshold": self.threshold,
             "decision": self.goal.to_json() if self.goal else None,
         }
-        write_json(folder / "classifier.json", content)
+        write_json(folder / CONTENT, content)
         if self.background is not None:
             self.background.save(folder)
+        write_checksums(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Load a classifier that `save` wrote.
+    def load(cls, path: Path) -> Self:
+        """Load a classifier that `save` wrote. All that it consists of is checked: docs/predict.md.
 
         Raises
         ------
         UserError
-            The folder does not hold a complete classifier.
+            The folder does not hold a complete and sound classifier.
         """
-        if not (folder / "classifier.json").is_file():
-            raise UserError(
-                f"'{folder}' must hold a classifier, but '{folder}/classifier.json' does not exist. Train one first."
-            )
-        content = read_json(folder / "classifier.json")
-        encoder, contract = Encoder.from_json(content["encoder"]), Contract.from_json(content["contract"])
+        folder = ModelFolder.open(path)
+        content = Content.read(folder)
+        encoder, n_classes = content.encoder, len(content.contract.classes)
 
-        def load_network(path: Path) -> Network:
-            module = build_network(encoder, len(contract.classes), content["network"])
-            module.load_state_dict(load_file(path.with_suffix(".safetensors")))
-            return Network(module)
+        def load_member(kind: str, stem: str) -> Member:
+            width, name = len(encoder.names), stem + _SUFFIXES.get(kind, ".safetensors")
+            loaders: dict[str, Callable[[bytes], Member]] = {
+                Network.kind: lambda data: Network(load_network(data, content.network, encoder, n_classes)),
+                Trees.kind: lambda data: Trees.load(data, width, n_classes),
+                Forest.kind: lambda data: Forest.load(data, width, n_classes),
+                Linear.kind: lambda data: Linear.load(data, encoder.cardinalities, n_classes),
+                Pretrained.kind: lambda data: Pretrained.load(folder.check(stem), data, encoder, n_classes),
+            }
+            return folder.parse(name, loaders[kind])
 
-        loaded = _LOADED | {Network.kind: (".safetensors", load_network)}
-        kinds = content["members"]
-        files = [(folder / stem, *loaded[kind]) for kind, stem in zip(kinds, _stems(kinds), strict=True)]
-        if lost := [stem.name + suffix for stem, suffix, _ in files if not stem.with_suffix(suffix).is_file()]:
-            raise UserError(f"'{folder}' must hold a classifier, but '{folder}/{lost[0]}' does not exist. Train it again.")
-        ensemble = Ensemble(tuple(load(stem) for stem, _, load in files), tuple(content["weights"]))
-        threshold, goal = _load_decision(folder, content, len(contract.classes))
-        return cls(ensemble, content["network"], encoder, contract, threshold, Background.load(folder), goal)
-
-
-def _load_decision(folder: Path, content: Mapping[str, Any], n_classes: int) -> tuple[float | None, Goal | None]:
-    """Return the threshold and the goal, checked."""
-    try:
-        threshold, decision = content["threshold"], content["decision"]
-        if threshold is not None and not (n_classes == 2 and isinstance(threshold, int | float) and 0 <= threshold <= 1):
-            raise ValueError(f"a threshold must be from 0 to 1 and for two classes, but is {threshold!r}")
-        return threshold, None if decision is None else Goal.from_json(decision, n_classes)
-    except KeyError as error:
-        reason = f"it has no {error}"
-    except ValueError as error:
-        reason = str(error)
-    raise UserError(f"'{folder}/classifier.json' must hold a threshold and a decision, but does not: {reason}. Train it again.")
+        members = [load_member(kind, stem) for kind, stem in zip(content.members, _stems(content.members), strict=True)]
+        background = None
+        if BACKGROUND in folder:
+            background = folder.parse(BACKGROUND, lambda data: Background.load(data, encoder, n_classes))
+        return cls(
+            Ensemble(tuple(members), content.weights),
+            content.network.model_dump(),
+            encoder,
+            content.contract,
+            content.threshold,
+            background,
+            content.decision,
+        )
 
 
 def _stems(kinds: Sequence[str]) -> list[str]:
     """Return the file name of each member, without its suffix: its kind and its number among those of its kind."""
-    return [f"{kind}-{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]
+    counts: Counter[str] = Counter()
+    stems = []
+    for kind in kinds:
+        counts[kind] += 1
+        stems.append(f"{kind}-{counts[kind]}")
+    return stems

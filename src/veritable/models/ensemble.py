@@ -8,6 +8,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from scipy.special import softmax
 
+from veritable.errors import UserError
+
 
 class Member(Protocol):
     """A fitted model that scores the classes of encoded rows."""
@@ -44,8 +46,19 @@ class Ensemble:
     weights: tuple[float, ...]
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Predict probabilities, the same bits whatever the other rows in X. Shape: (n, width) -> (n, classes), float64"""
-        return blend_scores([member.scores(X) for member in self.members], self.weights)
+        """Predict probabilities, the same bits whatever the other rows in X. Shape: (n, width) -> (n, classes), float64
+
+        Raises
+        ------
+        UserError
+            A probability is not finite: finite weights can overflow.
+        """
+        y_prob = blend_scores([member.scores(X) for member in self.members], self.weights)
+        if not np.isfinite(y_prob).all():
+            raise UserError(
+                "a classifier must predict finite probabilities, but its weights overflow. Train it again, or fetch it again."
+            )
+        return y_prob
 
 
 def blend_scores(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

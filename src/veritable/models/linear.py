@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
+
+from veritable.models.arrays import check_cardinalities, load_arrays
 
 MAX_DEVIATIONS = 5.0  # numbers are clipped, so that one extreme value does not decide
 
@@ -31,9 +33,19 @@ class Linear:
     kind: ClassVar[str] = "linear"
 
     @classmethod
-    def load(cls, stem: Path) -> Self:
-        """Read what `save` wrote."""
-        return cls(**load_file(stem.with_suffix(".safetensors")))
+    def load(cls, data: bytes, cardinalities: np.ndarray, n_classes: int) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            The file is damaged, or the model does not fit the encoded columns or the classes.
+        """
+        forms = {"cardinalities": "int64 width", "coefficients": "float64 inputs classes", "intercept": "float64 classes"}
+        inputs = int(np.maximum(cardinalities, 1).sum())
+        arrays = load_arrays(data, forms, width=len(cardinalities), inputs=inputs, classes=n_classes)
+        check_cardinalities(arrays["cardinalities"], cardinalities)
+        return cls(**arrays)
 
     def save(self, stem: Path) -> None:
         """Write the arrays to `stem`.safetensors."""

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from veritable.errors import UserError
-from veritable.files import read_json
 from veritable.metrics.losses import MIN_PROBABILITY
+from veritable.models.arrays import check_cardinalities, check_rows, load_arrays
+from veritable.stored import STRICT, read_stored
+from veritable.tables.encoding.encoder import Encoder
 
 ENTRY_POINTS = "veritable.members"
-_FACTS = "member.json"
+FACTS = "member.json"
 
 
 class InContextModel(Protocol):
@@ -45,6 +47,7 @@ class MemberFacts:
         Licence of the weights.
     """
 
+    __pydantic_config__ = STRICT
     model: str
     package: str
     license: str
@@ -58,19 +61,7 @@ class MemberFacts:
         UserError
             The file does not exist, is not as described, or another version of the package is installed.
         """
-        path = folder / _FACTS
-        if not path.is_file():
-            raise UserError(f"'{folder}' must hold a pretrained model, but '{path}' does not exist. See docs/pretrained.md.")
-        content, keys = read_json(path), ["license", "model", "package"]
-        if (
-            not isinstance(content, dict)
-            or sorted(content) != keys
-            or not all(isinstance(each, str) for each in content.values())
-        ):
-            raise UserError(
-                f"'{path}' must have the keys {', '.join(keys)}, each with a text, but is {content!r:.99}. Correct it."
-            )
-        facts = cls(**content)
+        facts = read_stored(cls, folder / FACTS, "Correct it: see docs/pretrained.md.")
         name, _, version = facts.package.partition("==")
         try:
             installed = metadata.version(name)
@@ -82,7 +73,7 @@ class MemberFacts:
         if installed != version:
             raise UserError(
                 f"the pretrained model in '{folder}' must run with the package '{facts.package}', but version {installed} is "
-                f"installed. Install version {version}, or change {_FACTS}."
+                f"installed. Install version {version}, or change {FACTS}."
             )
         return facts
 
@@ -134,9 +125,26 @@ class Pretrained:
         return cls(folder, facts, facts.load(folder, cardinalities), X, y, cardinalities)
 
     @classmethod
-    def load(cls, stem: Path) -> Self:
-        """Read what `save` wrote."""
-        return cls.open(stem, **load_file(stem.with_suffix(".safetensors")))
+    def load(cls, folder: Path, data: bytes, encoder: Encoder, n_classes: int) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        data
+            Content of the file with the train rows.
+
+        Raises
+        ------
+        ValueError
+            The file with the rows is damaged, or they are not rows of the encoder.
+        UserError
+            As `MemberFacts.read` and `MemberFacts.load`.
+        """
+        forms = {"X": "float32 rows width", "y": "int64 rows", "cardinalities": "int64 width"}
+        arrays = load_arrays(data, forms, width=len(encoder.names))
+        check_cardinalities(arrays["cardinalities"], encoder.cardinalities)
+        check_rows(arrays["X"], arrays["y"], encoder, n_classes)
+        return cls.open(folder, **arrays)
 
     def save(self, stem: Path) -> None:
         """Copy the folder of the weights to `stem`, and write the train rows to `stem`.safetensors."""

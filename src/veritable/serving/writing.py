@@ -18,7 +18,7 @@ def check_output(output: Path, table: Path, suffixes: tuple[str, ...] = _SUFFIXE
     Raises
     ------
     UserError
-        Its name has another suffix, its folder does not exist, or it is the table that is read.
+        Its name has another suffix, its folder does not exist, or it is a folder or the table that is read.
     """
     if output.suffix not in suffixes:
         raise UserError(f"the output must end in {' or '.join(suffixes)}, but is '{output}'. Choose another one with {option}.")
@@ -26,6 +26,8 @@ def check_output(output: Path, table: Path, suffixes: tuple[str, ...] = _SUFFIXE
         raise UserError(
             f"the folder '{output.parent}' of the output does not exist. Create it, or choose another one with {option}."
         )
+    if output.is_dir():
+        raise UserError(f"the output must be a file, but '{output}' is a folder. Choose another one with {option}.")
     if output.resolve() == table.resolve():
         raise UserError(f"the output must differ from the table, but both are '{output}'. Choose another one with {option}.")
 

@@ -5,13 +5,15 @@ has. Those of categories are the levels that at least five train rows have, and 
 is that of missing values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 
+from veritable.stored import STRICT, parse_json
 from veritable.tables.encoding.encoder import EncodedColumn, Encoder, Kind, Read
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column
@@ -125,17 +127,47 @@ class Profile:
         return {"columns": columns}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return the profile from which `to_json` made `content`."""
-        bins = [
-            Bins(each["name"], each["kind"], tuple(each.get("edges", ())), tuple(each.get("levels", ())))
-            for each in content["columns"]
-        ]
-        counts: dict[str, list[np.ndarray]] = {}
-        for each in content["columns"]:
-            for part, own in each["counts"].items():
-                counts.setdefault(part, []).append(np.array(own, dtype=np.int64))
-        return cls(tuple(bins), counts)
+    def parse(cls, data: bytes, encoder: Encoder, parts: Sequence[str]) -> Self:
+        """Read the JSON text of `to_json` for these parts.
+
+        Raises
+        ------
+        ValueError
+            It is damaged, or does not describe the columns of the encoder.
+        """
+        columns = parse_json(_Stored, data).columns
+        if [(each.name, each.kind) for each in columns] != [(each.name, each.kind) for each in encoder.columns]:
+            raise ValueError("must hold the columns that the encoder has, but holds others")
+        counts = {part: [np.array(each.counts.get(part, ()), dtype=np.int64) for each in columns] for part in parts}
+        bins = tuple(each.bins for each in columns)
+        if any([len(own) for own in by_column] != [len(each) for each in bins] for by_column in counts.values()):
+            raise ValueError(f"must hold one count per bin for the parts {', '.join(parts)}, but does not")
+        return cls(bins, counts)
+
+
+@dataclass(frozen=True)
+class _StoredColumn:
+    __pydantic_config__ = STRICT
+    name: str
+    kind: Kind
+    counts: Annotated[dict[str, tuple[Annotated[int, Field(ge=0, lt=2**53)], ...]], Field(min_length=1)]
+    edges: tuple[float, ...] = ()
+    levels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = len(self.edges) > 1 and all(low <= high for low, high in pairwise(self.edges))
+        if not (ordered if self.kind in ("number", "date") else len(set(self.levels)) == len(self.levels)):
+            raise ValueError(f"must hold edges in ascending order, or different levels, of '{self.name}', but does not")
+
+    @property
+    def bins(self) -> Bins:
+        return Bins(self.name, self.kind, self.edges, self.levels)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    __pydantic_config__ = STRICT
+    columns: Annotated[tuple[_StoredColumn, ...], Field(min_length=1)]
 
 
 def make_bins(column: Column, encoded: EncodedColumn, sample: np.ndarray) -> Bins:

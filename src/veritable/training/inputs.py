@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from veritable.files import read_json
 from veritable.models.classifier import Classifier
+from veritable.stored import read_stored
 from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import Part, Shards
 from veritable.tables.typing.contract import Contract
 from veritable.training.plan import TrainPlan
 from veritable.training.streaming import format_streaming, open_parts
+
+_REMEDY = "Run `dvc repro preprocess` again."
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class TrainingInputs:
         """
         return cls(
             plan,
-            Encoder.from_json(read_json(paths["encoder.json"])),
-            Contract.from_json(read_json(paths["contract.json"])),
+            read_stored(Encoder, paths["encoder.json"], _REMEDY),
+            read_stored(Contract, paths["contract.json"], _REMEDY),
             *open_parts(paths["train"], paths["valid"], plan),
             scratch,
             Classifier.load(paths["train.init"]) if plan.init else None,

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from veritable.models.classifier import build_network
+from veritable.models.build import build_network
 from veritable.models.features import find_bins
 from veritable.models.network import Network
 from veritable.models.transfer import adopt_bins, copy_weights

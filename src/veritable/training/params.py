@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
+from veritable.models.specs import BlockLayers, MLPLayers, TabMLayers
 from veritable.params import ParamsError, Section
 from veritable.tables.params import Seed
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
-LayerSize = Annotated[int, Field(ge=1, le=65_536)]
 Splits = Annotated[int, Field(ge=2, le=1000)] | Literal[0]
 Network = Literal["mlp", "resnet", "tabm"]
 Blended = Literal["trees", "forest", "linear"]
@@ -32,27 +31,19 @@ class Recipe(Section):
     patience: Annotated[int, Field(ge=1)] | None
 
 
-class MLPParams(Recipe):
+class MLPParams(Recipe, MLPLayers):
     """Section `train.mlp`."""
-
-    hidden_layer_sizes: Annotated[list[LayerSize], Field(max_length=32)]
-    activation: Literal["relu", "gelu", "silu", "tanh"]
-    dropout: Dropout
 
     @property
     def spec(self) -> dict[str, Any]:
         """What `build_network` needs to build the network."""
-        return {"name": "mlp", **self.model_dump(include={"hidden_layer_sizes", "activation", "dropout"})}
+        return {"name": "mlp", **self.model_dump(include=set(MLPLayers.model_fields))}
 
 
-class BlockParams(Recipe):
+class BlockParams(Recipe, BlockLayers):
     """Parameters that networks of equal blocks on embedded numbers share."""
 
-    n_blocks: Annotated[int, Field(ge=1, le=64)]
-    d_block: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)]  # other sizes: the bits of a row depend on its position
-    dropout: Dropout
     n_bins: Annotated[int, Field(ge=2, le=4096)]
-    d_embedding: Annotated[int, Field(ge=1, le=4096)]
 
 
 class ResNetParams(BlockParams):
@@ -61,18 +52,16 @@ class ResNetParams(BlockParams):
     @property
     def spec(self) -> dict[str, Any]:
         """What `build_network` needs to build the network, without the bins."""
-        return {"name": "resnet", **self.model_dump(include={"n_blocks", "d_block", "dropout", "d_embedding"})}
+        return {"name": "resnet", **self.model_dump(include=set(BlockLayers.model_fields))}
 
 
-class TabMParams(BlockParams):
+class TabMParams(BlockParams, TabMLayers):
     """Section `train.tabm`."""
-
-    k: Annotated[int, Field(ge=1, le=1024)]
 
     @property
     def spec(self) -> dict[str, Any]:
         """What `build_network` needs to build the network, without the bins."""
-        return {"name": "tabm", **self.model_dump(include={"k", "n_blocks", "d_block", "dropout", "d_embedding"})}
+        return {"name": "tabm", **self.model_dump(include=set(TabMLayers.model_fields))}
 
 
 class TreesParams(Section):

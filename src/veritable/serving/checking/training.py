@@ -4,18 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from veritable.errors import UserError
 from veritable.evaluation.predictions import read_held_out
-from veritable.files import read_json
 from veritable.metrics.outcomes import Outcomes, compute_outcomes
 from veritable.models.classifier import Classifier
+from veritable.models.folder import ModelFolder
 from veritable.tables.profile import Profile
 
 SEED = 0  # of the resamples and samples of a check
-_FILES = {
-    "the profile of the train rows": ("profile.json",),
-    "the predictions for the rows held out": ("valid.parquet", "fold-1.parquet"),
-}
 
 
 @dataclass(frozen=True)
@@ -40,14 +35,10 @@ class Training:
         Raises
         ------
         UserError
-            A file does not exist.
+            A file does not exist or is damaged.
         """
-        for what, names in _FILES.items():
-            if not any((folder / name).is_file() for name in names):
-                raise UserError(
-                    f"'{folder}' must hold {what}, but '{folder / names[0]}' does not exist. Train the classifier again with "
-                    "this version."
-                )
+        model = ModelFolder.open(folder)
+        profile = model.parse("profile.json", lambda data: Profile.parse(data, classifier.encoder, ("train", "valid")))
         rows, _ = read_held_out(folder, classifier.classes)
         outcomes = compute_outcomes(rows.y_prob, rows.y_pred, rows.y_true, weight=rows.weight, seed=SEED)
-        return cls(Profile.from_json(read_json(folder / "profile.json")), outcomes)
+        return cls(profile, outcomes)

@@ -13,13 +13,15 @@ is a level of its own.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import Field
 
 from veritable.errors import TableError
+from veritable.stored import STRICT
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column, Contract
 
@@ -44,13 +46,23 @@ class EncodedColumn:
         Whether the dates have times of day.
     """
 
+    __pydantic_config__ = STRICT
     name: str
     kind: Kind
     mean: float = 0.0
-    scale: float = 1.0
+    scale: Annotated[float, Field(gt=0)] = 1.0
     indicator: bool = False
     levels: tuple[str | None, ...] = ()
     clock: bool = False
+
+    def __post_init__(self) -> None:
+        known = [level for level in self.levels if level is not None]
+        if len(set(self.levels)) < len(self.levels) or None in self.levels[:-1]:
+            raise ValueError(f"must hold different levels of '{self.name}', a missing one last, but does not")
+        if self.kind == "boolean" and len(known) != 2:
+            raise ValueError(f"must hold two words for the boolean '{self.name}', but holds {len(known)}")
+        if self.kind == "category" and self.indicator:
+            raise ValueError(f"must mark missing values of the category '{self.name}' by a level, but has an indicator")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -89,7 +101,12 @@ class Read:
 class Encoder:
     """Encodes rows as learned from the train part."""
 
+    __pydantic_config__ = STRICT
     columns: tuple[EncodedColumn, ...]
+
+    def __post_init__(self) -> None:
+        if not self.columns or len({column.name for column in self.columns}) < len(self.columns):
+            raise ValueError("must hold encoded columns with different names, but does not")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -155,13 +172,8 @@ class Encoder:
         return pd.DataFrame(columns, index=range(len(encoded)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict of JSON types."""
+        """Return a dict of JSON types, which `stored.parse_json` reads."""
         return {"columns": [asdict(column) for column in self.columns]}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return the encoder from which `to_json` made `content`."""
-        return cls(tuple(EncodedColumn(**{**each, "levels": tuple(each["levels"])}) for each in content["columns"]))
 
 
 def _encode_column(column: EncodedColumn, values: np.ndarray, out: np.ndarray) -> None:

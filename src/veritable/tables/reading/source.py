@@ -1,15 +1,17 @@
 """How a table is read, and a table as a source of batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import pyarrow as pa
+from pydantic import Field
 
 from veritable.errors import TableError
 from veritable.params import MachineParams
+from veritable.stored import STRICT
 from veritable.tables.params import DataParams
 
 THREADS = 2  # per table; Arrow and numpy release the interpreter lock
@@ -42,9 +44,10 @@ class Reading:
         SQL for `database`, or for a path that is an SQLite file.
     """
 
-    columns: tuple[str, ...] | None = None
+    __pydantic_config__ = STRICT
+    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     header: bool | None = None
-    delimiter: str | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     encoding: str = "utf-8"
     missing: tuple[str, ...] = ("",)
     max_rows: int = 10**9
@@ -64,10 +67,18 @@ class Reading:
         plain = {key: value for key, value in asdict(self).items() if key not in _HERE_ONLY}
         return plain | {"columns": self.columns and list(self.columns), "missing": list(self.missing)}
 
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Self:
-        """Return the object from which `to_json` made `plain`."""
-        return cls(**{**plain, "columns": plain["columns"] and tuple(plain["columns"]), "missing": tuple(plain["missing"])})
+
+def check_new_rows(reading: Reading) -> Reading:
+    """Return what a contract says about reading, which must not name another place than the table that is given.
+
+    Raises
+    ------
+    ValueError
+        It does, or it has other limits than the defaults.
+    """
+    if any(getattr(reading, key) != getattr(Reading(), key) for key in _HERE_ONLY):
+        raise ValueError(f"must hold no {', '.join(_HERE_ONLY)}, but does")
+    return reading
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ and `predict` read cells with the same function, `Contract.read`.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from pydantic import AfterValidator
 
-from veritable.tables.reading.source import Reading
+from veritable.stored import STRICT
+from veritable.tables.reading.source import Reading, check_new_rows
 from veritable.tables.typing import parse
 
 Type = Literal["number", "category", "boolean", "date", "identifier", "text", "constant"]
@@ -42,6 +44,7 @@ class Column:
         Levels of a category in sorted order, if there are at most `max_categories`; the words for false and true of a boolean.
     """
 
+    __pydantic_config__ = STRICT
     name: str
     type: Type
     role: Role
@@ -53,6 +56,12 @@ class Column:
     maximum: float | None = None
     distinct: int = 0
     categories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.used and self.type == "number" and self.form not in ("", *parse.NUMBER_STYLES):
+            raise ValueError(f"must hold a style of numbers as form of '{self.name}', but has {self.form!r:.60}")
+        if self.used and self.type == "boolean" and len(self.categories) != 2:
+            raise ValueError(f"must hold two words for the boolean '{self.name}', but has {len(self.categories)}")
 
 
 @dataclass(frozen=True)
@@ -94,11 +103,19 @@ class Contract:
         New names of classes, by the name in the table.
     """
 
+    __pydantic_config__ = STRICT
     columns: tuple[Column, ...]
     target: str
     classes: tuple[str, ...]
-    reading: Reading
+    reading: Annotated[Reading, AfterValidator(check_new_rows)]
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if self.target not in names or len(set(names)) < len(names):
+            raise ValueError("must hold columns with different names, one of them the target, but does not")
+        if len(set(self.classes)) < max(2, len(self.classes)):
+            raise ValueError(f"must hold two or more different classes, but holds {len(self.classes)}: {self.classes!r:.60}")
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -141,17 +158,6 @@ class Contract:
             [] if number is None else [i for i, name in enumerate(self.classes) if name == parse.number_text(float(number[0]))]
         )
         return same[0] if same else None
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return the contract from which `to_json` made `content`."""
-        tuples = ("categories", "missing_codes")
-        fields: list[dict[str, Any]] = [
-            {key: tuple(value) if key in tuples else value for key, value in each.items()} for each in content["columns"]
-        ]
-        columns = (Column(**each) for each in fields)
-        reading, labels = Reading.from_json(content["reading"]), content.get("labels", {})
-        return cls(tuple(columns), content["target"], tuple(content["classes"]), reading, labels)
 
 
 def read_column(array: pa.Array, column: Column, missing: frozenset[str]) -> Values:
