@@ -2,13 +2,14 @@
 # make report  open the report, or print its path      make quick   run the tests that take less than a minute
 # make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
 # make promote  make the committed classifier the reference that the report compares with
+# make prove REVISION=...  run a commit again from nothing, and compare every output with dvc.lock
 # make bench-quality | bench-speed | bench-explain BENCH=...   compare with other libraries (benchmarks/README.md)
 
 PYTHON ?= python3
 MINUTES ?= 30# after them make test starts no slow test
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
-.PHONY: setup repro test quick check report promote clean bench-quality bench-speed bench-explain
+.PHONY: setup repro test quick check report promote prove clean bench-quality bench-speed bench-explain
 
 # Byte code is kept, so that tests need not be compiled again by each process of each run.
 test quick: export PYTHONDONTWRITEBYTECODE :=
@@ -44,6 +45,9 @@ report: repro
 
 promote: setup
 	@$(BIN)/python -m veritable promote $(REVISION)
+
+prove: setup
+	@$(BIN)/python -m veritable prove $(REVISION)
 
 clean:
 	rm -rf data/raw/demo.csv data/prepared models/baselines models/classifier models/tuning

@@ -76,6 +76,7 @@ def test_commands_exist(page: Path) -> None:
         "check",
         "compare",
         "promote",
+        "prove",
         "predict",
         "explain",
         "annex",

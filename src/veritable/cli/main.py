@@ -107,6 +107,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="REVISION",
         help="commit, branch, tag or experiment (default: HEAD, if it has the classifier of the workspace)",
     )
+    proving = commands.add_parser(
+        "prove",
+        help="run a committed version again from nothing, and compare its outputs with dvc.lock",
+        description="Clone a revision into an empty folder, make a new environment there, run every stage without the outputs "
+        "and the cache of earlier runs, and compare the hash of each output with dvc.lock. Print that all are identical, or "
+        "the first difference with its stage; the exit code is then 1.",
+    )
+    proving.add_argument(
+        "revision",
+        nargs="?",
+        default="HEAD",
+        metavar="REVISION",
+        help="commit, branch, tag or experiment (default: %(default)s)",
+    )
+    proving.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="new folder for the clone, which stays there (default: a temporary folder, which stays only after a difference)",
+    )
     annexing = commands.add_parser(
         "annex",
         help="write technical documentation after Annex IV of the EU AI Act",
@@ -234,6 +254,10 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.cli.promote import promote
 
         return promote(parsed.revision)
+    if parsed.command == "prove":
+        from veritable.cli.prove import prove
+
+        return prove(parsed.revision, parsed.keep)
     if parsed.command == "compare":
         if len(parsed.new) > 1:
             from veritable.cli.repeats import compare_runs

@@ -4,8 +4,10 @@ Nothing is checked out and no stage runs. What counts is dvc.lock: it names the 
 """
 
 import hashlib
+import logging
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,20 +69,35 @@ def read_versions(root: Path, names: Iterable[str], paths: Sequence[str]) -> lis
     UserError
         The folder is not a DVC repository in git, a revision does not exist, or a version holds no run.
     """
+    with open_repository(root) as repo:
+        return [_read_version(repo, root, name, paths) for name in names]
+
+
+@contextmanager
+def open_repository(root: Path) -> Iterator[Any]:
+    """Open the DVC repository in a folder, without DVC's warnings: what matters of them is in the errors of the commands.
+
+    Raises
+    ------
+    UserError
+        The folder is not a DVC repository in git.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    for name in ("dvc", "dvc_data", "dvc_objects"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with Repo(str(root)) as repo:
             if not hasattr(repo.scm, "gitpython"):
                 raise UserError(f"{root.name}/ must be a git repository, but is not. Run `git init`.")
-            return [_read_version(repo, root, name, paths) for name in names]
+            yield repo
     except DvcException as error:
         raise UserError(f"{root.name}/ must be a valid DVC repository, but is not: {error}.") from error
 
 
 def _read_version(repo: Any, root: Path, name: str, paths: Sequence[str]) -> Version:
-    commit = "" if name == WORKSPACE else _resolve(repo, name)
+    commit = "" if name == WORKSPACE else resolve_revision(repo, name)
     with repo.switch(commit or WORKSPACE):
         stages = {stage.name: stage for stage in repo.index.stages if hasattr(stage, "name")}
         params = _locked_params(stages.values())
@@ -99,7 +116,7 @@ def _read_version(repo: Any, root: Path, name: str, paths: Sequence[str]) -> Ver
         wanted = _wanted(repo, folders, paths)
     files = _read(repo, wanted, root if not commit else None)
     if lacking := _lacking(wanted, files):
-        reason = _fetch(repo, commit, lacking)
+        reason = fetch_outputs(repo, commit, lacking)
         with repo.switch(commit or WORKSPACE):
             wanted |= _wanted(repo, lacking, paths)
         files |= _read(repo, wanted, None)
@@ -145,7 +162,14 @@ def describe_commit(root: Path, commit: str) -> str:
     return described.stdout.strip()
 
 
-def _resolve(repo: Any, name: str) -> str:
+def resolve_revision(repo: Any, name: str) -> str:
+    """Return the hash of the commit that a commit, branch, tag or experiment names.
+
+    Raises
+    ------
+    UserError
+        It does not exist.
+    """
     from dvc.scm import RevError, resolve_rev
 
     try:
@@ -234,10 +258,10 @@ def _unchanged(path: Path, md5: str) -> bytes | None:
     return content if content is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() == md5 else None
 
 
-def _fetch(repo: Any, commit: str, folders: list[str]) -> str:
+def fetch_outputs(repo: Any, commit: str, paths: list[str]) -> str:
     """Fetch outputs of a revision into the cache. Return why that failed; empty if it did not."""
     try:
-        repo.fetch(targets=folders, revs=[commit] if commit else None, workspace=not commit)
+        repo.fetch(targets=paths, revs=[commit] if commit else None, workspace=not commit)
     except Exception as error:  # each kind of remote has its own errors, and the comparison goes on without the files
         return one_line(str(error)).rstrip(".")
     return ""
