@@ -87,7 +87,7 @@ def _prove(commit: str, folder: Path, cache: Path, bar: Progress) -> str:
     _make_environment(folder)
     data = [name for name, stage in expected.items() if stage.is_data]
     bar.update(task, total=len(expected) - len(data), description="Run")
-    ran = []
+    ran: list[str] = []
     for name in _run_stages(folder):
         bar.update(task, description=f"Run {name}", completed=len(ran))
         ran.append(name)
