@@ -6,7 +6,7 @@
 # make bench-quality | bench-speed | bench-explain BENCH=...   compare with other libraries (benchmarks/README.md)
 
 PYTHON ?= python3
-MINUTES ?= 30# after them make test starts no slow test
+MINUTES ?= 20# after them make test starts no slow test
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
 .PHONY: setup repro test quick check report promote prove clean bench-quality bench-speed bench-explain
