@@ -48,7 +48,7 @@ def check_output(output: Path, table: Path, folder: Path, suffixes: tuple[str, .
     place = output.resolve()
     if place.is_relative_to(table.resolve()) or (output.exists() and table.exists() and output.samefile(table)):
         refuse(
-            f"the output must differ from the table, but '{output}' is {'in' if table.is_dir() else 'the same as'} '{table}'"
+            f"the output must differ from the table '{table}', but '{output}' is {'in it' if table.is_dir() else 'the same'}"
         )
     if place.is_relative_to(folder.resolve()):
         refuse(f"the output must not be in the folder of the classifier, but '{output}' is")
