@@ -4,7 +4,7 @@ Nothing is marked by hand. A test is marked `slow` if it, a function that it cal
 process or makes a large table. A file whose imports reach a library that takes seconds to import is not even collected by
 `--quick`.
 
-`pytest --slow-minutes 30` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
+`pytest --slow-minutes N` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
 that starts processes many times more slowly than others. Tests that were left out for that count as skipped, with the reason.
 """
 

@@ -1,6 +1,5 @@
 """Read the outputs that dvc.lock records, and describe the first one that another run made differently."""
 
-import hashlib
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 from veritable.errors import one_line
 from veritable.files import read_json
+from veritable.reporting.digests import hash_path
 
 _SHOWN_BYTES = 120  # of a line
 
@@ -107,7 +107,7 @@ def describe_difference(clone: Path, path: str, out: Output, cache: Path) -> str
             return f"{shown}, which is not among the committed files"
         if not committed[name].is_file():
             return f"{shown} perhaps, {lacking}"
-        if _hash(committed[name]) != _hash(made[name]):
+        if hash_path(committed[name]) != hash_path(made[name]):
             return f"{shown}, {_describe_change(committed[name], made[name])}"
     raise AssertionError(f"{path} has another hash, but the same files")
 
@@ -134,11 +134,6 @@ def _files_in_cache(cache: Path, md5: str) -> dict[str, Path]:
 
 def _object(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _describe_change(old: Path, new: Path) -> str:
