@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,12 @@ CODE_STAGE = """stages:
     deps: [src, stages]
     outs: [code: {cache: false, persist: true}]
 """
+
+
+def pytest_configure() -> None:
+    """Let the commands that tests start end by Ctrl-C, also if the tests run in the background, where shells ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

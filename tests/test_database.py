@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import HANGS
-from tests.sources import refused, rows, write
+from tests.faults import assert_said
+from tests.sources import refusal, refused, rows, write
 from veritable.tables.reading import database
+from veritable.tables.reading.source import Reading
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SECRET = "p%40ss w:rd/secret"
@@ -84,6 +86,22 @@ def test_never_written(tmp_path: Path, lite: Path) -> None:
     missing = tmp_path / "missing.db"
     assert "does not exist" in refused(tmp_path / "t", database=f"sqlite:///{missing}", query="select 1")
     assert not missing.exists()
+
+
+def test_a_database_that_goes_away(lite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the rest of a database is lost while it is read, the error of the database is said."""
+    monkeypatch.setattr(database, "_BATCH_CELLS", 256)
+    base = sqlite3.connect(lite)
+    base.execute(
+        "create table big as with recursive n(i) as (select 1 union all select i + 1 from n where i < 9000) "
+        "select i, hex(randomblob(100)) as name from n"
+    )
+    base.commit()
+    base.close()
+    batches = database.open_database(lite, Reading(query="select * from big")).batches()
+    next(batches)
+    os.truncate(lite, lite.stat().st_size // 2)
+    assert_said("the database goes away while it is read", refusal(lambda: list(batches)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """`python -m veritable predict` treats new rows exactly as the training table, and counts their problems."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,13 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 import pytest
 
+from tests.faults import assert_said, small_disk
 from tests.rooms import mixed_table, prepare_file, prepare_frame, prepared
 from tests.test_classifier import KINDS, classifier
 from tests.training import untrained
+from veritable import files
 from veritable.cli.main import main
+from veritable.serving import predict as predict_module
 from veritable.serving.writing import escape_formulas
 
 
@@ -174,6 +179,85 @@ def test_mistakes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         message = fails(capsys, *arguments)
         assert words in message
         assert 1 == message.count("\n")
+
+
+def test_only_an_earlier_output_is_replaced(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder, a link, the table under any name and a file of the classifier are refused before a row is scored."""
+    table = new_rows(tmp_path / "new.csv", mixed_table(9))
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    new_rows(parts / "one.csv", mixed_table(9))
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "link.csv").symlink_to("else.csv")
+    (tmp_path / "linked").symlink_to(folder)
+    (tmp_path / "hard.csv").hardlink_to(table)
+    os.mkfifo(tmp_path / "pipe.csv")
+    before = {path: path.read_bytes() for path in [table, *folder.iterdir(), parts / "one.csv"]}
+    with monkeypatch.context() as patched:
+        patched.setattr(predict_module, "_predict_rows", lambda *_: pytest.fail("a row was scored"))
+        for rows, output, words in (
+            (table, "folder.csv", "must be a regular file, but '{}' is a folder. Choose another one with -o."),
+            (table, "pipe.csv", "must be a regular file, but '{}' is none"),
+            (table, "link.csv", "must be a regular file, but '{}' is a link to 'else.csv'"),
+            (table, "hard.csv", "must differ from the table '{table}', but '{}' is the same"),
+            (parts, "parts/two.csv", "must differ from the table '{table}', but '{}' is in it"),
+            (table, "classifier/history.csv", "must not be in the folder of the classifier, but '{}' is"),
+            (table, "linked/new.csv", "must not be in the folder of the classifier, but '{}' is"),
+        ):
+            message = fails(capsys, folder, rows, "-o", tmp_path / output)
+            assert words.format(tmp_path / output, table=rows) in message
+            assert 1 == message.count("\n")
+    assert before == {path: path.read_bytes() for path in before}
+    (tmp_path / "kept.csv").write_text("earlier")
+    (tmp_path / "out.csv").hardlink_to(tmp_path / "kept.csv")
+    scored(folder, table, "out.csv")
+    assert "earlier" == (tmp_path / "kept.csv").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_stopped_run(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A signal while the output is written leaves the earlier output and no partial file, and one sentence."""
+    table, output = new_rows(tmp_path / "new.csv", mixed_table(9)), tmp_path / "out.csv"
+    output.write_text("earlier")
+    seen = []
+
+    def stop(path: Path) -> None:
+        seen.append(path.exists())
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(files, "sync", stop)
+    default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    earlier = signal.signal(number, default)  # whoever started the tests may ignore it, as nohup does
+    try:
+        assert 128 + number == main(["predict", str(folder), str(table), "-o", str(output)])
+    finally:
+        signal.signal(number, earlier)
+    assert_said("a signal ends another command, such as `predict`", capsys.readouterr().err)
+    assert ([True], "earlier") == (seen, output.read_text())
+    assert ["classifier", "new.csv", "out.csv"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_a_full_disk(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk leaves no partial file, and one sentence."""
+    table = new_rows(tmp_path / "new.csv", mixed_table(9000))
+    with small_disk(tmp_path / "disk", "64k"):
+        message = fails(capsys, folder, table, "-o", tmp_path / "disk/out.csv")
+        assert [] == list((tmp_path / "disk").iterdir())
+    assert_said("the disk is full while a command writes", message)
+
+
+def test_out_of_memory(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too little memory is one sentence."""
+    table = new_rows(tmp_path / "new.csv", mixed_table(9))
+    monkeypatch.setattr(predict_module, "_predict_rows", lambda *_: np.empty(2**50))
+    assert_said("a command runs out of memory", fails(capsys, folder, table, "-o", tmp_path / "out.csv"))
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_formulas_are_disarmed() -> None:

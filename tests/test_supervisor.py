@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import HANGS, Ran, Toy, until
+from tests.faults import assert_said
 from veritable.stage import landlock
 
 COPY = 'result = stage.inputs["in.csv"].read_text() + str(stage.params["p"]["a"])\nstage.outputs["out"].write_text(result)'
@@ -252,23 +253,27 @@ def killed_dvc(toy: Toy, signals: Path, command: str) -> None:
         dvc.stdout.close()
 
 
-def test_a_stage_that_outlives_dvc_does_not_run_twice(toy: Toy, signals: Path) -> None:
-    """While a stage whose DVC was killed is still running, a second run of it is refused; later it succeeds."""
-    killed_dvc(toy, signals, "python stages/x.py && true")
-    ran = toy.by_hand()
-    assert (1, True) == (ran.status, "stage 'x' must run only once at a time, but process " in ran), ran.text
-    (signals / "go").touch()
-    until((toy.root / "out").exists)
-    until(lambda: toy.by_hand().status == 0)
-
-
-def test_a_stage_dies_with_its_dvc(toy: Toy, signals: Path) -> None:
-    """The stage and its sealed process end with the DVC that started them, if no shell is between them."""
-    killed_dvc(toy, signals, "exec python stages/x.py")
-    time.sleep(0.3)
+@pytest.mark.parametrize("command", ["exec python stages/x.py", "python stages/x.py && true"], ids=["direct", "below a shell"])
+def test_a_stage_dies_with_its_dvc(toy: Toy, signals: Path, command: str) -> None:
+    """The stage and its sealed process end with the DVC that started them, also if a shell is between them."""
+    killed_dvc(toy, signals, command)
+    time.sleep(0.5)
     (signals / "go").touch()
     time.sleep(0.5)
     assert not (toy.root / "out").exists()
+    assert 0 == toy.by_hand().status
+
+
+def test_a_stage_does_not_run_twice(toy: Toy, signals: Path) -> None:
+    """While a stage runs, a second run of it is refused; later it succeeds."""
+    toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", IN_AND_PARAM)
+    first = toy.start(sys.executable, "stages/x.py")
+    until((signals / "started").exists)
+    second = toy.by_hand()
+    (signals / "go").touch()
+    first.communicate(timeout=60)
+    assert (0, 1) == (first.returncode, second.status), second.text
+    assert_said("a stage by hand while it runs", second.text)
     assert 0 == toy.by_hand().status
 
 

@@ -28,13 +28,27 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield another path to write to, which replaces the file once it is written; after an error, the file is as it was."""
+    """Yield another path to write to, which replaces the file once it is written; after an error, the file is as it was.
+
+    The content is on the disk before the name leads to it, so that the same holds after a power cut.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        sync(partial)
         partial.replace(path)
+        sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def escape_formula(text: str | None) -> str | None:

@@ -1,11 +1,13 @@
 """The command line, `python -m veritable`."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from veritable.errors import UserError
+from veritable.cli.stopping import StoppedError, on_stop, raise_stopped
+from veritable.errors import UserError, explain_shortage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,9 +17,19 @@ def main(arguments: list[str] | None = None) -> int:
     if rest and parsed.command != "repro":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return _run(parsed, rest)
+        with on_stop(raise_stopped):
+            return _run(parsed, rest)
     except UserError as error:
         print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        name = str(error) if isinstance(error, StoppedError) else "SIGINT"
+        print(f"`{parsed.command}` was stopped by {name}. No file is incomplete; run it again.", file=sys.stderr)
+        return 128 + signal.Signals[name]
+    except Exception as error:
+        if (shortage := explain_shortage(error)) is None:
+            raise
+        print(f"`{parsed.command}` {shortage}", file=sys.stderr)
         return 1
 
 
@@ -34,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m veritable",
         description="Train, judge and explain classifiers on tables.",
         epilog="`python -m veritable COMMAND --help` describes a command. If a command fails, it prints what to do and exits "
-        "with code 1.",
+        "with code 1; if a signal stops it, with 128 and the number of the signal.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(

@@ -19,18 +19,27 @@ from veritable.errors import UserError, one_line
 from veritable.files import whole
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, remedy: str = "Correct it, or restore it with git.") -> Any:
     """Return the content of a YAML file; {} if it is empty.
+
+    Parameters
+    ----------
+    remedy
+        What to do if it is not valid.
 
     Raises
     ------
     UserError
-        The file is not YAML in UTF-8, or has a duplicate key or a tag.
+        The file is not YAML in UTF-8, or has conflict markers, a duplicate key or a tag.
     """
     try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8-sig")) or {}
+        text = path.read_text(encoding="utf-8-sig")
+        if marker := re.search(r"^<{7} .*", text, re.MULTILINE):
+            line = text.count("\n", 0, marker.start()) + 1
+            raise UserError(f"{path} must be valid YAML, but line {line:,} is a conflict marker of git. {remedy}")
+        return YAML(typ="safe").load(text) or {}
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date such as the 30th of February
-        raise UserError(f"{path} must be valid YAML, but {_reason(error)}. Correct it, or restore it with git.") from None
+        raise UserError(f"{path} must be valid YAML, but {_reason(error)}. {remedy}") from None
 
 
 def change_values(path: Path, changes: Mapping[str, Any]) -> None:

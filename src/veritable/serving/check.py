@@ -59,7 +59,7 @@ def check(folder: Path, table: Path, *, truth: str | None = None, output: Path |
     """
     for path, suffix, option in ((output, ".json", "-o"), (page, ".html", "--html")):
         if path is not None:
-            check_output(path, table, (suffix,), option)
+            check_output(path, table, folder, (suffix,), option)
     classifier = Classifier.load(folder)
     training = Training.load(folder, classifier)
     source = open_rows(table, classifier.contract)

@@ -62,9 +62,9 @@ class Request:
             An option is invalid.
         """
         if self.output is not None:
-            check_output(self.output, self.table)
+            check_output(self.output, self.table, self.folder)
         if self.page is not None:
-            check_output(self.page, self.table, (".html",), "--html")
+            check_output(self.page, self.table, self.folder, (".html",), "--html")
         if self.error is not None and self.method == "lime":
             raise UserError(
                 "--error must not be given with --method lime, but is. LIME has a fidelity instead; remove --error."
@@ -178,12 +178,10 @@ def _explain_batches(run: _Run, batches: Iterator[Rows]) -> None:
 def _join(run: _Run, output: Path) -> None:
     """Write all batches into the output."""
     assert run.pieces is not None
-    partial = run.pieces.folder / "output"
-    with Writer(partial, output.suffix) as writer:
+    with whole(output) as partial, Writer(partial, output.suffix) as writer:
         for table in run.pieces.read():
             run.quality.add(table)
             writer.write(table)
-    partial.replace(output)
     run.pieces.remove()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from veritable.files import whole
 from veritable.tables.reading.open import folder_files
 
 
@@ -27,9 +28,8 @@ class Pieces:
     def write(self, first: int, n_rows: int, table: pa.Table) -> None:
         """Keep a batch. It appears whole or not at all."""
         self.folder.mkdir(exist_ok=True)
-        partial = self.folder / "writing"
-        pq.write_table(table, partial)
-        partial.replace(self._path(first, n_rows))
+        with whole(self._path(first, n_rows)) as partial:
+            pq.write_table(table, partial)
 
     def read(self) -> Iterator[pa.Table]:
         """Return all batches in the order of their rows."""

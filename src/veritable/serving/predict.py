@@ -32,7 +32,7 @@ def predict(folder: Path, table: Path, output: Path, *, strict: bool = False) ->
     UserError
         The classifier or the table does not exist, a required column is absent, or the rows have a problem and `strict` is set.
     """
-    check_output(output, table)
+    check_output(output, table, folder)
     classifier = Classifier.load(folder)
     source = open_rows(table, classifier.contract)
     problems = InputProblems.of(source.names, classifier)

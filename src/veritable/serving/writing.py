@@ -1,6 +1,8 @@
 """Write CSV or Parquet files batch by batch."""
 
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.csv as pc_csv
@@ -12,24 +14,44 @@ from veritable.files import escape_formula
 _SUFFIXES = (".csv", ".parquet")
 
 
-def check_output(output: Path, table: Path, suffixes: tuple[str, ...] = _SUFFIXES, option: str = "-o") -> None:
-    """Check that a file can be written.
+def check_output(output: Path, table: Path, folder: Path, suffixes: tuple[str, ...] = _SUFFIXES, option: str = "-o") -> None:
+    """Check that a file can be written, and that nothing but an earlier output is replaced by it.
+
+    Parameters
+    ----------
+    table, folder
+        The table and the folder of the classifier, which are read.
+    option
+        Option that names the file.
 
     Raises
     ------
     UserError
-        Its name has another suffix, its folder does not exist, or it is a folder or the table that is read.
+        Its name has another suffix, its folder does not exist, it is a link or no file, or it is a part of what is read.
     """
+
+    def refuse(rule: str) -> NoReturn:
+        raise UserError(f"{rule}. Choose another one with {option}.")
+
     if output.suffix not in suffixes:
-        raise UserError(f"the output must end in {' or '.join(suffixes)}, but is '{output}'. Choose another one with {option}.")
+        refuse(f"the output must end in {' or '.join(suffixes)}, but is '{output}'")
     if not output.parent.is_dir():
         raise UserError(
             f"the folder '{output.parent}' of the output does not exist. Create it, or choose another one with {option}."
         )
-    if output.is_dir():
-        raise UserError(f"the output must be a file, but '{output}' is a folder. Choose another one with {option}.")
-    if output.resolve() == table.resolve():
-        raise UserError(f"the output must differ from the table, but both are '{output}'. Choose another one with {option}.")
+    if output.is_symlink():
+        refuse(f"the output must be a regular file, but '{output}' is a link to '{output.readlink()}'")
+    if output.exists() and not output.is_file():
+        refuse(f"the output must be a regular file, but '{output}' is {'a folder' if output.is_dir() else 'none'}")
+    if not os.access(output.parent, os.W_OK):
+        refuse(f"the folder '{output.parent}' of the output must be writable, but is not")
+    place = output.resolve()
+    if place.is_relative_to(table.resolve()) or (output.exists() and table.exists() and output.samefile(table)):
+        refuse(
+            f"the output must differ from the table '{table}', but '{output}' is {'in it' if table.is_dir() else 'the same'}"
+        )
+    if place.is_relative_to(folder.resolve()):
+        refuse(f"the output must not be in the folder of the classifier, but '{output}' is")
 
 
 class Writer:

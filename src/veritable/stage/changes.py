@@ -27,15 +27,23 @@ def snapshot(paths: Iterable[Path]) -> Snapshot:
     return found
 
 
-def check_unchanged(declaration: Declaration, inputs: Snapshot, sources: Snapshot, started: int) -> None:
+def files_of(declaration: Declaration) -> tuple[Path, ...]:
+    """Return dvc.yaml and the files of params that a declaration was read from."""
+    return declaration.dvcfile, *declaration.params_files
+
+
+def check_unchanged(declaration: Declaration, inputs: Snapshot, sources: Snapshot, declared: Snapshot, started: int) -> None:
     """Check that inputs, params, dvc.yaml and sources are what they were when the stage started.
 
     Parameters
     ----------
     inputs, sources
         Snapshots from before the stage ran.
+    declared
+        Snapshot of `files_of` from before the stage ran, but after they were read.
     started
-        Time at which the declaration was resolved, in nanoseconds since 1970.
+        Time from before they were read, in nanoseconds since 1970. It covers the moment in between, and `declared` a clock
+        that was set back.
 
     Raises
     ------
@@ -50,7 +58,8 @@ def check_unchanged(declaration: Declaration, inputs: Snapshot, sources: Snapsho
     for path in sorted(inputs.keys() | after.keys()):
         if inputs.get(path) != after.get(path):
             refuse(os.path.relpath(path, declaration.root))
-    if any(_touched(file, started) for file in (declaration.dvcfile, *declaration.params_files)):
+    files = files_of(declaration)
+    if snapshot(files) != declared or any(_touched(file, started) for file in files):
         now = resolve(declaration.script)
         if changed := [key for key in declaration.params if now.params.get(key) != declaration.params[key]]:
             refuse(f"params.yaml ({', '.join(changed)})")

@@ -63,8 +63,8 @@ def seal_fault(stage: Any) -> str | None:
     )
 
 
-def check_sealed(root: Path) -> None:
-    """Check that every stage of a repository is sealed.
+def check_sealed(root: Path) -> bool:
+    """Check that every stage of a repository is sealed. Return False if DVC cannot read its files.
 
     Raises
     ------
@@ -77,10 +77,11 @@ def check_sealed(root: Path) -> None:
     try:
         with Repo(str(root)) as repo:
             stages = [stage for stage in repo.index.stages if hasattr(stage, "name")]
-    except DvcException:  # `dvc repro` reports it
-        return
+    except DvcException:
+        return False
     if fault := next(filter(None, map(seal_fault, stages)), None):
         raise UserError(fault)
+    return True
 
 
 def _shorten(command: Any) -> str:

@@ -126,10 +126,10 @@ class Seal:
         paths = [path for path in _paths_in(error, self.wdir) if path != self.root]
         for path in filter(os.path.lexists, paths):
             if not self.allows(path, "read"):
-                return self.refusal(path, "list" if os.path.isdir(path) else "read", _line_of(error, self.root))
+                return self.refusal(path, "list" if os.path.isdir(path) else "read", line_of(error, self.root))
         for path in paths:
             if not os.path.lexists(path) and os.path.isdir(os.path.dirname(path)) and not self.allows(path, "write"):
-                return self.refusal(path, "write", _line_of(error, self.root))
+                return self.refusal(path, "write", line_of(error, self.root))
         return None
 
 
@@ -159,7 +159,8 @@ def _own_file(frame: FrameType, root: str) -> str | None:
     return os.path.relpath(path, root)
 
 
-def _line_of(error: BaseException, root: str) -> str:
+def line_of(error: BaseException, root: str) -> str:
+    """Return the innermost line of the project's own code that an error passed through; "" if there is none."""
     for each in _error_chain(error):
         for frame, lineno in reversed(list(traceback.walk_tb(each.__traceback__))):
             if (shown := _own_file(frame, root)) is not None:

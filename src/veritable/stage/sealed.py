@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from veritable.errors import UserError
+from veritable.errors import UserError, explain_shortage
 from veritable.stage import contract, hook, landlock, process
 from veritable.stage.contract import DeclaredParams, DeclaredPaths, Stage
-from veritable.stage.seal import HANDOVER, Seal, report_line, within
+from veritable.stage.seal import HANDOVER, Seal, line_of, report_line, within
 
 
 def main() -> int:
@@ -41,6 +41,8 @@ def main() -> int:
     )
     try:
         _function_of(Path(seal.script))(stage)
+        used = {"inputs": sorted(stage.inputs.used | _imported(seal)), "params": list(stage.params.used_keys())}
+        handover.with_name("used.json").write_text(json.dumps(used))
     except hook.AccessRefusedError:
         return 1  # the hook has recorded the message; the supervisor prints it
     except KeyboardInterrupt:
@@ -50,11 +52,11 @@ def main() -> int:
             seal.record(explained)
         elif isinstance(error, UserError):
             report_line(_with_file_of_params(str(error), seal.params_files, plan["params"]))
+        elif shortage := explain_shortage(error, line_of(error, seal.root)):
+            report_line(f"stage '{seal.stage}' {shortage}")
         else:
             traceback.print_exc()
         return 1
-    used = {"inputs": sorted(stage.inputs.used | _imported(seal)), "params": list(stage.params.used_keys())}
-    handover.with_name("used.json").write_text(json.dumps(used))
     return 0
 
 

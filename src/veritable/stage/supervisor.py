@@ -18,11 +18,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from veritable.errors import UserError
+from veritable.errors import UserError, explain_shortage
 from veritable.stage import changes, code, landlock, process, shortcut
 from veritable.stage.declaration import Declaration, find_root, merge_params, resolve
+from veritable.stage.publish import publish
 from veritable.stage.restore import restore_outputs
 from veritable.stage.seal import HANDOVER, LEVEL, Seal, report_line
+
+_OUT_OF_MEMORY = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)  # how the kernel and C++ libraries end then
+_NOT_STOPPED = "If nobody stopped it, it needed more memory than it may use: close other programs, and run it again."
 
 
 def supervise(script: Path) -> int:
@@ -36,11 +40,10 @@ def supervise(script: Path) -> int:
             return 0
         declaration = resolve(script)
         if by_dvc:
-            process.die_with_parent(os.getppid())
+            process.die_with_dvc()
         status = _run_alone(declaration, started)
-    except UserError as error:
-        report_line(str(error))
-        return 1
+    except Exception as error:
+        return _report(error, script.name)
     if status and by_dvc:
         restore_outputs(declaration.root, f"{declaration.dvcfile}:{declaration.stage}")
     return status
@@ -52,11 +55,21 @@ def _run_alone(declaration: Declaration, started: int) -> int:
     work = declaration.root / ".dvc" / "tmp" / "stages" / "%".join(parts).replace("/", "%")
     work.mkdir(parents=True, exist_ok=True)
     try:
-        with process.exclusive_lock(declaration.stage, work / "lock") as lock:
+        with process.exclusive_lock(f"stage '{declaration.stage}'", work / "lock") as lock:
             return _run(declaration, work, lock, started)
-    except UserError as error:
+    except Exception as error:
+        return _report(error, f"stage '{declaration.stage}'")
+
+
+def _report(error: Exception, program: str) -> int:
+    """Report an error that the user can remedy, and return the exit code; raise any other one again."""
+    if isinstance(error, UserError):
         report_line(str(error))
-        return 1
+    elif shortage := explain_shortage(error):
+        report_line(f"{program} {shortage}")
+    else:
+        raise error
+    return 1
 
 
 def _use_code_of(root: Path) -> None:
@@ -75,7 +88,7 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
     if absent := [path for path in declaration.inputs.values() if not path.exists()]:
         shown = os.path.relpath(absent[0], declaration.root)
         raise UserError(f"stage '{declaration.stage}' needs {shown}, which does not exist. Run `dvc pull` or `dvc repro`.")
-    before = changes.snapshot(declaration.inputs.values())
+    before, declared = changes.snapshot(declaration.inputs.values()), changes.snapshot(changes.files_of(declaration))
     everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read, to leave no gap
     listed = [] if declaration.writes_code else code.verify(declaration)
     sources = {file: everything[file] for file in map(str, listed)}
@@ -89,8 +102,8 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
             return status
         if not (used := json.loads((work / "used.json").read_text())):
             raise UserError(f"stage '{declaration.stage}' must end by returning from its function, but its process exited.")
-        changes.check_unchanged(declaration, before, sources, started)
-        _publish(declaration, staged, work)
+        changes.check_unchanged(declaration, before, sources, declared, started)
+        publish(declaration, staged, work)
     finally:
         shutil.rmtree(work / "outputs", ignore_errors=True)
         shutil.rmtree(work / "temporary", ignore_errors=True)
@@ -228,7 +241,9 @@ def _start(declaration: Declaration, work: Path, lock: int) -> int:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if status < 0:
-        report_line(f"stage '{declaration.stage}' was ended by {signal.Signals(-status).name}. Its outputs were not kept.")
+        number = signal.Signals(-status)
+        line = f"stage '{declaration.stage}' was ended by {number.name}. Its outputs were not kept."
+        report_line(f"{line} {_NOT_STOPPED}" if number in _OUT_OF_MEMORY else line)
     return abs(status)
 
 
@@ -239,36 +254,6 @@ def _end_if_refused(child: subprocess.Popen[bytes], journal: Path) -> None:
         if journal.exists() and journal.stat().st_size:
             time.sleep(5)
             child.kill()
-
-
-def _publish(declaration: Declaration, staged: dict[str, Path], work: Path) -> None:
-    missing = [name for name, path in staged.items() if not path.exists()]
-    if missing:
-        raise UserError(
-            f"stage '{declaration.stage}' must write every declared output, but did not write {', '.join(missing)}. "
-            f"Write to stage.outputs['{missing[0]}'], or remove it from outs in dvc.yaml."
-        )
-    for folder, folders, names in os.walk(work / "outputs"):
-        for name in (*names, *(each for each in folders if Path(folder, each).is_symlink())):
-            file = Path(folder) / name
-            if file.is_symlink():
-                raise UserError(
-                    f"stage '{declaration.stage}' must write regular files, but {name} is a link: DVC would not see its target "
-                    "change. Copy the file."
-                )
-            if not any(file.is_relative_to(path) for path in staged.values()):
-                shown = file.relative_to(work / "outputs")
-                raise UserError(
-                    f"stage '{declaration.stage}' wrote {shown}, which dvc.yaml does not declare.\n"
-                    f"  Add to stages.{declaration.stage.split('@')[0]}.outs in dvc.yaml:\n      - {shown}"
-                )
-    (work / "temporary" / "replaced").mkdir()
-    for name, path in staged.items():
-        final = declaration.outputs[name]
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(final):  # moved away first: a kill in between leaves no output rather than a mixture
-            shutil.move(final, work / "temporary" / "replaced" / name)
-        shutil.move(path, final)
 
 
 def _warn_of_unused(declaration: Declaration, used: dict[str, list[str]]) -> None:
