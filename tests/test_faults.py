@@ -1,11 +1,14 @@
 """Faults of the machine while a stage runs. Each is a row of docs/reliability.md: nothing is lost, and one sentence says it."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from veritable.errors import explain_shortage
 from veritable.stage import changes
 from veritable.stage.declaration import resolve
 
+Dvc = Callable[[list[str]], int]
 FILES = "stage.outputs['out'].mkdir()\nfor i in range(3):\n    (stage.outputs['out'] / str(i)).write_bytes(bytes([i]) * {size})"
 
 
@@ -115,7 +119,8 @@ def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
     root = tmp_path_factory.mktemp("faults") / "toy"
     shutil.copytree(template, root, symlinks=True)
     toy = Toy(root)
-    signals = root.parent
+    signals = root.parent / "signals"  # a stage may not write beside its repository, but into another folder there
+    signals.mkdir()
     wait = WAIT.format(signals=signals).strip().replace("\n", "\n    ")
     wait = wait.replace('"w").close()', '"w").write(str(os.getpid()))')
     toy.stage(FAILS.format(wait) + COPY, IN_AND_PARAM)
@@ -134,7 +139,7 @@ def _stage_of(dvc: subprocess.Popen[str], started: Path) -> int:
 def test_a_signal(running: Toy, fault: str) -> None:
     """The stage ends with its DVC, the earlier output comes back, and the next run succeeds."""
     number, to_stage, to_dvc = STOPS[fault]
-    started, go = running.root.parent / "started", running.root.parent / "go"
+    started, go = running.root.parent / "signals/started", running.root.parent / "signals/go"
     started.unlink(missing_ok=True)
     go.unlink(missing_ok=True)
     running.write("params.yaml", "p: {a: 2}\n")
@@ -157,9 +162,9 @@ def test_a_signal(running: Toy, fault: str) -> None:
 
 def test_a_signal_to_make_repro(running: Toy) -> None:
     """`make repro` that is told to end by SIGTERM ends the stage, and waits until it has cleaned up."""
-    started = running.root.parent / "started"
+    started = running.root.parent / "signals/started"
     started.unlink(missing_ok=True)
-    (running.root.parent / "go").unlink(missing_ok=True)
+    (running.root.parent / "signals/go").unlink(missing_ok=True)
     running.write("params.yaml", "p: {a: 2}\n")
     program = (
         "import sys\nfrom dvc.cli import main\nfrom veritable.cli.repro import _end_stages\n"
@@ -192,35 +197,49 @@ def test_a_signal_without_a_stage() -> None:
 # What DVC does
 
 
-def test_a_full_cache(toy: Toy, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """DVC succeeds although it cannot cache an output: `make repro` fails, and the next one caches it without a run."""
+@pytest.fixture
+def dvc_log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What DVC logs in this process. Its own handlers write to the standard error of whichever test imported DVC first."""
+    from dvc.logger import ColorFormatter
+
+    log = StringIO()
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(ColorFormatter(log_colors=False))
+    for name in ("dvc", "dvc_objects", "dvc_data"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [handler])
+    return log
+
+
+@pytest.fixture
+def dvc(toy: Toy, dvc_log: StringIO, monkeypatch: pytest.MonkeyPatch) -> Dvc:
+    """DVC's command line in this process and in the toy."""
     from dvc.cli import main
 
     monkeypatch.chdir(toy.root)
+    return main
+
+
+def test_a_full_cache(toy: Toy, dvc: Dvc, capfd: pytest.CaptureFixture[str]) -> None:
+    """DVC succeeds although it cannot cache an output: `make repro` fails, and the next one caches it without a run."""
     toy.stage(FILES.format(size=600_000), "outs: [out]")
     assert 0 == toy.by_hand().status
     with small_disk(toy.root / ".dvc/cache"), _stage_log() as log:
-        assert 0 == main(["commit", "--force", "x"])
+        assert 0 == dvc(["commit", "--force", "x"])
     assert_said("the disk is full while DVC caches", f"DVC {explain_shortage(log.error or Exception())}")
     assert [] == list((toy.root / ".dvc/cache").rglob("*"))
     with kept_outputs(toy.root):
         pass
     assert_said("DVC's cache was deleted", capfd.readouterr().err)
     shutil.rmtree(toy.root / "out")
-    assert 0 == main(["checkout", "--quiet", "x"])
+    assert 0 == dvc(["checkout", "--quiet", "x"])
     assert [bytes([i]) * 600_000 for i in range(3)] == [(toy.root / "out" / str(i)).read_bytes() for i in range(3)]
 
 
-def test_what_the_cache_lost_is_hashed_again(
-    toy: Toy, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_cache_lost_is_hashed_again(toy: Toy, dvc: Dvc, capfd: pytest.CaptureFixture[str]) -> None:
     """An output that was changed behind DVC's back, with its size and modification time, is not put into the cache."""
-    from dvc.cli import main
-
-    monkeypatch.chdir(toy.root)
     toy.stage(COPY, IN_AND_PARAM)
     assert 0 == toy.by_hand().status
-    assert 0 == main(["commit", "--quiet", "--force", "x"])
+    assert 0 == dvc(["commit", "--quiet", "--force", "x"])
     shutil.rmtree(toy.root / ".dvc/cache")
     out = toy.root / "out"
     before = out.stat()
@@ -233,13 +252,8 @@ def test_what_the_cache_lost_is_hashed_again(
     assert "put back" not in capfd.readouterr().err
 
 
-def test_changed_outputs(
-    toy: Toy, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_changed_outputs(toy: Toy, dvc: Dvc, dvc_log: StringIO, capfd: pytest.CaptureFixture[str]) -> None:
     """An output that was changed by hand is kept if it is replaced; one that was emptied or deleted comes from the cache."""
-    from dvc.cli import main
-
-    monkeypatch.chdir(toy.root)
     toy.stage(FILES.format(size=3), "outs: [out]")
     assert 0 == toy.dvc("repro", "-s", "x").status
     edited = toy.root / "out/1"
@@ -257,31 +271,26 @@ def test_changed_outputs(
     edited.write_text("")
     (toy.root / "out/2").unlink()
     with kept_outputs(toy.root):
-        assert 0 == main(["repro", "--single-item", "x"])
+        assert 0 == dvc(["repro", "--single-item", "x"])
     assert_said("an output was emptied or deleted", capfd.readouterr().err)
-    assert "Stage 'x' is cached - skipping run" in caplog.text
+    assert "Stage 'x' is cached - skipping run" in dvc_log.getvalue()
     assert [b"\0\0\0", b"\1\1\1", b"\2\2\2"] == [(toy.root / "out" / str(i)).read_bytes() for i in range(3)]
 
 
-def test_a_full_disk_in_a_pull(
-    toy: Toy, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_full_disk_in_a_pull(toy: Toy, dvc: Dvc, dvc_log: StringIO) -> None:
     """No incomplete object stays in the cache, and the next pull succeeds."""
-    from dvc.cli import main
-
-    monkeypatch.chdir(toy.root)
     toy.write("table.bin", "x" * 2**21)
-    assert 0 == main(["remote", "add", "--quiet", "--default", "store", str(toy.root.parent / "store")])
-    assert 0 == main(["add", "--quiet", "table.bin"]), caplog.text
-    assert 0 == main(["push", "--quiet"])
+    assert 0 == dvc(["remote", "add", "--quiet", "--default", "store", str(toy.root.parent / "store")])
+    assert 0 == dvc(["add", "--quiet", "table.bin"])
+    assert 0 == dvc(["push", "--quiet"])
     shutil.rmtree(toy.root / ".dvc/cache")
     (toy.root / "table.bin").unlink()
     with small_disk(toy.root / ".dvc/cache"):
-        assert 0 != main(["pull", "table.bin"])
+        assert 0 != dvc(["pull", "table.bin"])
         objects = [path for path in (toy.root / ".dvc/cache/files").rglob("*") if path.is_file()]
         assert [] == [path for path in objects if path.suffix != ".tmp"]
-    assert_said("the disk is full while `dvc pull` runs", capfd.readouterr().err)
-    assert 0 == main(["pull", "--quiet", "table.bin"])
+    assert_said("the disk is full while `dvc pull` runs", dvc_log.getvalue())
+    assert 0 == dvc(["pull", "--quiet", "table.bin"])
     assert "x" * 2**21 == toy.read("table.bin")
 
 

@@ -12,7 +12,6 @@ from tests.conftest import Toy
 from veritable.cli import prove as module
 from veritable.cli.main import main
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC uses it of pygtrie
 ADDED = "number\n3\n4\n"
 
 
