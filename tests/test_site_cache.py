@@ -1,6 +1,7 @@
 """DVC's site cache, from which it loads pickles, is a private folder of the repository."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_planted_pickle(team: Person, tmp_path: Path, monkeypatch: pytest.Monk
     assert not marker.exists()
     assert 0o700 == (team.root / FOLDER).stat().st_mode & 0o777
     monkeypatch.setenv(VARIABLE, str(tmp_path / "site"))
-    with pytest.raises(Exception, match=""):  # what the pickle returns is no link
+    with suppress(Exception):  # what the pickle returns is no link
         team.checkout()
     assert marker.exists()
 
