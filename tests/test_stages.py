@@ -38,6 +38,7 @@ OTHER = {
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}", "forest": "{}",  # see WITHIN_TRAIN
     },
     "machine": {"threads": "1", "max_rows": "1000000", "max_bytes": "1000000"},
+    "share": {"trusted": "[store]", "time_limit": "60"},
     "tune": {"n_trials": "3", "pruning": "false", "seed": "1", "space": "\n    mlp.l1: [0.1]"},
     "baselines": {"max_rows": "50", "learning_curve": "[0.5, 1]", "seed": "1"},
     "decision": {"metric": "accuracy", "costs": "{a: {b: 1}}", "constraint": "recall >= 0.9"},
@@ -106,8 +107,8 @@ def test_every_section_of_params_is_walked() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "section", [each for each in OTHER if each not in {"train", "machine"}]
-)  # `train`: test_train.py; `machine` changes no result
+    "section", [each for each in OTHER if each not in {"train", "machine", "share"}]
+)  # `train`: test_train.py; `machine` and `share` change no result
 def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> None:
     """Each declared parameter matters: with another value, its stage makes something else (or says why it cannot)."""
     stage = {"data": "preprocess", "decision": "train", "tune": "plan"}.get(section, section)

@@ -35,5 +35,10 @@ def row_progress() -> Progress:
     )
 
 
+def byte_progress() -> Progress:
+    """Show a bar with a percentage, and the remaining time. The task may change its description and its total."""
+    return _progress(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+
+
 def _progress(*columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)

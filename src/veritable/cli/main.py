@@ -78,6 +78,40 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TUNING",
         help="folder with the result of the search (default: %(default)s)",
     )
+    sharing = commands.add_parser(
+        "share",
+        help="push everything that a colleague needs to a DVC remote",
+        description="Push the outputs of all commits and of the workspace, and the run records with the objects that they "
+        "name. Objects are verified before they are pushed. After an interruption, the same command continues.",
+    )
+    fetching = commands.add_parser(
+        "fetch",
+        help="pull from a DVC remote, verify every object, and check out the outputs",
+        description="Download into DVC's cache what is missing, verify every object, and only then check out the outputs of "
+        "the workspace. Run records are used only from the remotes that share.trusted in params.yaml lists.",
+    )
+    sharing.add_argument(
+        "--sign",
+        metavar="KEY",
+        help="SSH key to sign a manifest with: the SHA-256 of all outputs, dvc.lock, params.yaml and code/",
+    )
+    fetching.add_argument(
+        "--verify", action="store_true", help="require a manifest that is signed by somebody whom .dvc/allowed_signers lists"
+    )
+    checking_cache = commands.add_parser(
+        "fsck",
+        help="compare every object of DVC's cache with its name, and repair it",
+        description="Read every object of DVC's cache and compare it with its name, which is its MD5. The exit code is 0 if "
+        "all are intact.",
+    )
+    checking_cache.add_argument(
+        "--repair",
+        action="store_true",
+        help="set damaged objects aside, and replace them from the workspace or the default remote; otherwise say which stage "
+        "makes them again",
+    )
+    for each in (sharing, fetching):
+        each.add_argument("remote", nargs="?", metavar="REMOTE", help="name of a DVC remote (default: the default remote)")
     comparing = commands.add_parser(
         "compare",
         help="compare two versions: commits, branches, tags, experiments or the workspace",
@@ -250,6 +284,9 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.serving.check import check
 
         return check(parsed.classifier, parsed.table, truth=parsed.truth, output=parsed.output, page=parsed.html)
+    from veritable.stage.site_cache import use_private_site_cache
+
+    use_private_site_cache(Path.cwd())  # the commands below use DVC
     if parsed.command == "repro":
         from veritable.cli.repro import repro
 
@@ -278,6 +315,18 @@ def _run(parsed: argparse.Namespace, rest: list[str]) -> int:
         from veritable.cli.compare import compare
 
         return compare(parsed.old, *(parsed.new or ["workspace"]), output=parsed.output, markdown=parsed.markdown)
+    if parsed.command == "share":
+        from veritable.cli.share import share
+
+        return share(parsed.remote, sign=parsed.sign)
+    if parsed.command == "fetch":
+        from veritable.cli.share import fetch
+
+        return fetch(parsed.remote, verify=parsed.verify)
+    if parsed.command == "fsck":
+        from veritable.cli.share import fsck
+
+        return fsck(repair=parsed.repair)
     from veritable.stage.lint import find_faults
 
     faults = find_faults(Path.cwd())

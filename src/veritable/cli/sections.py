@@ -13,6 +13,7 @@ from veritable.explanation.params import ExplainParams
 from veritable.metrics.params import DecisionParams
 from veritable.params import MachineParams, ParamsError, Section
 from veritable.reporting.params import ReportParams
+from veritable.sharing.params import ShareParams
 from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.reading.open import check_inside
 from veritable.training.params import TrainParams, TuneParams
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[Section]] = {
     "evaluate": EvaluateParams,
     "explain": ExplainParams,
     "report": ReportParams,
+    "share": ShareParams,
 }
 
 

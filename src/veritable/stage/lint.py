@@ -9,6 +9,8 @@ from veritable.stage.commands import seal_fault, sealed_script
 from veritable.stage.declaration import unkeyed_of
 from veritable.stage.seal import within
 
+_OF_COMMANDS = {"share"}  # sections of params.yaml that only commands read
+
 
 def find_faults(root: Path) -> list[str]:
     """Return a sentence for each fault, with the line to add or remove.
@@ -111,7 +113,7 @@ def _section_faults(stages: list[Any], root: Path) -> Iterator[str]:
 
     declared = {key.split(".")[0] for stage in stages for key in (*_keys(stage), *unkeyed_of(stage))}
     for section in load_yaml(str(root / "params.yaml")):
-        if section not in declared:
+        if section not in declared | _OF_COMMANDS:
             yield f"params.yaml has a section '{section}' that no stage declares. Remove it, or add it to a stage's params."
 
 

@@ -24,6 +24,7 @@ from veritable.stage.declaration import Declaration, find_root, merge_params, re
 from veritable.stage.publish import publish
 from veritable.stage.restore import restore_outputs
 from veritable.stage.seal import HANDOVER, LEVEL, Seal, report_line
+from veritable.stage.site_cache import use_private_site_cache
 
 _OUT_OF_MEMORY = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)  # how the kernel and C++ libraries end then
 _NOT_STOPPED = "If nobody stopped it, it needed more memory than it may use: close other programs, and run it again."
@@ -35,6 +36,7 @@ def supervise(script: Path) -> int:
     try:
         started = time.time_ns()
         root = find_root(script)
+        use_private_site_cache(root)
         _use_code_of(root)
         if by_dvc and shortcut.is_unchanged(root, script):
             return 0
