@@ -8,7 +8,8 @@
 # make setup REMOTES="s3 ssh"   add DVC's plugins for remotes: s3 ssh webdav azure gs (docs/share.md)
 
 PYTHON ?= python3
-MINUTES ?= 20# after them make test starts no slow test
+MINUTES ?= 40# after them, with those of the setup, make test starts no slow test
+BEGAN := $(shell date +%s)
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
 .NOTPARALLEL:  # two installations at the same time would disturb each other
@@ -48,7 +49,7 @@ repro: setup
 
 test: setup .venv/ready-for-tests
 	@NO_SYSTEM_PACKAGES="$(NO_SYSTEM_PACKAGES)" .ci/system-packages
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto --dist worksteal --slow-minutes $(MINUTES) $(PYTEST)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTEST_BEGAN=$(BEGAN) $(BIN)/python -m pytest --numprocesses auto --dist worksteal --slow-minutes $(MINUTES) $(PYTEST)
 
 quick: setup
 	@$(BIN)/python -m pytest --quick --numprocesses auto --dist worksteal $(PYTEST)
@@ -63,8 +64,11 @@ check: setup
 report: repro
 	@(test -n "$$DISPLAY$$WAYLAND_DISPLAY" && xdg-open reports/report.html) || echo "The report is reports/report.html"
 
-share fetch: setup
-	@$(BIN)/python -m veritable $@ $(REMOTE)
+share: setup
+	@$(BIN)/python -m veritable share $(REMOTE)
+
+fetch: setup
+	@$(BIN)/python -m veritable fetch $(REMOTE)
 
 promote: setup
 	@$(BIN)/python -m veritable promote $(REVISION)

@@ -6,6 +6,7 @@ process or makes a large table. A file whose imports reach a library that takes 
 
 `pytest --slow-minutes N` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
 that starts processes many times more slowly than others. Tests that were left out for that count as skipped, with the reason.
+`make test` says in PYTEST_BEGAN when its setup began.
 """
 
 import gc

@@ -1,5 +1,6 @@
 """Differentially private training: gradients of single rows, a budget that is kept, and the same bytes for the same seed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,14 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_noise_depends_on_the_budget(tmp_path: Path) -> None:
-    """A smaller epsilon adds more noise: the weights move farther away from those without noise."""
-    plain, strict = (
-        nn.utils.parameters_to_vector(
-            fitted(tmp_path / str(epsilon), private(privacy=BUDGET | {"epsilon": epsilon}))[0].parameters()
-        )
-        for epsilon in (1000.0, 0.5)
-    )
-    start = nn.utils.parameters_to_vector(network_of(private()).parameters())
-    assert float((strict - start).norm()) > float((plain - start).norm()) > 0
+    """A smaller epsilon adds more noise: the weights end farther away from those that hardly any noise was added to."""
+
+    def weights(epsilon: float) -> torch.Tensor:
+        network, *_ = fitted(tmp_path / str(epsilon), private(privacy=BUDGET | {"epsilon": epsilon}))
+        return nn.utils.parameters_to_vector(network.parameters()).detach()
+
+    strict, lax, plain = (weights(epsilon) for epsilon in (0.5, 100.0, 1e6))
+    assert float((strict - plain).norm()) > float((lax - plain).norm()) > 0
 
 
 def test_what_was_spent_is_stated(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_what_was_spent_is_stated(tmp_path: Path) -> None:
         trained = train_classifier(inputs_of(done, private(**changes), tmp_path / name))
         assert trained.classifier.privacy is not None
         spent[name] = trained.classifier.privacy
-        trained.classifier.save(tmp_path / name / "classifier")
+        replace(trained.classifier, threshold=0.5).save(tmp_path / name / "classifier")
         loaded = Classifier.load(tmp_path / name / "classifier")
         assert spent[name] == loaded.privacy == loaded.facts["privacy"]
     assert BUDGET["epsilon"] == pytest.approx(spent["all"]["epsilon"], abs=0.011)

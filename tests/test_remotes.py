@@ -224,8 +224,10 @@ def test_killed_server(project: Path, server: Server, tmp_path: Path) -> None:
     """After the server is killed in the middle, the same command continues: what has arrived is not sent again."""
     root = copy(project, tmp_path)
     follow_page(root, server, "killed")
+    with repository(root) as repo, repo.config.edit("local") as config:
+        config["remote"]["store"]["jobs"] = 1  # one after the other, so that some have arrived in the middle
     with pytest.raises(UserError, match="run the command again: it continues where it stopped"):
-        push(root, None, None, KillAfter(server, "Pushing", FILE_BYTES * FILES // 2))
+        push(root, None, None, KillAfter(server, "Pushing", 2 * FILE_BYTES * FILES))
     server.start()
     again = push(root, None, None, Silent())
     assert again.objects > 0 < again.present
@@ -295,7 +297,7 @@ def test_encryption_at_rest(project: Path, server: Encrypted, tmp_path: Path) ->
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
     with pytest.raises(UserError, match="remote 'store'"):
-        pull(root, None, ["flipped"], False, Silent())
+        pull(root, None, ["store"], False, Silent())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
-    assert 0 < pull(root, None, ["flipped"], False, Silent()).objects
+    assert 0 < pull(root, None, ["store"], False, Silent()).objects

@@ -28,7 +28,7 @@ def plant(team: Person, marker: Path) -> None:
     with Repo(str(team.root)) as repo:
         folder = repo.site_cache_dir
     with Cache(str(Path(folder) / "links")) as links:
-        links["out"] = Evil(marker)
+        links["in.csv"] = Evil(marker)  # DVC reads the entries of files that are no outputs
 
 
 def test_a_planted_pickle(team: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,8 +44,7 @@ def test_a_planted_pickle(team: Person, tmp_path: Path, monkeypatch: pytest.Monk
     assert not marker.exists()
     assert 0o700 == (team.root / FOLDER).stat().st_mode & 0o777
     monkeypatch.setenv(VARIABLE, str(tmp_path / "site"))
-    with pytest.raises(Exception, match=""):  # what the pickle returns is no link
-        team.checkout()
+    team.checkout()
     assert marker.exists()
 
 

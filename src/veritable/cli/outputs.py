@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from veritable.sharing.named import name_stage
+
 KEPT = Path(".dvc/tmp/edited")
 
 
@@ -62,7 +64,7 @@ def _look(root: Path, refill: bool = False) -> Iterator[_Edit]:
                 path, current = os.path.relpath(out.fs_path, root), out.get_hash()
                 if current != out.hash_info:
                     if not out.cache.exists(current.value):
-                        yield _Edit(stage.addressing, path, current.value)
+                        yield _Edit(name_stage(stage, root), path, current.value)
                 elif refill and out.use_cache and out.changed_cache() and _hash_again(out) == out.hash_info:
                     out.commit(relink=False)
                     _report(f"{path} was no longer in DVC's cache, and was put back.")

@@ -11,6 +11,7 @@ from typing import Any
 from veritable.errors import one_line
 from veritable.files import read_json
 from veritable.reporting.digests import hash_path
+from veritable.sharing.named import name_stage
 
 _SHOWN_BYTES = 120  # of a line
 
@@ -50,15 +51,7 @@ def read_stages(root: Path) -> dict[str, Stage]:
 
     with Repo(str(root)) as repo:
         made = {out.fs_path for stage in repo.index.stages for out in stage.outs}
-        return {_address(stage, root): _read_stage(stage, root, made) for stage in repo.index.stages}
-
-
-def _address(stage: Any, root: Path) -> str:
-    """Return the name of a stage; `stage.addressing` would be relative to the working directory."""
-    file, name = Path(stage.path).relative_to(root).as_posix(), getattr(stage, "name", "")
-    if not name:
-        return file
-    return name if file == "dvc.yaml" else f"{file}:{name}"
+        return {name_stage(stage, root): _read_stage(stage, root, made) for stage in repo.index.stages}
 
 
 def _read_stage(stage: Any, root: Path, made: set[str]) -> Stage:

@@ -270,6 +270,6 @@ def fetch_outputs(repo: Any, commit: str, paths: list[str]) -> str:
 def _missing(name: str, folder: str, reason: str) -> str:
     why = f" ({reason})" if reason else ""
     return (
-        f"{name}: files of {folder} are neither in DVC's cache nor in the remote{why}. Run `dvc push --all-commits` where they "
-        "were made, or run the pipeline at that revision."
+        f"{name}: files of {folder} are neither in DVC's cache nor in the remote{why}. Run `python -m veritable share` where "
+        "they were made, or run the pipeline at that revision."
     )

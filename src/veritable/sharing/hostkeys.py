@@ -25,7 +25,8 @@ def describe_refusal(fs: Any, error: Exception) -> str | None:
     if not isinstance(error, asyncssh.HostKeyNotVerifiable):
         return None
     host, port = fs.fs_args["host"], int(fs.fs_args.get("port") or asyncssh.DEFAULT_PORT)
-    known, *_ = asyncssh.match_known_hosts(_known_hosts(), host, "", port)
+    files = _known_hosts()
+    known = files and asyncssh.match_known_hosts(files, host, "", port)[0]
     file = KNOWN_HOSTS[0]
     scan = f"ssh-keyscan -p {port} {host}"
     if not known:

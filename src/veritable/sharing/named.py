@@ -81,7 +81,15 @@ def _outputs(repo: Any) -> Iterable[tuple[str, str, str, str]]:
         is_local = out.protocol == "local" and out.is_in_repo and not out.stage.is_repo_import
         if info and info.name == "md5" and is_local and out.use_cache and out.can_push:
             path = Path(out.fs_path).relative_to(repo.root_dir).as_posix()
-            yield path, out.stage.addressing, info.value, out.remote or ""
+            yield path, name_stage(out.stage, Path(repo.root_dir)), info.value, out.remote or ""
+
+
+def name_stage(stage: Any, root: Path) -> str:
+    """Return the name of a stage of DVC; `stage.addressing` would be relative to the working directory."""
+    file, name = Path(stage.path).relative_to(root).as_posix(), getattr(stage, "name", "")
+    if not name:
+        return file
+    return name if file == "dvc.yaml" else f"{file}:{name}"
 
 
 def _read_memory(path: Path) -> dict[str, list[list[str]]]:

@@ -64,7 +64,7 @@ class Project:
 
     def files_of(self, outputs: Iterable[Named]) -> dict[str, str]:
         """Return the object of each file of outputs that are complete in the cache, by path relative to the repository."""
-        files = {}
+        files: dict[str, str] = {}
         for each in outputs:
             if is_folder(each.oid):
                 listed = read_folder(self.cache.path(each.oid))

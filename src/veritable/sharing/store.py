@@ -226,6 +226,8 @@ def _callback(steps: Steps) -> Any:
     from fsspec.callbacks import Callback
 
     class _Count(Callback):  # type: ignore[misc]  # fsspec has no types
+        value: int
+
         def relative_update(self, inc: int = 1) -> None:
             steps.advance(inc)
 

@@ -79,7 +79,7 @@ def _follow(lines: "queue.SimpleQueue[str]", time_limit: float) -> dict[str, Any
                     f"the remote must answer within {time_limit:g} seconds (share.time_limit in params.yaml), but has been "
                     f"silent for longer (step: {description}). Run the command again: it continues where it stopped."
                 ) from None
-            message = (
+            message: dict[str, Any] = (
                 json.loads(line) if line else {"error": "The process that transfers has ended without a result. Run it again."}
             )
             if "error" in message:
