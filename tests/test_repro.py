@@ -1,6 +1,8 @@
 """`python -m veritable repro` refuses what would lose something, before DVC runs."""
 
+import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from tests.conftest import HERE, clean
 from tests.faults import assert_said
 from veritable.cli.main import main
-from veritable.cli.repro import _check_lock
+from veritable.cli.repro import _check_lock, _use_this_python
 from veritable.cli.yaml_file import read_yaml
 from veritable.errors import UserError
 from veritable.stage.process import exclusive_lock
@@ -121,6 +123,15 @@ def test_eight_runs(folder: Path) -> None:
     for each in threads:
         each.join()
     assert ["ran", *["refused"] * 7] == sorted(results)
+
+
+def test_stages_run_with_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an activated environment, the stages run with the Python that runs the command."""
+    monkeypatch.setenv("PATH", "/usr/bin")
+    _use_this_python()
+    found = shutil.which("python")
+    assert found is not None
+    assert Path(sys.executable).parent == Path(found).parent
 
 
 def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,7 @@ def _run_dvc(arguments: list[str]) -> int:
 
     if not check_sealed(Path.cwd()):  # DVC says what is wrong with dvc.yaml, but not how to restore dvc.lock
         _check_lock()
+    _use_this_python()
     with kept_outputs(Path.cwd()), on_stop(_end_stages), _stage_log() as log:
         if status := dvc(["repro", *arguments]):
             for stage in log.stages["ran"]:  # its own process restores them, unless it was killed
@@ -64,6 +65,11 @@ def _run_dvc(arguments: list[str]) -> int:
     if any(log.stages.values()) and "--dry" not in arguments:
         _print_summary(log)
     return 0
+
+
+def _use_this_python() -> None:
+    """Let the stages, whose commands begin with `python`, run with this Python, also if its environment is not activated."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _end_stages(number: int, frame: FrameType | None) -> None:
