@@ -8,7 +8,7 @@
 # make setup REMOTES="s3 ssh"   add DVC's plugins for remotes: s3 ssh webdav azure gs (docs/share.md)
 
 PYTHON ?= python3
-MINUTES ?= 40# after them, with those of the setup, make test starts no slow test
+MINUTES ?= 35# after them, with those of the setup, make test starts no slow test
 BEGAN := $(shell date +%s)
 BIN := .venv/bin
 .DEFAULT_GOAL := repro
