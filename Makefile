@@ -45,7 +45,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements.lock -
 	@touch $@
 
 repro: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m veritable repro
+	@$(BIN)/python -m veritable repro
 
 test: setup .venv/ready-for-tests
 	@NO_SYSTEM_PACKAGES="$(NO_SYSTEM_PACKAGES)" .ci/system-packages
