@@ -5,7 +5,7 @@ from veritable.stage.contract import Stage, run
 run(__name__)
 
 from veritable.stage.code import list_code, pin_differences
-from veritable.stage.pipeline import list_pipeline
+from veritable.stage.pipeline import list_pipeline, list_variables
 
 
 def code(stage: Stage) -> None:
@@ -15,6 +15,8 @@ def code(stage: Stage) -> None:
     folder = stage.outputs["code"]
     folder.mkdir()
     source, scripts = stage.inputs["src"].resolve(), stage.inputs["stages"].resolve()
+    text = stage.inputs["dvc.yaml"].read_text("utf-8")
+    variables = list_variables(text)
     for script in sorted(scripts.glob("*.py")):
-        (folder / f"{script.stem}.txt").write_text(list_code(script, source))
-    (folder / "pipeline.json").write_text(list_pipeline(stage.inputs["dvc.yaml"].read_text("utf-8")), "utf-8")
+        (folder / f"{script.stem}.txt").write_text(list_code(script, source, variables.get(script.stem, ())))
+    (folder / "pipeline.json").write_text(list_pipeline(text), "utf-8")

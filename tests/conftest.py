@@ -14,8 +14,9 @@ import pytest
 from filelock import FileLock
 
 from veritable.stage import code
+from veritable.stage.pipeline import list_variables
 
-pytest_plugins = ["tests.pipeline", "tests.quick", "tests.team"]
+pytest_plugins = ["tests.pipeline", "tests.quick", "tests.sealing", "tests.team"]
 
 HERE = Path(__file__).resolve().parents[1]
 HANGS = 1800  # seconds after which a command hangs, also on a slow machine
@@ -87,8 +88,9 @@ class Toy:
     def state(self) -> None:
         """Write the code files as `dvc repro code` does, but faster."""
         code._parse.cache_clear()
+        variables = list_variables(self.read("dvc.yaml"))
         for script in (self.root / "stages").glob("*.py"):
-            self.write(f"code/{script.stem}.txt", code.list_code(script, self.root / "src"))
+            self.write(f"code/{script.stem}.txt", code.list_code(script, self.root / "src", variables.get(script.stem, ())))
 
     def run(self, *command: str, cwd: str = ".", **environment: str) -> Ran:
         done = subprocess.run(

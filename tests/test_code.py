@@ -193,3 +193,47 @@ def test_code_that_is_not_listed_is_refused(toy: Toy) -> None:
     (toy.root / "code/x.txt").unlink()
     toy.write("dvc.yaml", toy.read("dvc.yaml"))
     assert "code/x.txt" in toy.by_hand()
+
+
+def test_a_library_without_a_version_is_hashed(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module without a distribution, and one whose distribution lies elsewhere, are listed with a hash of their files."""
+    site = tmp_path / "site"
+    (site / "loose").mkdir(parents=True)
+    (site / "loose/__init__.py").write_text("VALUE = 1\n")
+    monkeypatch.syspath_prepend(site)
+    assert None is code.hash_unversioned("pandas") is code.hash_unversioned("no_such_module") is code.hash_unversioned("sys")
+    first = code.hash_unversioned("loose")
+    (project / "stages/x.py").write_text("import loose\n")
+    assert f"files loose {first}\n" in code.list_code(project / "stages/x.py", project / "src")
+    (site / "loose/data.bin").write_bytes(b"1")
+    second = code.hash_unversioned("loose")
+    (site / "loose/data.bin").write_bytes(b"2")
+    assert 3 == len({first, second, code.hash_unversioned("loose")})
+    monkeypatch.setattr(
+        code, "_providers", lambda: {"loose": ["pandas"]}
+    )  # in development mode: a version, and files elsewhere
+    assert code.hash_unversioned("loose")
+
+
+def test_declared_variables_are_listed_as_hashes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed value of a variable of `meta.env` changes the code file, which does not show it."""
+    monkeypatch.setenv("TOWN", "Bern")
+    script = project / "stages/x.py"
+    first = code.list_code(script, project / "src", ["TOWN"])
+    monkeypatch.setenv("TOWN", "Basel")
+    second = code.list_code(script, project / "src", ["TOWN"])
+    assert "Bern" not in first
+    assert 1 == len(differing := set(first.splitlines()) - set(second.splitlines()))
+    assert differing.pop().startswith("env TOWN ")
+
+
+def test_a_changed_variable_runs_its_stages_again(toy: Toy) -> None:
+    """A stage that declares a variable runs again if its value changes; by hand it is refused, because the list is older."""
+    toy.stage('stage.outputs["out"].write_text(os.environ["TOWN"])', "meta: {env: [TOWN]}\nouts: [out]", imports="import os")
+    toy.stage('stage.outputs["other"].write_text("")', "outs: [other]", name="y")
+    assert 0 == toy.dvc("repro", TOWN="Bern").status
+    assert "the environment variable TOWN has another value" in toy.by_hand(TOWN="Basel")
+    assert "Bern" == toy.read("out")
+    ran = toy.dvc("repro", TOWN="Basel")
+    assert ["code", "x"] == re.findall("Running stage '(.*)'", ran.text)
+    assert "Basel" == toy.read("out")

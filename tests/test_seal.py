@@ -390,7 +390,10 @@ def test_the_hook_alone_says_so_in_one_line(toy: Toy) -> None:
     assert (1, True) == (ran.status, "may not read data/secret.csv" in ran)
     toy.stage(f"result = 1\n{DONE}", "outs: [out]")
     ran = toy.by_hand(VERITABLE_SEAL="hook")
-    warning = "seal: without Linux Landlock, only files opened by Python are refused, not those of C++ readers and programs.\n"
+    warning = (
+        "seal: without Linux Landlock, only what Python itself opens and connects to is refused, not what C++ readers and "
+    )
+    warning += "programs do.\n"
     assert (0, warning) == (ran.status, ran.text)
 
 

@@ -55,7 +55,7 @@ def test_a_change_while_the_stage_ran(toy: Toy, signals: Path, path: str, old: s
     toy.write("folder/one", "1")
     toy.stage(
         f"list(stage.inputs.values())\n{WAIT.format(signals=signals)}\n{COPY}",
-        "deps: [data/in.csv, folder]\nparams: [p.a]\nouts: [out]",
+        f"deps: [data/in.csv, folder]\nparams: [p.a]\nouts: [out]\nmeta: {{outside: [{signals}]}}",
         imports="import mine",
     )
     running = toy.start(sys.executable, "stages/x.py")
@@ -221,7 +221,7 @@ if found == "nothing":
 {WAIT.format(signals=signals).replace(chr(10), chr(10) + "    ")}
 stage.outputs["out"].write_text(found + stage.inputs["in.csv"].read_text()[:0])
 """
-    toy.stage(body, IN_AND_PARAM)
+    toy.stage(body, f"{IN_AND_PARAM}\nmeta: {{outside: [{signals}]}}")
 
     def kill_once_started() -> None:
         running = toy.start(sys.executable, "stages/x.py")
@@ -245,7 +245,7 @@ stage.outputs["out"].write_text(found + stage.inputs["in.csv"].read_text()[:0])
 
 def killed_dvc(toy: Toy, signals: Path, command: str) -> None:
     """Start the stage with DVC, and kill only DVC while the stage runs."""
-    toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", f"cmd: {command}\n{IN_AND_PARAM}")
+    toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", f"cmd: {command}\n{IN_AND_PARAM}\nmeta: {{outside: [{signals}]}}")
     with toy.start(sys.executable, "-m", "dvc", "repro", "-s", "x") as dvc:
         until((signals / "started").exists)
         os.kill(dvc.pid, signal.SIGKILL)

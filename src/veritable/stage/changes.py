@@ -10,11 +10,14 @@ from veritable.errors import UserError
 from veritable.stage import code
 from veritable.stage.declaration import Declaration, resolve
 
-Snapshot = dict[str, tuple[int, int, int]]
+Snapshot = dict[str, tuple[int, int, int, int]]
 
 
 def snapshot(paths: Iterable[Path]) -> Snapshot:
-    """Return size, modification time in nanoseconds and inode of every file."""
+    """Return size, times of modification and of the last change in nanoseconds, and inode of every file.
+
+    A program can set the modification time, but not the time of the last change.
+    """
     found = {}
     for path in map(str, paths):
         walk = ((folder, names) for folder, _, names in os.walk(path) if not folder.endswith("__pycache__"))
@@ -23,7 +26,7 @@ def snapshot(paths: Iterable[Path]) -> Snapshot:
         ):
             with suppress(FileNotFoundError):  # a broken link, or a file that was deleted just now
                 status = os.stat(file)
-                found[file] = (status.st_size, status.st_mtime_ns, status.st_ino)
+                found[file] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     return found
 
 
@@ -50,23 +53,34 @@ def check_unchanged(declaration: Declaration, inputs: Snapshot, sources: Snapsho
     UserError
         One of them changed.
     """
-
-    def refuse(what: str) -> NoReturn:
-        raise UserError(f"{what} changed while stage '{declaration.stage}' ran, so its outputs were not kept. Run it again.")
-
     after = snapshot(declaration.inputs.values())
     for path in sorted(inputs.keys() | after.keys()):
         if inputs.get(path) != after.get(path):
-            refuse(os.path.relpath(path, declaration.root))
+            _refuse(os.path.relpath(path, declaration.root), declaration)
+    check_declaration(declaration, declared, started)
+    if snapshot(map(Path, sources)) != sources:
+        code.verify(declaration)
+
+
+def check_declaration(declaration: Declaration, declared: Snapshot, started: int) -> None:
+    """Check that dvc.yaml and the params are what they were: see `check_unchanged`.
+
+    Raises
+    ------
+    UserError
+        One of them changed.
+    """
     files = files_of(declaration)
     if snapshot(files) != declared or any(_touched(file, started) for file in files):
         now = resolve(declaration.script)
         if changed := [key for key in declaration.params if now.params.get(key) != declaration.params[key]]:
-            refuse(f"params.yaml ({', '.join(changed)})")
+            _refuse(f"params.yaml ({', '.join(changed)})", declaration)
         if now != declaration:
-            refuse("dvc.yaml")
-    if snapshot(map(Path, sources)) != sources:
-        code.verify(declaration)
+            _refuse("dvc.yaml", declaration)
+
+
+def _refuse(what: str, declaration: Declaration) -> NoReturn:
+    raise UserError(f"{what} changed while stage '{declaration.stage}' ran, so its outputs were not kept. Run it again.")
 
 
 def _touched(file: Path, since: int) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,9 +18,10 @@ from packaging.utils import canonicalize_name
 
 from veritable.errors import UserError
 from veritable.stage.declaration import Declaration
+from veritable.stage.meta import hash_variable
 
 
-def list_code(script: Path, source: Path) -> str:
+def list_code(script: Path, source: Path, env: Iterable[str] = ()) -> str:
     """Return the code file of one stage.
 
     Parameters
@@ -28,9 +30,13 @@ def list_code(script: Path, source: Path) -> str:
         Script of the stage.
     source
         Folder of the project's packages ("src").
+    env
+        Names of the environment variables whose values determine the result of the stage.
     """
     modules, foreign = trace_imports(script, source)
     facts = _python() | {f"package {name}": version for name, version in packages(foreign).items()}
+    facts |= {f"files {name}": found for name in sorted(foreign) if (found := hash_unversioned(name))}
+    facts |= {f"env {name}": hash_variable(name) for name in sorted(set(env))}
     facts |= _modules([script, *modules], source.parent)
     lines = [f"# The code that `{script.relative_to(source.parent)}` runs. `dvc repro` writes this file."]
     return "\n".join(lines + [f"{key} {value}" for key, value in facts.items()]) + "\n"
@@ -133,6 +139,29 @@ def _requires(name: str) -> list[str]:
     return [canonicalize_name(need.name) for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
+def hash_unversioned(name: str) -> str | None:
+    """Return a hash of the files of a top-level module that no version describes; None if one does, or if it is absent.
+
+    That is a module without a distribution, or one of a distribution in development mode, whose files lie elsewhere.
+    """
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    places = [Path(each) for each in (spec.submodule_search_locations or [spec.origin] if spec else []) if each]
+    if not places or not places[0].exists():  # absent, built in or frozen
+        return None
+    folders = [Path(str(metadata.distribution(each).locate_file(""))) for each in _providers().get(name, [])]
+    if any(places[0].is_relative_to(folder) for folder in folders):
+        return None
+    found = hashlib.sha256()
+    for top in places:
+        for file in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                found.update(f"{file.relative_to(top.parent)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def pin_differences(lock: str) -> list[str]:
     """Return a sentence for each pin of a requirements file that differs from the installed version."""
     pins = (line.partition("==")[::2] for line in lock.splitlines() if "==" in line)
@@ -165,7 +194,10 @@ def verify(declaration: Declaration) -> list[Path]:
     # Equal modules import the same names, and equal versions require the same packages: only the listed ones need a look.
     packages = {key: installed_version(key.split()[1]) or "absent" for key in listed if key.startswith("package ")}
     modules = [script, *trace_imports(script, root / "src")[0]]
-    now = _python() | packages | _modules(modules, root)
+    files = {key: hash_unversioned(key.split()[1]) or "absent" for key in listed if key.startswith("files ")}
+    variables = {key.split()[1] for key in listed if key.startswith("env ")} | {*declaration.exceptions.env}
+    env = {f"env {name}": hash_variable(name) for name in variables}
+    now = _python() | packages | files | env | _modules(modules, root)
     if listed != now:
         raise UserError(
             f"stage '{declaration.stage}' must run the code that {shown} lists, but {_difference(listed, now)}. "
@@ -179,8 +211,10 @@ def _difference(listed: dict[str, str], now: dict[str, str]) -> str:
     if not listed:
         return "that file is absent or empty"
     differing = [key for key in listed.keys() | now.keys() if listed.get(key) != now.get(key)]
-    kind, _, name = min(differing, key=lambda key: (key.startswith("module"), key)).partition(" ")
-    if kind == "module":
+    kind, _, name = min(differing, key=lambda key: (not key.startswith(("package", "python")), key)).partition(" ")
+    if kind in ("module", "files"):
         return f"{name} differs"
+    if kind == "env":
+        return f"the environment variable {name} has another value"
     key = f"{kind} {name}".strip()
     return f"{name or kind} {now.get(key, 'absent')} is installed instead of {listed.get(key, 'absent')}"

@@ -6,12 +6,13 @@ The sealed process never imports DVC.
 import os
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from veritable.errors import UserError
+from veritable.stage.meta import Exceptions, env_of, exceptions_of, unkeyed_of
 
 TEMPLATE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 
@@ -29,10 +30,12 @@ class Declaration:
     outputs: dict[str, Path]
     params: dict[str, Any]
     param_keys: tuple[str, ...]
-    unkeyed: dict[str, Any] = field(compare=False)  # params that change no result: see `unkeyed_of`
+    unkeyed: dict[str, Any] = field(compare=False)  # params that change no result: see `meta.unkeyed_of`
     unkeyed_keys: tuple[str, ...]
     params_files: tuple[Path, ...]
     declares_code: bool
+    exceptions: Exceptions
+    ignored: tuple[Path, ...]  # what .dvcignore names inside the inputs, so that DVC does not see it change
 
     @property
     def code(self) -> Path:
@@ -99,18 +102,18 @@ def resolve(script: Path) -> Declaration:
                     keys += dep.params or values
                     files.append(Path(dep.fs_path))
             unkeyed_keys = unkeyed_of(stage)
-            unkeyed: dict[str, Any] = {}
-            if unkeyed_keys:
-                dep = ParamsDependency(stage, str(root / "params.yaml"), list(unkeyed_keys))
-                dep.get_hash()
-                unkeyed = dep.read_params(flatten=False)
+            unkeyed = _read_params(stage, root, unkeyed_keys)
+            exceptions = exceptions_of(stage, lambda key: _value(_read_params(stage, root, [key]), key))
+            code = root / "code" / f"{script.stem}.txt"
+            inputs = _named(name, ["deps"], raw, entry, wdir, code)
+            outputs = _named(name, ["outs", "metrics", "plots"], raw, entry, wdir, code)
+            if code.parent in outputs.values():  # the stage that lists the code also lists the pipeline, and the variables of
+                inputs[dvcfile.name] = dvcfile  # all stages; DVC accepts dvc.yaml as no dep
+                variables = {each: None for key in loader for each in env_of(loader[key])}
+                exceptions = replace(exceptions, env=(*exceptions.env, *variables))
+            ignored = tuple(_ignored(repo, (each for each in inputs.values() if each.is_relative_to(root))))
     except DvcException as error:
         raise UserError(f"{script.name}: {_chain(error)}") from error
-    code = root / "code" / f"{script.stem}.txt"
-    inputs = _named(name, ["deps"], raw, entry, wdir, code)
-    outputs = _named(name, ["outs", "metrics", "plots"], raw, entry, wdir, code)
-    if code.parent in outputs.values():  # the stage that lists the code also lists the pipeline; DVC accepts dvc.yaml as no dep
-        inputs[dvcfile.name] = dvcfile
     return Declaration(
         stage=name,
         dvcfile=dvcfile,
@@ -125,24 +128,36 @@ def resolve(script: Path) -> Declaration:
         unkeyed_keys=unkeyed_keys,
         params_files=tuple(dict.fromkeys(files)),
         declares_code=any((wdir / path).resolve() == code for path in _paths(entry.get("deps", []))),
+        exceptions=exceptions,
+        ignored=ignored,
     )
 
 
-def unkeyed_of(stage: Any) -> tuple[str, ...]:
-    """Return the keys of params.yaml that a stage is handed although no cache key has them: `meta: {unkeyed: [...]}`.
+def _read_params(stage: Any, root: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the values of keys of params.yaml, nested as in the file."""
+    from dvc.dependency.param import ParamsDependency
 
-    Such a param must not change any result, e.g. the number of threads.
+    if not keys:
+        return {}
+    dep = ParamsDependency(stage, str(root / "params.yaml"), list(keys))
+    dep.get_hash()  # raises where a key is missing
+    params: dict[str, Any] = dep.read_params(flatten=False)
+    return params
 
-    Raises
-    ------
-    UserError
-        The entry is not a list of keys.
-    """
-    meta = stage.meta if isinstance(stage.meta, dict) else {}
-    keys = meta.get("unkeyed", [])
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise UserError(f"stages.{stage.name}.meta.unkeyed in dvc.yaml must be a list of keys of params.yaml, but is {keys!r}.")
-    return tuple(keys)
+
+def _value(params: dict[str, Any], key: str) -> Any:
+    for part in key.split("."):
+        params = params[part]
+    return params
+
+
+def _ignored(repo: Any, inputs: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files and folders below the inputs that .dvcignore names, without what is in such a folder."""
+    for top in inputs:
+        for folder, folders, files in os.walk(top):
+            kept_folders, kept_files = repo.dvcignore(folder, folders, files)
+            yield from (Path(folder, name) for name in sorted({*folders, *files} - {*kept_folders, *kept_files}))
+            folders[:] = kept_folders
 
 
 def merge_params(params: dict[str, Any], more: dict[str, Any], stage: str) -> None:

@@ -5,12 +5,17 @@ It is installed in the process of the stage and, by children/sitecustomize.py, i
 
 import errno
 import os
+import re
+import runpy
 import shutil
 import sys
+import tokenize
+from types import FrameType
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from veritable.stage.seal import Seal, report_line, source_line, within
+from veritable.stage import hiding
+from veritable.stage.seal import Seal, report_line, source_line
 
 
 class AccessRefusedError(Exception):
@@ -18,6 +23,7 @@ class AccessRefusedError(Exception):
 
 
 _LISTS = {"os.listdir", "os.scandir"}
+_READS = {"os.getxattr", "os.listxattr"}
 _WRITES: dict[str, list[tuple[int, int | None]]] = {
     "os.mkdir": [(0, 2)],
     "os.rmdir": [(0, 1)],
@@ -28,51 +34,77 @@ _WRITES: dict[str, list[tuple[int, int | None]]] = {
     "os.truncate": [(0, None)],
     "os.chmod": [(0, 2)],
     "os.utime": [(0, 3)],
+    "os.setxattr": [(0, None)],
+    "os.removexattr": [(0, None)],
 }  # event -> positions of (a path, the descriptor of the folder that it is relative to) among its arguments
 _RELATIVE = (shutil.__file__, os.__file__)  # rmtree and fwalk open names relative to a folder that the event does not name
 _IMPORTER = "<frozen importlib._bootstrap_external>"
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_JOURNALS = ("-wal", "-journal")  # files beside an SQLite database that hold changes of it
+_ENVIRONMENT = re.compile(r"/proc/\d+/(task/\d+/)?environ")  # that of DVC has all that the stage must not get
+_COMPILERS = (_IMPORTER, "<frozen zipimport>", "<frozen runpy>", runpy.__file__)  # they run a source file, not show it
+_LOOKUPS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
+_ADDRESSES = dict.fromkeys(_LOOKUPS, 0) | dict.fromkeys(("socket.connect", "socket.sendto", "socket.sendmsg"), 1)
 
 
 def install(seal: Seal) -> None:
     """Watch this process from now on. An audit hook cannot be removed."""
-    root, reported = seal.root, set[tuple[str, str]]()
+    root, reported, sources = seal.root, set[tuple[str, str]](), frozenset(seal.sources)
+
+    def refuse(what: str, kind: str, message: str) -> None:
+        if (what, kind) in reported:
+            return
+        if seal.level != "report":
+            seal.record(message)
+            raise AccessRefusedError(message)
+        reported.add((what, kind))
+        report_line(message)
 
     def check(path: Any, kind: str, depth: int = 2) -> None:
-        if isinstance(path, int) or path == "":  # a file that is already open
+        if isinstance(path, int) or path == "" or hiding.released():  # a file that is already open
             return
-        absolute = absolute_path(path)
-        if not within(absolute, root):
+        absolute, caller = absolute_path(path), sys._getframe(depth)
+        if _ENVIRONMENT.fullmatch(absolute) and seal.level != "report":
+            raise PermissionError(errno.EACCES, "the seal hides the environment of processes", absolute)
+        if seal.allows(absolute, "read" if kind == "list" else kind):
+            if absolute in sources and kind == "read":
+                check_source(absolute, caller)
             return
-        if seal.allows(absolute, kind) or leads_to_declared(absolute, kind) or (absolute, kind) in reported:
+        if hiding.leads_to_declared(absolute, kind, seal):
             return
-        if kind == "list" and seal.level != "report" and sys._getframe(depth).f_code.co_filename == _IMPORTER:
+        if kind == "list" and seal.allows(absolute, kind) and not hiding.is_own(caller, root):
+            return  # imports list the folders of modules
+        if kind == "list" and caller.f_code.co_filename == _IMPORTER and seal.level != "report":
             raise PermissionError(errno.EACCES, "the seal hides this folder from imports", absolute)  # the importer goes on
         if absolute.endswith(".pyc") and kind == "read":  # it may differ from its source: Python then reads the source
             raise PermissionError(errno.EACCES, "the seal hides byte code from imports", absolute)
-        refuse(absolute, kind, seal.refusal(absolute, kind, source_line(sys._getframe(depth), root)))
+        refuse(absolute, kind, seal.refusal(absolute, kind, source_line(caller, root)))
+
+    def check_source(path: str, caller: FrameType) -> None:
+        """Let Python compile a source file. Its text has comments and line breaks, which are not in the key."""
+        if caller.f_code.co_filename in _COMPILERS or seal.level == "report":
+            return
+        if caller.f_code.co_filename == tokenize.__file__:  # for a traceback or a warning, which can do without
+            raise PermissionError(errno.EACCES, "the seal hides the text of source files", path)
+        refuse(path, "read", seal.refusal(path, "read", source_line(caller, root)))
 
     def check_database(database: Any) -> None:
         if (file := sqlite_file(database)) is None:
             return
         check(file, "read", depth=3)
         path = absolute_path(file)
-        for journal in (path + suffix for suffix in _JOURNALS):
-            if within(path, root) and not seal.allows(journal, "read") and _has_content(journal):
+        for journal in (path + suffix for suffix in hiding.JOURNALS):
+            if not seal.allows(journal, "read") and _has_content(journal):
                 refuse(journal, "read", seal.journal_refusal(path, journal, source_line(sys._getframe(2), root)))
 
-    def refuse(path: str, kind: str, message: str) -> None:
-        if seal.level != "report":
-            seal.record(message)
-            raise AccessRefusedError(message)
-        if (path, kind) not in reported:
-            reported.add((path, kind))
-            report_line(message)
-
-    def leads_to_declared(link: str, kind: str) -> bool:
-        real = os.path.realpath(link)
-        return within(real, root) and seal.allows(real, kind)
+    def check_address(address: Any) -> None:
+        if seal.network or hiding.released():
+            return
+        if isinstance(address, str | bytes):  # a Unix socket
+            path = absolute_path(address)
+            if "\0" not in path and (seal.allows(path, "write") or hiding.leads_to_declared(path, "write", seal)):
+                return
+        shown = ":".join(map(str, address[:2])) if isinstance(address, tuple) else os.fsdecode(address).replace("\0", "@")
+        refuse(shown, "connect", seal.network_refusal(shown, source_line(sys._getframe(2), root)))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -83,6 +115,8 @@ def install(seal: Seal) -> None:
             check(path, "write" if writing else "read")
         elif event in _LISTS:
             check(arguments[0], "list")
+        elif event in _READS:
+            check(arguments[0], "read")
         elif event == "sqlite3.connect":
             check_database(arguments[0])
         elif event in _WRITES:
@@ -90,7 +124,12 @@ def install(seal: Seal) -> None:
                 check(_joined(arguments[0], arguments[2]), "read")
             for position, folder in _WRITES[event]:
                 check(_joined(arguments[position], arguments[folder] if folder else -1), "write")
+        elif event in _ADDRESSES:
+            address = arguments[_ADDRESSES[event]]
+            if address is not None:
+                check_address((address,) if event in _LOOKUPS else address)
 
+    hiding.install(seal, refuse)
     sys.addaudithook(hook)
 
 

@@ -5,6 +5,7 @@ process. Documentation: https://docs.kernel.org/userspace-api/landlock.html
 """
 
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -89,6 +90,8 @@ def _add(ruleset: int, path: Path, rights: int) -> None:
             rights &= _FILE_RIGHTS
         if rights:
             rule = _PathBeneath(rights, handle)
-            _check(_libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0), f"cannot add {path}")
+            result = _libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
+            if result == 0 or ctypes.get_errno() != errno.EBADFD:  # a pipe, such as /dev/stdout may be, needs no rule
+                _check(result, f"cannot add {path}")
     finally:
         os.close(handle)

@@ -6,7 +6,7 @@ from typing import Any
 
 from veritable.errors import UserError
 from veritable.stage.commands import seal_fault, sealed_script
-from veritable.stage.declaration import unkeyed_of
+from veritable.stage.meta import unkeyed_of
 from veritable.stage.seal import within
 
 _OF_COMMANDS = {"share"}  # sections of params.yaml that only commands read

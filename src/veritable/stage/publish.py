@@ -4,14 +4,19 @@ import ctypes
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from veritable.errors import UserError
 from veritable.stage.declaration import Declaration
 
 
-def publish(declaration: Declaration, staged: dict[str, Path], work: Path) -> None:
+@contextmanager
+def published(declaration: Declaration, staged: dict[str, Path], work: Path) -> Iterator[None]:
     """Check the outputs of a stage that has succeeded, and move them to their final paths.
+
+    After a UserError in the body, they and what they replaced are moved back.
 
     Parameters
     ----------
@@ -38,6 +43,11 @@ def publish(declaration: Declaration, staged: dict[str, Path], work: Path) -> No
             moves.append((final, replaced / name))
         moves.append((path, final))
     _move_all(moves)
+    try:
+        yield
+    except UserError:
+        _move_back(moves)
+        raise
 
 
 def _check(declaration: Declaration, staged: dict[str, Path], work: Path) -> None:
@@ -71,9 +81,13 @@ def _move_all(moves: list[tuple[Path, Path]]) -> None:
             _move(source, target)
             done.append((source, target))
     except OSError:
-        for source, target in reversed(done):
-            _move(target, source)
+        _move_back(done)
         raise
+
+
+def _move_back(moves: list[tuple[Path, Path]]) -> None:
+    for source, target in reversed(moves):
+        _move(target, source)
 
 
 def _move(source: Path, target: Path) -> None:

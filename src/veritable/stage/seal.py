@@ -3,7 +3,9 @@
 The kernel refuses (`landlock`) and an audit hook explains (`hook`). Both are needed: the hook does not see C++ readers and
 other programs, and the kernel knows neither names nor source lines. docs/decisions/0002-seal.md has the measurements.
 
-Neither of them covers whether a file exists, environment variables, the clock, the network, and files outside the repository.
+Outside the repository, a stage may use the system, the interpreter and its packages, and a temporary folder of its own
+(`surroundings`). The kernel refuses the network (`sockets`). What neither can refuse, whether a file exists and what the
+environment of DVC holds, is hidden (`hiding`). docs/stages.md says what remains.
 """
 
 import json
@@ -19,7 +21,13 @@ from types import FrameType
 from typing import Any
 
 HANDOVER = "VERITABLE_HANDOVER"  # path of the saved `Seal`, for the sealed process and every Python process that it starts
+CHANNEL = "VERITABLE_CHANNEL"  # descriptor of a socket, by which the sealed process sends the listener of `sockets`
 LEVEL = "VERITABLE_SEAL"  # kernel: Landlock is required; hook: do not use Landlock; report: report everything, refuse nothing
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  C libraries keep semaphores and tensors there; the hook lets Python open nothing in it
+
+_NO_NETWORK = re.compile(  # in the messages of C libraries
+    r"(?i)(socket|connect).*permission denied|could not translate host name|failed to resolve host|name resolution"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,10 @@ class Seal:
     writes: tuple[str, ...]
     lists: tuple[str, ...]
     targets: tuple[str, ...]  # files that inputs link to: those in DVC's cache if its link type is symlink
+    ignored: tuple[str, ...]  # what .dvcignore names inside inputs
+    sources: tuple[str, ...]  # code whose syntax is in the key, but not its text
+    variables: tuple[str, ...]  # names of environment variables that DVC has and the stage does not
+    network: bool
     inputs: dict[str, str]
     outputs: dict[str, str]  # final paths by name
     params_files: tuple[str, ...]
@@ -50,27 +62,49 @@ class Seal:
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(path.read_text()).items()}
         return cls(**fields)
 
+    def contains(self, path: str) -> bool:
+        """Return whether a path is in the repository."""
+        return within(path, self.root)
+
     def allows(self, path: str, kind: str) -> bool:
-        """Return whether an absolute, normal path may be accessed. Paths outside the repository may.
+        """Return whether an absolute, normal path may be accessed.
 
         Parameters
         ----------
         kind
-            "read", "list" or "write".
+            "read", "list", "write" or "stat".
         """
-        if not within(path, self.root):
-            return True
+        if any(within(path, each) for each in self.ignored):
+            return False
         granted = self._granted[kind]
+        if kind == "stat" and path in self._above:
+            return True
+        inside = self.contains(path)
         while path not in granted:
-            path = path.rpartition(os.sep)[0]
-            if len(path) < len(self.root):
+            path = os.path.dirname(path)
+            if path == os.sep or (inside and len(path) < len(self.root)):
                 return False
         return True
 
     @cached_property
     def _granted(self) -> dict[str, frozenset[str]]:
         read = frozenset(self.reads + self.writes)
-        return {"write": frozenset(self.writes), "read": read | frozenset(self.targets), "list": read | frozenset(self.lists)}
+        listed = read | frozenset(self.lists)
+        return {
+            "write": frozenset(self.writes),
+            "read": read | frozenset(self.targets),
+            "list": listed,
+            "stat": listed | frozenset(self.targets),
+        }
+
+    @cached_property
+    def _above(self) -> frozenset[str]:
+        """Return all folders above what is granted: that they exist says nothing."""
+        found = {os.sep, self.root, self.wdir}
+        for path in (*self._granted["stat"], *self.outputs.values()):
+            while (path := os.path.dirname(path)) not in found:
+                found.add(path)
+        return frozenset(found)
 
     def refusal(self, path: str, kind: str, where: str) -> str:
         """Return a message with the stage, the file, the rule, the source line, and the line to add to dvc.yaml.
@@ -78,13 +112,13 @@ class Seal:
         Parameters
         ----------
         kind
-            "read", "list" or "write".
+            "read", "list", "write" or "stat".
         where
             Result of `source_line`.
         """
-        shown, group = os.path.relpath(path, self.root), self.stage.split("@")[0]
+        inside, group = self.contains(path), self.stage.split("@")[0]
         dvcfile = os.path.relpath(self.dvcfile, self.root)
-        line = os.path.relpath(path, self.wdir)
+        shown, line = (os.path.relpath(path, top) if inside else path for top in (self.root, self.wdir))
         line = line if re.fullmatch(r"[\w./@+-]+", line) else json.dumps(line)
         rule, section = f"{dvcfile} does not declare it", "outs" if kind == "write" else "deps"
         remedy = f"Add to stages.{group}.{section} in {dvcfile}:\n      - {line}"
@@ -92,12 +126,22 @@ class Seal:
         if path in self.params_files:
             rule, section = "a stage may use only its declared params", "params"
             remedy = f"Use stage.params, and add to stages.{group}.params in {dvcfile}:\n      - <the key>"
+        elif any(within(path, each) for each in self.ignored):
+            rule = ".dvcignore names it, so DVC does not see it change"
+            remedy = "Remove it from the folder, or its pattern from .dvcignore."
+        elif path in self.sources:
+            rule = f"{os.path.relpath(self.code, self.root)} has a hash of its syntax, not of its text"
+        elif not inside:
+            rule = f"it is outside the repository, and {rule}"
+            remedy += f"\n  or, if its content must not run the stage again, to stages.{group}.meta.outside:\n      - {line}"
+            if kind == "write":
+                remedy = f"Write to stage.outputs, or add to stages.{group}.meta.outside in {dvcfile}:\n      - {line}"
         elif kind == "write" and declared is not None:
             rule, remedy = "outputs are moved there after the stage has succeeded", f"Write to stage.outputs['{declared}']."
         elif path.endswith(".py") and within(path, os.path.join(self.root, "src")) and kind == "read":
             rule = f"no import statement names it, so {os.path.relpath(self.code, self.root)} does not list it"
             remedy = f"Import it by name and run `dvc repro`, or add to stages.{group}.deps in {dvcfile}:\n      - {line}"
-        verb = {"read": "read", "list": "list the folder", "write": "write"}[kind]
+        verb = {"read": "read", "list": "list the folder", "write": "write", "stat": "ask for"}[kind]
         return self._message(f"{verb} {shown}", rule, where, remedy)
 
     def journal_refusal(self, database: str, journal: str, where: str) -> str:
@@ -108,6 +152,22 @@ class Seal:
             f"Write them into the database before the run:\n      sqlite3 {shlex.quote(shown)} 'PRAGMA journal_mode=DELETE'"
         )
         return self._message(f"read {shown}", rule, where, remedy)
+
+    def variable_refusal(self, name: str, where: str) -> str:
+        """Return a message for an environment variable that is set, but that the stage does not get."""
+        group, dvcfile = self.stage.split("@")[0], os.path.relpath(self.dvcfile, self.root)
+        remedy = (
+            f"Add to stages.{group}.meta.env in {dvcfile}:\n      - {name}\n  or, if it is secret and changes no result, to "
+        )
+        remedy += f"stages.{group}.meta.secrets."
+        return self._message(f"read the environment variable {name}", f"{dvcfile} does not declare it", where, remedy)
+
+    def network_refusal(self, address: str, where: str) -> str:
+        """Return a message for an attempt to use the network or a socket of another program."""
+        group, dvcfile = self.stage.split("@")[0], os.path.relpath(self.dvcfile, self.root)
+        remedy = f"If it must, add to stages.{group} in {dvcfile}:\n      meta: {{network: true}}"
+        rule = "DVC does not see what it answers"
+        return self._message(f"connect to {address}", rule, where, remedy)
 
     def _message(self, what: str, rule: str, where: str, remedy: str) -> str:
         at = f"\n  at {where}" if where else ""
@@ -121,9 +181,11 @@ class Seal:
     def explain(self, error: BaseException) -> str | None:
         """Return the message for an error that the kernel caused in a C++ reader or another program; None if it did not."""
         text = _error_text(error)
+        if not self.network and _NO_NETWORK.search(text):
+            return self.network_refusal("the network", _line_of(error, self.root))
         if not any(words in text for words in ("ermission denied", "rrno 13", "CalledProcessError")):
             return None
-        paths = [path for path in _paths_in(error, self.wdir) if path != self.root]
+        paths = [path for path in _paths_in(error, self.wdir) if not within(self.root, path)]
         for path in filter(os.path.lexists, paths):
             if not self.allows(path, "read"):
                 return self.refusal(path, "list" if os.path.isdir(path) else "read", line_of(error, self.root))
@@ -141,13 +203,13 @@ def within(path: str, folder: str) -> bool:
 def source_line(frame: FrameType | None, root: str) -> str:
     """Return the innermost line of the project's own code, as "src/x.py:12 in read"; "" if there is none."""
     while frame is not None:
-        if (shown := _own_file(frame, root)) is not None:
+        if (shown := own_file(frame, root)) is not None:
             return f"{shown}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
 
 
-def _own_file(frame: FrameType, root: str) -> str | None:
+def own_file(frame: FrameType, root: str) -> str | None:
     """Return the file of a frame, relative to the repository; None if it belongs to the seal or to a library."""
     filename = frame.f_code.co_filename
     if filename == "<dynamic-code>":  # cloudpickle sent the function to a worker; its globals still name the file
@@ -163,7 +225,7 @@ def line_of(error: BaseException, root: str) -> str:
     """Return the innermost line of the project's own code that an error passed through; "" if there is none."""
     for each in _error_chain(error):
         for frame, lineno in reversed(list(traceback.walk_tb(each.__traceback__))):
-            if (shown := _own_file(frame, root)) is not None:
+            if (shown := own_file(frame, root)) is not None:
                 return f"{shown}:{lineno} in {frame.f_code.co_name}"
     return ""
 

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import re
+import socket
 import sys
 import traceback
 import types
@@ -15,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from veritable.errors import UserError, explain_shortage
-from veritable.stage import contract, hook, landlock, process
+from veritable.stage import contract, hiding, hook, landlock, process, sockets
 from veritable.stage.contract import DeclaredParams, DeclaredPaths, Stage
-from veritable.stage.seal import HANDOVER, Seal, line_of, report_line, within
+from veritable.stage.seal import CHANNEL, HANDOVER, SHARED_MEMORY, Seal, line_of, report_line, within
 
 
 def main() -> int:
@@ -25,8 +26,13 @@ def main() -> int:
     handover = Path(os.environ[HANDOVER])
     seal, plan = Seal.load(handover), json.loads(handover.with_name("plan.json").read_text())
     process.die_with_parent(plan["supervisor"])
+    channel = int(os.environ.pop(CHANNEL))
+    text = Path(seal.script).read_text("utf-8")
     if seal.level == "kernel":
         landlock.restrict(_rules(seal))
+        if not seal.network and sockets.can_refuse():
+            _send_listener(sockets.refuse(), channel)
+    os.close(channel)
     hook.install(seal)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent / "children"), os.environ["PYTHONPATH"]])
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # for child processes; the next line is for this one
@@ -40,7 +46,7 @@ def main() -> int:
         _relative(plan["scratch"]),
     )
     try:
-        _function_of(Path(seal.script))(stage)
+        _function_of(Path(seal.script), text)(stage)
         used = {"inputs": sorted(stage.inputs.used | _imported(seal)), "params": list(stage.params.used_keys())}
         handover.with_name("used.json").write_text(json.dumps(used))
     except hook.AccessRefusedError:
@@ -48,6 +54,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        hiding.release()
         if explained := seal.explain(error):
             seal.record(explained)
         elif isinstance(error, UserError):
@@ -56,6 +63,11 @@ def main() -> int:
             report_line(f"stage '{seal.stage}' {shortage}")
         else:
             traceback.print_exc()
+        if hidden := hiding.looked_for():
+            report_line(
+                f"note: libraries looked for environment variables that are set, but that the stage does not get: "
+                f"{', '.join(hidden)}. If it needs one, add it to stages.{seal.stage.split('@')[0]}.meta.env in dvc.yaml."
+            )
         return 1
     return 0
 
@@ -74,13 +86,20 @@ def _relative(path: str) -> Path:
     return Path(os.path.relpath(path))
 
 
-def _function_of(script: Path) -> Callable[[Stage], None]:
+def _send_listener(listener: int, channel: int) -> None:
+    """Send the descriptor of the network's filter to the supervisor, which answers it."""
+    with socket.socket(fileno=os.dup(channel)) as supervisor:
+        socket.send_fds(supervisor, [b"1"], [listener])
+    os.close(listener)
+
+
+def _function_of(script: Path, text: str) -> Callable[[Stage], None]:
     """Execute the script as `__main__`, where worker processes look up functions, and return the function it defines."""
     module = types.ModuleType("__main__")
     module.__file__ = str(script)
     sys.modules["__main__"] = module
     sys.argv = [str(script), *sys.argv[2:]]
-    exec(compile(script.read_text(), script, "exec"), module.__dict__)
+    exec(compile(text, script, "exec"), module.__dict__)
     functions = [
         each
         for name, each in vars(module).items()
@@ -102,21 +121,43 @@ def _imported(seal: Seal) -> set[str]:
 
 
 def _rules(seal: Seal) -> Iterator[tuple[Path, int]]:
-    """Yield the rules of Landlock: everything outside the repository, and what is declared in it.
-
-    Landlock has no rules that refuse, so every neighbor of every folder above the repository is allowed by name. Links are
-    not: a rule holds for the target of a link, which may be the repository.
-    """
-    inside = Path(seal.root)
-    for folder in inside.parents:
-        with suppress(PermissionError):  # this user cannot list the folder, so its other entries stay refused
-            siblings = [each for each in folder.iterdir() if each != inside and not each.is_symlink()]
-            yield from ((sibling, landlock.all_rights()) for sibling in siblings)
-        inside = folder
-    yield from ((Path(each), landlock.READ) for each in seal.reads)
+    """Yield the rules of Landlock, which allow what the stage may access and nothing else."""
+    for each in seal.reads:
+        for part in _without_repository(Path(each), Path(seal.root)):
+            yield from _without_ignored(part, seal.ignored)
     yield from ((Path(each), landlock.READ_FILE) for each in seal.targets)
     yield from ((Path(each), landlock.READ_DIR) for each in seal.lists)
-    yield from ((Path(each), landlock.all_rights()) for each in seal.writes)
+    for each in (*seal.writes, *([SHARED_MEMORY] if os.path.isdir(SHARED_MEMORY) else [])):
+        yield from ((part, landlock.all_rights()) for part in _without_repository(Path(each), Path(seal.root)))
+
+
+def _without_repository(path: Path, root: Path) -> Iterator[Path]:
+    """Yield a path, or all that is in it but the repository: a rule for a folder above that would open the repository.
+
+    Links are left out: a rule holds for the target of a link, which may be the repository.
+    """
+    if path == root or not root.is_relative_to(path.resolve()):
+        yield path
+        return
+    inside = root
+    for folder in root.parents:
+        with suppress(PermissionError):  # this user cannot list the folder, so its other entries stay refused
+            yield from (each for each in folder.iterdir() if each != inside and not each.is_symlink())
+        if folder == path.resolve():
+            return
+        inside = folder
+
+
+def _without_ignored(path: Path, ignored: Sequence[str]) -> Iterator[tuple[Path, int]]:
+    """Yield the rules for reading a path without the files and folders in it that .dvcignore names."""
+    if str(path) in ignored:
+        return
+    if any(within(each, str(path)) for each in ignored):
+        yield path, landlock.READ_DIR
+        for each in path.iterdir():
+            yield from _without_ignored(each, ignored)
+    else:
+        yield path, landlock.READ
 
 
 if __name__ == "__main__":

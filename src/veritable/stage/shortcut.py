@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from veritable.stage.changes import snapshot
+from veritable.stage.meta import hash_variable
 
 RECORD = Path(".dvc/tmp/stages/listed-code.json")
 
@@ -20,26 +21,30 @@ def is_unchanged(root: Path, script: Path) -> bool:
     """Return whether `script` is the stage that lists the code, and a run of it would write what is there already."""
     try:
         record = json.loads((root / RECORD).read_text())
-        return bool(record["script"] == str(script) and record["state"] == _state(map(Path, record["paths"])))
+        return bool(record["script"] == str(script) and record["state"] == _state(map(Path, record["paths"]), record["env"]))
     except (OSError, ValueError, KeyError, TypeError):  # no record, or a damaged one: the stage runs
         return False
 
 
-def record_run(root: Path, script: Path, paths: Iterable[Path]) -> None:
+def record_run(root: Path, script: Path, paths: Iterable[Path], env: Iterable[str]) -> None:
     """Record the state after a run of the stage.
 
     Parameters
     ----------
     paths
         The files and folders that the stage read and wrote.
+    env
+        Names of the environment variables whose values it lists.
     """
     listed = sorted({str(path) for path in paths})
-    record = {"script": str(script), "paths": listed, "state": _state(map(Path, listed))}
+    names = sorted(env)
+    record = {"script": str(script), "paths": listed, "env": names, "state": _state(map(Path, listed), names)}
     (root / RECORD).write_text(json.dumps(record))
 
 
-def _state(paths: Iterable[Path]) -> str:
-    content = [sys.version, sys.prefix, sorted(snapshot(paths).items()), sorted(_distributions())]
+def _state(paths: Iterable[Path], env: Iterable[str]) -> str:
+    variables = [(name, hash_variable(name)) for name in env]
+    content = [sys.version, sys.prefix, sorted(snapshot(paths).items()), sorted(_distributions()), variables]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -3,27 +3,25 @@
 The outputs of a stage appear completely or not at all, and only if its declared inputs did not change while it ran.
 """
 
-import copy
-import hashlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from veritable.errors import UserError, explain_shortage
-from veritable.stage import changes, code, landlock, process, shortcut
-from veritable.stage.declaration import Declaration, find_root, merge_params, resolve
-from veritable.stage.publish import publish
+from veritable.stage import changes, code, process, shortcut, sockets, surroundings
+from veritable.stage.declaration import Declaration, find_root, resolve
+from veritable.stage.handover import prepare
+from veritable.stage.publish import published
 from veritable.stage.restore import restore_outputs
-from veritable.stage.seal import HANDOVER, LEVEL, Seal, report_line
+from veritable.stage.seal import CHANNEL, HANDOVER, Seal, report_line
 from veritable.stage.site_cache import use_private_site_cache
 
 _OUT_OF_MEMORY = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)  # how the kernel and C++ libraries end then
@@ -94,9 +92,10 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
     everything = changes.snapshot([declaration.root / "src", declaration.script])  # before the code is read, to leave no gap
     listed = [] if declaration.writes_code else code.verify(declaration)
     sources = {file: everything[file] for file in map(str, listed)}
-    seal, staged = _prepare(declaration, work, listed, before)
+    temporary = _make_temporary()
     try:
-        status = _start(declaration, work, lock)
+        seal, staged = prepare(declaration, work, temporary, listed, before)
+        status = _start(declaration, seal, work, temporary, lock)
         if refused := Path(seal.journal).read_text().splitlines():  # even if the stage's code ignored the exception
             messages = [json.loads(line) for line in refused]
             raise UserError(next((each for each in messages if "\n  at " in each), messages[0]))
@@ -105,148 +104,72 @@ def _run(declaration: Declaration, work: Path, lock: int, started: int) -> int:
         if not (used := json.loads((work / "used.json").read_text())):
             raise UserError(f"stage '{declaration.stage}' must end by returning from its function, but its process exited.")
         changes.check_unchanged(declaration, before, sources, declared, started)
-        publish(declaration, staged, work)
+        with published(declaration, staged, work):  # checked once more: DVC reads the params after this process has ended
+            changes.check_declaration(declaration, declared, started)
     finally:
+        shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(work / "outputs", ignore_errors=True)
         shutil.rmtree(work / "temporary", ignore_errors=True)
     shutil.rmtree(work / "scratch", ignore_errors=True)
     _warn_of_unused(declaration, used)
     if declaration.writes_code:
         read = (*declaration.inputs.values(), declaration.script, declaration.dvcfile)
-        shortcut.record_run(declaration.root, declaration.script, (*read, *declaration.outputs.values()))
+        read = (*read, *declaration.outputs.values())
+        shortcut.record_run(declaration.root, declaration.script, read, declaration.exceptions.env)
     if seal.level == "report" and "DVC_STAGE" in os.environ:
         report_line(f"seal: stage '{declaration.stage}' fails, because DVC would record a result of undeclared access.")
         return 1
     return 0
 
 
-def _level() -> str:
-    wanted = os.environ.get(LEVEL, "")
-    if wanted not in ("", "kernel", "hook", "report"):
-        raise UserError(f"{LEVEL} must be kernel, hook or report, but is '{wanted}'. Unset it to use the default.")
-    if wanted == "report":
-        report_line(f"seal: {LEVEL}=report, so undeclared access by Python is reported but not refused.")
-        return wanted
-    if wanted == "hook" or not landlock.abi():
-        if wanted == "kernel":
-            raise UserError(
-                f"{LEVEL}=kernel needs Linux Landlock, which this kernel does not have. Unset it to run without it."
-            )
-        report_line(
-            "seal: without Linux Landlock, only files opened by Python are refused, not those of C++ readers and programs."
-        )
-        return "hook"
-    return "kernel"
-
-
-def _prepare(
-    declaration: Declaration, work: Path, listed: list[Path], inputs: changes.Snapshot
-) -> tuple[Seal, dict[str, Path]]:
-    """Prepare the work folder of a stage, and save what its process may access."""
-    root = declaration.root
-    for name in ("outputs", "temporary"):
-        shutil.rmtree(work / name, ignore_errors=True)
-        (work / name).mkdir()
-    staged = {name: work / "outputs" / path.relative_to(root) for name, path in declaration.outputs.items()}
-    for path in staged.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = work / "scratch"
-    fingerprint = _fingerprint(declaration, inputs)
-    if scratch.exists() and (scratch / "fingerprint").read_text() != fingerprint:
-        shutil.rmtree(scratch)
-    scratch.mkdir(exist_ok=True)
-    (scratch / "fingerprint").write_text(fingerprint)
-    journal = work / "temporary" / "refused"
-    journal.touch()
-    libraries = [each for each in map(Path, {sys.prefix, sys.base_prefix}) if each.is_relative_to(root) and each != root]
-    package = Path(__file__).parents[1]
-    contract = [package / name for name in ("__init__.py", "errors.py")]  # the sealed process and its children import these
-    modules = ("__init__", "contract", "hook", "landlock", "process", "seal", "sealed")
-    contract += [package / "stage" / "children", *(package / "stage" / f"{name}.py" for name in modules)]
-    fonts = root / ".dvc" / "tmp" / "matplotlib"  # its list of fonts takes seconds to build
-    fonts.mkdir(exist_ok=True)
-    seal = Seal(
-        stage=declaration.stage,
-        level=_level(),
-        dvcfile=str(declaration.dvcfile),
-        root=str(root),
-        wdir=str(declaration.wdir),
-        script=str(declaration.script),
-        reads=tuple(
-            str(each) for each in (*declaration.inputs.values(), declaration.script, work, *libraries, *listed, *contract)
-        ),
-        writes=tuple(map(str, (work / "outputs", work / "temporary", scratch, work / "used.json", fonts))),
-        lists=(str(root / "src"), str(declaration.script.parent)),
-        targets=tuple(os.path.realpath(file) for file in inputs if _is_reached_by_link(file)),
-        inputs={name: str(path) for name, path in declaration.inputs.items()},
-        outputs={name: str(path) for name, path in declaration.outputs.items()},
-        params_files=tuple(map(str, declaration.params_files)),
-        code=str(declaration.code),
-        journal=str(journal),
-    )
-    (work / "used.json").write_text("{}")
-    seal.save(work / "handover.json")
-    plan = {
-        "supervisor": os.getpid(),
-        "staged": {name: str(path) for name, path in staged.items()},
-        "params": _handed_params(declaration),
-        "scratch": str(scratch),
-    }
-    (work / "plan.json").write_text(json.dumps(plan, default=str))  # YAML has dates, JSON has not
-    return seal, staged
-
-
-def _handed_params(declaration: Declaration) -> dict[str, Any]:
-    params = copy.deepcopy(declaration.params)
-    merge_params(params, declaration.unkeyed, declaration.stage)
-    return params
-
-
-def _is_reached_by_link(file: str) -> bool:
-    folder = os.path.dirname(file)
-    return os.path.islink(file) or _real_folder(folder) != folder
-
-
-_real_folder = cache(os.path.realpath)
-
-
-def _fingerprint(declaration: Declaration, inputs: changes.Snapshot) -> str:
-    text = "" if declaration.writes_code else declaration.code.read_text()
-    everything = json.dumps([declaration.params, sorted(inputs.items()), text], sort_keys=True, default=str)
-    return hashlib.sha256(everything.encode()).hexdigest()
-
-
-def _start(declaration: Declaration, work: Path, lock: int) -> int:
-    """Start the sealed process and wait for it. Return its exit code; it has reported why it failed, unless it was killed."""
+def _make_temporary() -> Path:
+    """Make a folder for the temporary files of a stage, and for the home of its libraries."""
     place = tempfile.gettempdir()
     short = len(place) < 40 or not os.access("/tmp", os.W_OK)  # noqa: S108  the name of a socket has at most 108 characters
-    temporary = Path(tempfile.mkdtemp(prefix="veritable-", dir=place if short else "/tmp"))  # noqa: S108
-    environment = os.environ | {
+    return Path(tempfile.mkdtemp(prefix="veritable-", dir=place if short else "/tmp")).resolve()  # noqa: S108
+
+
+def _start(declaration: Declaration, seal: Seal, work: Path, temporary: Path, lock: int) -> int:
+    """Start the sealed process and wait for it. Return its exit code; it has reported why it failed, unless it was killed."""
+    given = dict(os.environ) if seal.level == "report" else surroundings.environment(os.environ, declaration.exceptions)
+    here, there = socket.socketpair()
+    environment = {
+        **given,
+        **surroundings.private(temporary),
         HANDOVER: str(work / "handover.json"),
+        CHANNEL: str(there.fileno()),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])),
-        "TMPDIR": str(temporary),
         "MPLCONFIGDIR": str(declaration.root / ".dvc" / "tmp" / "matplotlib"),
     }
     environment.pop("DVC_STAGE", None)
-    try:
+    with there:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "veritable.stage.sealed", str(declaration.script), *sys.argv[1:]],
             cwd=declaration.wdir,
             env=environment,
-            pass_fds=[lock],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[lock, there.fileno()],
         )
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-        # The terminal sends SIGINT to both processes: the child ends, and this one cleans up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_end_if_refused, args=(child, work / "temporary" / "refused"), daemon=True).start()
-        status = child.wait()
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    # The terminal sends SIGINT to both processes: the child ends, and this one cleans up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_if_refused, args=(child, work / "temporary" / "refused"), daemon=True).start()
+    folders = [str(temporary), str(work), *map(os.path.realpath, declaration.exceptions.outside)]
+    threading.Thread(target=_answer, args=(here, folders), daemon=True).start()
+    status = child.wait()
     if status < 0:
         number = signal.Signals(-status)
         line = f"stage '{declaration.stage}' was ended by {number.name}. Its outputs were not kept."
         report_line(f"{line} {_NOT_STOPPED}" if number in _OUT_OF_MEMORY else line)
     return abs(status)
+
+
+def _answer(channel: socket.socket, folders: list[str]) -> None:
+    """Receive the listener of the network's filter from the sealed process, and answer it. Without a filter, there is none."""
+    with channel:
+        _, listeners, _, _ = socket.recv_fds(channel, 1, 1)
+    for listener in listeners:
+        sockets.answer(listener, folders)
 
 
 def _end_if_refused(child: subprocess.Popen[bytes], journal: Path) -> None:
