@@ -10,12 +10,12 @@ import os
 import pandas as pd
 from ruamel.yaml import YAML
 
+from veritable.digests import hash_path
 from veritable.evaluation.params import EvaluateParams
 from veritable.files import read_json, write_json
 from veritable.models.content import Content
 from veritable.models.folder import ModelFolder
 from veritable.reporting.card import read_card
-from veritable.reporting.digests import hash_path
 from veritable.reporting.frames import read_frame
 from veritable.reporting.params import ReportParams
 from veritable.reporting.pipeline import read_pipeline

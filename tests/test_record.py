@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.reports import summary
 from tests.rooms import HOSTILE, ROOT, TEMPLATES
-from veritable.reporting.digests import hash_path
+from veritable.digests import hash_path
 from veritable.reporting.pipeline import draw_pipeline, read_pipeline
 from veritable.reporting.record import find_changed_params
 from veritable.reporting.render import format_param, render_html, render_markdown

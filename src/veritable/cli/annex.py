@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from veritable.cli.yaml_file import read_yaml
+from veritable.digests import hash_path
 from veritable.errors import UserError
 from veritable.files import read_json, whole
 from veritable.reporting.annex import MISSING, Output, write_annex
-from veritable.reporting.digests import hash_path
 from veritable.reporting.frames import read_frame
 from veritable.reporting.params import ReportParams
 from veritable.reporting.pipeline import read_pipeline

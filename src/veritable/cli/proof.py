@@ -8,9 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from veritable.digests import hash_path
 from veritable.errors import one_line
 from veritable.files import read_json
-from veritable.reporting.digests import hash_path
 from veritable.sharing.named import name_stage
 
 _SHOWN_BYTES = 120  # of a line

@@ -1,10 +1,10 @@
 """Check that no link leads a checkout out of its place: git can bring links, and DVC follows them."""
 
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from veritable.errors import UserError
+from veritable.sharing.git import ask_git
 
 
 def check_links(root: Path, outputs: Iterable[str], files: Iterable[str]) -> None:
@@ -28,16 +28,11 @@ def check_links(root: Path, outputs: Iterable[str], files: Iterable[str]) -> Non
     for path in sorted(above):
         place = root / path
         is_leading_out = place.is_symlink() and place.is_dir() and not place.resolve().is_relative_to(root.resolve())
-        if is_leading_out and _is_tracked(root, path):
+        if is_leading_out and ask_git(root, "ls-files", "--", str(path)):
             raise UserError(_sentence(path, "git tracks it as a link that leads out of the repository"))
     for path in sorted({parent for each in files for parent in Path(each).parents} - above):
         if (root / path).is_symlink():
             raise UserError(_sentence(path, "it is a link"))
-
-
-def _is_tracked(root: Path, path: Path) -> bool:
-    listed = subprocess.run(["git", "ls-files", "--", path], cwd=root, capture_output=True, text=True, check=True)
-    return bool(listed.stdout)
 
 
 def _sentence(path: Path, reason: str) -> str:

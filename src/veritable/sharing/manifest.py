@@ -4,14 +4,15 @@ DVC names objects by MD5, for which different contents with the same hash can be
 to git wrote into it. A signature says that a certain person vouches for exactly these files.
 """
 
-import hashlib
 import json
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from veritable.digests import hash_path
 from veritable.errors import UserError, one_line
+from veritable.sharing.git import ask_git
 from veritable.sharing.named import list_workspace
 from veritable.sharing.project import Project
 from veritable.sharing.steps import Steps
@@ -51,7 +52,7 @@ def sign_manifest(project: Project, remote: str | None, key: str, steps: Steps) 
     UserError
         An object is missing or damaged, dvc.lock, params.yaml or code/ is not committed, or ssh-keygen fails.
     """
-    if changed := _git(project.root, "status", "--porcelain", "--", *_IN_GIT, ":(glob)**/*.dvc").splitlines():
+    if changed := ask_git(project.root, "status", "--porcelain", "--", *_IN_GIT, ":(glob)**/*.dvc").splitlines():
         raise UserError(f"{changed[0][3:]} must be committed to be signed, but is not. Commit it, then run the command again.")
     outputs = list_workspace(project.repo, remote or project.repo.config["core"].get("remote") or "")
     project.name(*outputs)
@@ -150,16 +151,7 @@ def _ssh(*arguments: str, failure: str, content: bytes = b"") -> str:
 def _hash_all(project: Project, files: dict[str, str]) -> dict[str, str]:
     """Return the SHA-256 of the object of each file, and of the files in git, outputs among them."""
     uncached = [each.def_path for each in project.repo.index.outs if not each.use_cache and each.is_in_repo]
-    in_git = [path for path in _git(project.root, "ls-files", "-z", "--", *_IN_GIT, *uncached).split("\0") if path]
-    return {path: _sha256(project.cache.path(oid)) for path, oid in files.items()} | {
-        path: _sha256(project.root / path) for path in in_git
+    in_git = [path for path in ask_git(project.root, "ls-files", "-z", "--", *_IN_GIT, *uncached).split("\0") if path]
+    return {path: hash_path(project.cache.path(oid)) for path, oid in files.items()} | {
+        path: hash_path(project.root / path) for path in in_git
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout

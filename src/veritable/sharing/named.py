@@ -1,13 +1,12 @@
 """What the versions of the project name: the outputs of every commit and of the workspace, with the objects they consist of."""
 
 import json
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from veritable.errors import UserError
 from veritable.files import whole
+from veritable.sharing.git import ask_git
 from veritable.sharing.steps import Steps
 
 _DESCRIBING = (":(glob)**/dvc.lock", ":(glob)**/dvc.yaml", ":(glob)**/*.dvc")  # the files that name outputs and their hashes
@@ -42,7 +41,7 @@ def list_commits(repo: Any, root: Path, remote: str, memory: Path, steps: Steps)
     Only the commits that change a file that names outputs are read. They are remembered in the file `memory`, because DVC takes
     a tenth of a second for each.
     """
-    commits = _commits(root)
+    commits = ask_git(root, "rev-list", "--all", "HEAD", "--full-history", "--", *_DESCRIBING).split()
     known = _read_memory(memory)
     if unknown := [commit for commit in commits if commit not in known]:
         steps.begin("Reading commits", len(unknown))
@@ -53,15 +52,6 @@ def list_commits(repo: Any, root: Path, remote: str, memory: Path, steps: Steps)
             partial.write_text(json.dumps({commit: known[commit] for commit in commits if commit in known}))
     listed = {tuple(each) for commit in commits for each in known.get(commit, [])}
     return sorted(Named(*each[:3]) for each in listed if each[3] in ("", remote))
-
-
-def _commits(root: Path) -> list[str]:
-    done = subprocess.run(
-        ["git", "rev-list", "--all", "HEAD", "--full-history", "--", *_DESCRIBING], cwd=root, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise UserError(f"{root.name}/ must be a git repository with a commit, but git says: {done.stderr.strip()}.")
-    return done.stdout.split()
 
 
 def _read_commits(repo: Any, commits: list[str]) -> Iterator[tuple[str, list[list[str]]]]:

@@ -182,7 +182,7 @@ class Seal:
         """Return the message for an error that the kernel caused in a C++ reader or another program; None if it did not."""
         text = _error_text(error)
         if not self.network and _NO_NETWORK.search(text):
-            return self.network_refusal("the network", _line_of(error, self.root))
+            return self.network_refusal("the network", line_of(error, self.root))
         if not any(words in text for words in ("ermission denied", "rrno 13", "CalledProcessError")):
             return None
         paths = [path for path in _paths_in(error, self.wdir) if not within(self.root, path)]
