@@ -126,7 +126,8 @@ def partial_dependence(explainer: Explainer, players: list[str], explained: int,
         outputs = explainer.outputs(X, classes).reshape(len(grid), len(rows)).mean(axis=1) - base
         text, number = explainer.show(grid, gate)
         effect = {"column": player, "text": text[player], "number": number[player], "output": outputs, "share": share}
-        frames.append(pd.DataFrame(effect)[lambda own: own["text"] != HIDDEN])
+        frame = pd.DataFrame(effect)
+        frames.append(frame.loc[frame["text"] != HIDDEN])
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

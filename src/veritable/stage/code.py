@@ -148,7 +148,9 @@ def hash_unversioned(name: str) -> str | None:
         spec = find_spec(name)
     except (ImportError, ValueError):
         return None
-    places = [Path(each) for each in (spec.submodule_search_locations or [spec.origin] if spec else []) if each]
+    if spec is None:
+        return None
+    places = [Path(each) for each in spec.submodule_search_locations or [spec.origin or ""] if each]
     if not places or not places[0].exists():  # absent, built in or frozen
         return None
     folders = [Path(str(metadata.distribution(each).locate_file(""))) for each in _providers().get(name, [])]

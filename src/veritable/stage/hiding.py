@@ -76,7 +76,7 @@ def _watch_environment(seal: Seal, refuse: Refuse) -> None:
 
     class Environment(os._Environ):  # type: ignore[type-arg]
         def __getitem__(self, name: Any) -> Any:
-            if name in variables and (seal.level == "report" or self.encodekey(name) not in self._data):
+            if name in variables and (seal.level == "report" or self.encodekey(name) not in self._data):  # type: ignore[attr-defined]
                 note(name, sys._getframe(1))
             return super().__getitem__(name)
 

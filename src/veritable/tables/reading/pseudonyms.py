@@ -94,8 +94,9 @@ def pseudonymise_source(source: Source, reading: Reading) -> Source:
             yield batch
 
     schema = source.schema
-    for i, name in chosen if schema is not None else ():
-        schema = schema.set(i, pa.field(name, pa.string()))
+    if schema is not None:
+        for i, name in chosen:
+            schema = schema.set(i, pa.field(name, pa.string()))
     return replace(source, pieces=pieces, schema=schema)
 
 

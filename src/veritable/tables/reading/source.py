@@ -66,7 +66,10 @@ class Reading:
         """Return what section `data` says about reading, with the limits of section `machine`, or the defaults without it."""
         given = {each.name: getattr(params, each.name) for each in fields(cls) if each.name not in _LIMITS}
         limits = {} if machine is None else {name: getattr(machine, name) for name in _LIMITS}
-        return cls(**{key: tuple(each) if isinstance(each, list) else each for key, each in (given | limits).items()})
+        values: dict[str, Any] = {
+            key: tuple(each) if isinstance(each, list) else each for key, each in (given | limits).items()
+        }
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types with what new rows need: neither the place of this table nor the limits on its size."""
