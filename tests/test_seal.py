@@ -1,5 +1,6 @@
 """A stage can access only what dvc.yaml declares for it, whatever reader, child process or link it uses."""
 
+import re
 import shutil
 import sqlite3
 import sys
@@ -76,7 +77,7 @@ def refused(toy: Toy, imports: str, body: str, what: str, add: str) -> None:
     """Check the refusal and its message, and that the stage succeeds after the line of the message is added to dvc.yaml."""
     toy.stage(f"{body}\n{DONE}", "outs: [out]", imports=imports)
     ran = toy.by_hand()
-    assert (1, True) == (ran.status, f"stage 'x' may not {what}" in ran), ran.text
+    assert (1, True) == (ran.status, re.search(f"stage 'x' may not {what}", ran.text) is not None), ran.text
     assert f"stages.x.deps in dvc.yaml:\n      - {add}\n" in ran
     assert "at stages/x.py:" in ran
     assert "Traceback" not in ran.text.replace('Traceback (most recent call last):\n  File "<string>"', "")
@@ -96,8 +97,8 @@ def test_an_undeclared_read_is_refused(toy: Toy, imports: str, body: str) -> Non
 @kernel
 @ways(KERNEL_READS)
 def test_an_undeclared_read_that_python_does_not_see_is_refused(toy: Toy, imports: str, body: str) -> None:
-    """The kernel refuses a C++ reader or another program, with the same message."""
-    refused(toy, imports, body, "read data/secret.csv: dvc.yaml does not declare it", "data/secret.csv")
+    """The kernel refuses a C++ reader or another program, with the same message; pyarrow looks for the file by Python first."""
+    refused(toy, imports, body, "(read|ask for) data/secret.csv: dvc.yaml does not declare it", "data/secret.csv")
 
 
 @kernel
@@ -147,7 +148,7 @@ def test_a_user_error_made_of_a_refusal_is_explained_too(toy: Toy) -> None:
     imports = "from pyarrow import csv\nfrom veritable.errors import UserError"
     read = 'result = csv.read_csv("data/secret.csv")'
     body = f'try:\n    {read}\nexcept OSError as error:\n    raise UserError("bad table") from error'
-    refused(toy, imports, body, "read data/secret.csv", "data/secret.csv")
+    refused(toy, imports, body, "(read|ask for) data/secret.csv", "data/secret.csv")
 
 
 def test_a_link_to_a_secret_is_refused(toy: Toy) -> None:
