@@ -252,6 +252,18 @@ def test_a_module_that_the_code_file_does_not_list_is_refused(toy: Toy, compiled
     assert "5" == toy.read("out")
 
 
+def test_packages_in_packages_are_imported(toy: Toy) -> None:
+    """Imports at the top of a script and in a function may list the folders of modules, however deep these are."""
+    for name in ("one/__init__.py", "one/two/__init__.py", "one/two/three/__init__.py"):
+        toy.write(f"src/{name}", "")
+    toy.write("src/one/two/first.py", "VALUE = 5\n")
+    toy.write("src/one/two/three/second.py", "VALUE = 6\n")
+    body = "from one.two.three.second import VALUE as second\nresult = (VALUE, second)"
+    toy.stage(f"{body}\n{DONE}", "outs: [out]", imports="from one.two.first import VALUE")
+    assert Ran(0, "") == toy.by_hand()
+    assert "(5, 6)" == toy.read("out")
+
+
 def test_a_module_beside_the_contract_is_no_exception(toy: Toy) -> None:
     """Of the package's modules, only those that the contract itself needs are readable without an import statement."""
     toy.write("src/veritable/files.py", "VALUE = 5\n")

@@ -131,9 +131,14 @@ def _absolute(path: Any, folder: int | None) -> str:
 
 
 def is_own(frame: FrameType | None, root: str) -> bool:
-    """Return whether the project's own code asks, directly or by a function that passes the question on: `os.path.exists`."""
+    """Return whether the project's own code asks, directly or by a function that passes the question on: `os.path.exists`.
+
+    What an import asks for is not the code's own question.
+    """
     while frame is not None:
         file = frame.f_code.co_filename
+        if file.startswith("<frozen importlib"):
+            return False
         if not (file.startswith(("<frozen ", _PATHLIB)) or file in _PASSING):
             return own_file(frame, root) is not None
         frame = frame.f_back
