@@ -85,6 +85,9 @@ def test_many_classes() -> None:
     opening = make_opening(found)
     assert any(each.startswith(f"Worst class: of {worst['rows']} rows of {worst['class']}, ") for each in opening["before"])
     assert opening["counts"].startswith("Of 1,000 rows, ")
+    for accuracy, counted in ((0.9, "900"), (0.9996, "999.6"), (1.0, "1,000")):
+        found["metrics"]["accuracy"]["models"]["classifier"]["value"] = accuracy
+        assert f"Of 1,000 rows, {counted} get the right class." == make_opening(found)["counts"]
 
 
 def test_groups() -> None:

@@ -146,6 +146,17 @@ def test_columns_of_each_class() -> None:
     assert "The most important columns of each class" not in " ".join(page(summary()).texts)
 
 
+def test_two_categories_are_gray() -> None:
+    """The effect of a category, colored by a category, has no color to be explained; any other pair has."""
+    pages = {}
+    for categories in (["colour"], ["age", "colour"]):
+        gathered = facts(["no", "yes"], ["age", "colour"], "target", 120)
+        points = gathered["explained"]["points"]
+        points.loc[points["column"].isin(categories), ["number", "rank"]] = None
+        pages[len(categories)] = " ".join(page(make_summary(**gathered)).texts)
+    assert (True, False) == (", colored by" in pages[1], ", colored by" in pages[2])
+
+
 @pytest.mark.parametrize("classes", [["no", "yes"], MANY], ids=len)
 def test_pictures_beside_the_markdown(classes: list[str]) -> None:
     """The Markdown text shows pictures, and each is drawn as a file that is complete in itself."""
@@ -261,7 +272,8 @@ def test_reference() -> None:
 
 
 def test_numbers() -> None:
-    """Numbers have three decimals by default, and an undefined number is a dash."""
+    """Numbers have three decimals by default, an undefined number is a dash, and only 0 and 1 are printed as such."""
+    assert ("0.9996", "1.000", "0.0004") == (format_number(0.9996), format_number(1.0), format_number(0.0004))
     assert ("0.912", "–", "0.91") == (format_number(0.9123), format_number(None), format_number(0.9123, 2))
 
 

@@ -23,8 +23,8 @@ def test_same_kind_is_one() -> None:
     assert [("drift", "warning"), ("drift", "note"), ("mixed", "warning")] == [(each["code"], each["level"]) for each in groups]
     assert groups[0]["sentence"].startswith("8 columns: a column is distributed differently")
     assert "'x6' and 'x7'" in groups[0]["sentence"]
-    assert [f"about x{i}" for i in range(8)] == groups[0]["sentences"]
-    assert ("about x9", []) == (groups[1]["sentence"], groups[1]["sentences"])
+    assert [f"About x{i}" for i in range(8)] == groups[0]["sentences"]
+    assert ("About x9", []) == (groups[1]["sentence"], groups[1]["sentences"])
 
 
 def test_long_lists_end() -> None:

@@ -264,6 +264,14 @@ def test_packages_in_packages_are_imported(toy: Toy) -> None:
     assert "(5, 6)" == toy.read("out")
 
 
+def test_the_folders_above_the_repository_exist(toy: Toy) -> None:
+    """A path can be resolved, which asks for each folder above it."""
+    body = "result = [each.is_dir() for each in Path().resolve().parents]"
+    toy.stage(f"{body}\n{DONE}", "outs: [out]", imports="from pathlib import Path")
+    assert Ran(0, "") == toy.by_hand()
+    assert "False" not in toy.read("out")
+
+
 def test_a_module_beside_the_contract_is_no_exception(toy: Toy) -> None:
     """Of the package's modules, only those that the contract itself needs are readable without an import statement."""
     toy.write("src/veritable/files.py", "VALUE = 5\n")

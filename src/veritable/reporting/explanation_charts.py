@@ -73,7 +73,8 @@ def _dependence(points: pd.DataFrame, name: str, partner: str, unit: str) -> Fig
     rank = other["rank"].reindex(own.index)
     is_number, by_rank = own["number"].notna().any(), rank.notna().any()
     change, title = Axis(f"Change of the {unit}"), f"Effect of {isolate(name)}"
-    described = "How the effect of the column depends on its value, colored by another column."
+    colored = ", colored by another column" if is_number or by_rank else ""
+    described = f"How the effect of the column depends on its value{colored}."
     if not is_number:
         levels = own["text"].value_counts(sort=True).index[:MAX_LEVELS]
         swarms = [

@@ -43,12 +43,17 @@ def group_findings(findings: Sequence[Mapping[str, Any]], data: Mapping[str, Any
         {
             "code": code,
             "level": level,
-            "sentence": own[0]["sentence"] if len(own) == 1 else _summarize(code, own),
-            "sentences": [each["sentence"] for each in own] if len(own) > 1 else [],
+            "sentence": _capitalize(own[0]["sentence"] if len(own) == 1 else _summarize(code, own)),
+            "sentences": [_capitalize(each["sentence"]) for each in own] if len(own) > 1 else [],
             "params": _params(code, own, data),
         }
         for (code, level), own in groups.items()
     ]
+
+
+def _capitalize(sentence: str) -> str:
+    """Return a sentence that begins with a capital letter; on the terminal it follows the level and a colon."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _summarize(code: str, findings: Sequence[Mapping[str, Any]]) -> str:

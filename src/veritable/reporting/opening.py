@@ -122,7 +122,8 @@ def _context(summary: Mapping[str, Any]) -> str:
 
 def _counts(summary: Mapping[str, Any]) -> str:
     accuracy = summary["metrics"]["accuracy"]["models"]["classifier"]["value"]
-    return summary["decision"]["counts"] or f"Of 1,000 rows, {1000 * accuracy:,.0f} get the right class."
+    digits = int(accuracy < 1 and round(1000 * accuracy) == 1000)  # all of them would hide the mistakes
+    return summary["decision"]["counts"] or f"Of 1,000 rows, {1000 * accuracy:,.{digits}f} get the right class."
 
 
 def _problems(n: int) -> str:

@@ -29,6 +29,7 @@ FIGURE_FILES = {  # drawn beside the Markdown text, with their captions
     "importance": "Importance of the columns",
 }
 _MAX_PARAM = 300  # characters of the value of a param
+_MAX_DIGITS = 5  # of a metric that is nearly 0 or 1
 _RATES = {
     "positive": "positive",
     "predicted_positive": "flagged",
@@ -119,12 +120,16 @@ def make_environment(templates: Path, *, escape: bool) -> Environment:
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
-    """Format a metric; an undefined metric is a dash.
+    """Format a metric; an undefined metric is a dash. One that is nearly 0 or 1 has more digits than one that is.
 
-    >>> format_number(0.91249)
-    '0.912'
+    >>> format_number(0.91249), format_number(0.99961), format_number(1.0)
+    ('0.912', '0.9996', '1.000')
     """
-    return "–" if value is None else f"{value:.{digits}f}"
+    if value is None:
+        return "–"
+    while digits < _MAX_DIGITS and value not in (0, 1) and round(value, digits) in (0, 1):
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 def format_difference(value: float | None) -> str:

@@ -100,11 +100,11 @@ class Seal:
     @cached_property
     def _above(self) -> frozenset[str]:
         """Return all folders above what is granted: that they exist says nothing."""
-        found = {os.sep, self.root, self.wdir}
-        for path in (*self._granted["stat"], *self.outputs.values()):
+        found = {os.sep}
+        for path in (self.root, self.wdir, *self._granted["stat"], *self.outputs.values()):
             while (path := os.path.dirname(path)) not in found:
                 found.add(path)
-        return frozenset(found)
+        return frozenset({self.root, self.wdir, *found})
 
     def refusal(self, path: str, kind: str, where: str) -> str:
         """Return a message with the stage, the file, the rule, the source line, and the line to add to dvc.yaml.
