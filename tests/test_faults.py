@@ -119,11 +119,11 @@ def running(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
     root = tmp_path_factory.mktemp("faults") / "toy"
     shutil.copytree(template, root, symlinks=True)
     toy = Toy(root)
-    signals = root.parent / "signals"  # a stage may not write beside its repository, but into another folder there
+    signals = root.parent / "signals"
     signals.mkdir()
     wait = WAIT.format(signals=signals).strip().replace("\n", "\n    ")
     wait = wait.replace('"w").close()', '"w").write(str(os.getpid()))')
-    toy.stage(FAILS.format(wait) + COPY, IN_AND_PARAM)
+    toy.stage(FAILS.format(wait) + COPY, f"{IN_AND_PARAM}\nmeta: {{outside: [{signals}]}}")
     assert 0 == toy.dvc("repro", "x").status
     return toy
 

@@ -266,7 +266,7 @@ def test_a_stage_dies_with_its_dvc(toy: Toy, signals: Path, command: str) -> Non
 
 def test_a_stage_does_not_run_twice(toy: Toy, signals: Path) -> None:
     """While a stage runs, a second run of it is refused; later it succeeds."""
-    toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", IN_AND_PARAM)
+    toy.stage(f"{WAIT.format(signals=signals)}\n{COPY}", f"{IN_AND_PARAM}\nmeta: {{outside: [{signals}]}}")
     first = toy.start(sys.executable, "stages/x.py")
     until((signals / "started").exists)
     second = toy.by_hand()
