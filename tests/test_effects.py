@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 from tests.rooms import prepared
 from tests.test_explainer import fitted
 from veritable.explanation.effects import compute_importance, deletion_curve, partial_dependence, permutation_importance
+from veritable.tables.encoding.gate import Gate
 
 NAMES = ["age", "colour", "member", "score"]
 
@@ -71,3 +72,13 @@ def test_partial_dependence() -> None:
     X[:, block] = codes[colour["text"].iloc[0]]
     expected = (explainer.outputs(X, (1,)) - explainer.outputs(explainer.X[:100], (1,))).mean()
     assert expected == pytest.approx(colour["output"].iloc[0])
+
+
+def test_partial_dependence_of_rounded_values() -> None:
+    """A value that stands for several, because the gate rounds them, is one point; the points are in order."""
+    explainer = fitted()
+    gate = Gate.of(explainer.classifier.encoder, explainer.X, len(explainer.X) // 10)
+    exact, rounded = (partial_dependence(explainer, ["score"], 1, each) for each in (None, gate))
+    assert 1 < len(rounded) < len(exact)
+    assert rounded["number"].is_monotonic_increasing and rounded["number"].is_unique
+    assert exact["output"].min() <= rounded["output"].min() <= rounded["output"].max() <= exact["output"].max()

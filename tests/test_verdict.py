@@ -134,13 +134,13 @@ def test_weights_can_turn_the_verdict():
     ("gain", "start", "end"),
     [(0.1, "The classifier is better than explainable boosting, a model that", "lower log loss)."),
      (0.0, "The classifier is not shown to be better than explainable boosting, a model", "consider that model instead."),
-     (-0.1, "The classifier is not shown to be better than explainable boosting, a model", "consider that model instead.")],
+     (-0.1, "The classifier is worse than explainable boosting, a model that", "higher log loss): use that model instead.")],
 )  # fmt: skip
 def test_price_of_opacity(gain: float, start: str, end: str) -> None:
-    """The gain over a readable model is a claim only if its interval lies above 0."""
+    """The gain over a readable model, or the loss, is a claim only if its interval does not hold 0."""
     losses = np.random.default_rng(0).exponential(size=500)
     noise = np.random.default_rng(1).normal(scale=0.2, size=500)
     sentence = describe_opacity(Candidate(losses, 0.9), Candidate(losses + noise - noise.mean() + gain, 0.9), seed=0)
     assert sentence.startswith(start)
     assert sentence.endswith(end)
-    assert f"({gain:.3f} [" in sentence.replace("-0.000", "0.000")
+    assert f"({abs(gain):.3f} [" in sentence.replace("-0.000", "0.000")

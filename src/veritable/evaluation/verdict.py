@@ -142,6 +142,9 @@ def describe_opacity(
     readable_model = "explainable boosting, a model that can be read as one curve per column"
     if low > 0:
         return f"The classifier is better than {readable_model} {interval}."
+    if high < 0:
+        interval = f"({-value:.{digits}f} [{-high:.{digits}f}, {-low:.{digits}f}] higher log loss)"
+        return f"The classifier is worse than {readable_model} {interval}: use that model instead."
     return f"The classifier is not shown to be better than {readable_model} {interval}: consider that model instead."
 
 

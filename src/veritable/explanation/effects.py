@@ -127,8 +127,17 @@ def partial_dependence(explainer: Explainer, players: list[str], explained: int,
         text, number = explainer.show(grid, gate)
         effect = {"column": player, "text": text[player], "number": number[player], "output": outputs, "share": share}
         frame = pd.DataFrame(effect)
-        frames.append(frame.loc[frame["text"] != HIDDEN])
+        frames.append(_join_equal(frame.loc[frame["text"] != HIDDEN]))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _join_equal(effect: pd.DataFrame) -> pd.DataFrame:
+    """Join values that are shown as the same one, because the gate rounds them: their output is the mean by their shares."""
+    weighted = effect.assign(output=effect["output"] * effect["share"])
+    joined = weighted.groupby(["column", "text"], sort=False, as_index=False).agg(
+        {"number": "first", "output": "sum", "share": "sum"}
+    )
+    return joined.assign(output=joined["output"] / joined["share"]).sort_values("number", kind="stable")
 
 
 def _grid(explainer: Explainer, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
