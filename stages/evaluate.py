@@ -37,6 +37,7 @@ def evaluate(stage: Stage) -> None:
     params = EvaluateParams.parse("evaluate", stage.params["evaluate"])
     classifier = Classifier.load(stage.inputs["classifier"])
     test, classes = read_part(stage.inputs["test"]), classifier.classes
+    min_count = read_json(stage.inputs["classifier"] / "profile.json")["min_count"]
     y_prob = classifier.predict_proba(test.X)
     predictions = PartPredictions.from_part(test, classifier.decide(y_prob), y_prob)
     predictions = replace(predictions, sensitive=read_sensitive(stage.inputs["sensitive.parquet"], test.row))
@@ -62,8 +63,8 @@ def evaluate(stage: Stage) -> None:
     write_json(folder / "decision.json", decision.to_json() | {"baseline_thresholds": results["fitted"]["thresholds"]})
     write_json(folder / "findings.json", {"findings": [each.to_json() for each in findings]})
     write_json(folder / "classes.json", describe_classes(predictions, classes, params.confidence_level))
-    write_json(folder / "mistakes.json", list_mistakes(predictions, test.X, classifier))
-    write_json(folder / "slices.json", find_slices(predictions, test.X, test.unit, classifier.encoder, params))
+    write_json(folder / "mistakes.json", list_mistakes(predictions, test.X, classifier, min_count))
+    write_json(folder / "slices.json", find_slices(predictions, test.X, test.unit, classifier.encoder, params, min_count))
     if learning := sorted((stage.inputs["baselines"] / "learning_curve").glob("*.parquet")):
         by_rows = ((int(name), each) for name, each in _read_all(learning, classes))
         write_json(folder / "learning_curve.json", measure_learning_curve(by_rows, predictions.weight, params))
@@ -73,5 +74,5 @@ def evaluate(stage: Stage) -> None:
     for name, frame in curves.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
     if predictions.sensitive:
-        write_json(folder / "groups.json", compute_group_metrics(predictions, params, classes))
+        write_json(folder / "groups.json", compute_group_metrics(predictions, params, classes, min_count))
     print(*(each.sentence for each in findings), decision.rule(), results["verdict"]["sentence"], sep="\n")

@@ -6,7 +6,7 @@ run(__name__)
 
 from veritable.explanation.explain import explain_test
 from veritable.explanation.params import ExplainParams
-from veritable.files import write_json
+from veritable.files import read_json, write_json
 from veritable.models.background import Background
 from veritable.models.classifier import Classifier
 from veritable.tables.encoding.parts import read_part
@@ -19,7 +19,8 @@ def explain(stage: Stage) -> None:
     classifier, train = Classifier.load(stage.inputs["classifier"]), stage.inputs["train"]
     background = classifier.background or Background.draw(read_part(train), BACKGROUND_ROWS, params.seed)
     assert background is not None
-    explained = explain_test(classifier, background, read_part(stage.inputs["test"]), params)
+    min_count = read_json(stage.inputs["classifier"] / "profile.json")["min_count"]
+    explained = explain_test(classifier, background, read_part(stage.inputs["test"]), params, min_count)
     folder = stage.outputs["explanation"]
     folder.mkdir()
     explained.values.to_parquet(folder / "values.parquet", index=False)

@@ -126,7 +126,7 @@ def mistakes(classes: list[str], columns: list[str]) -> dict[str, Any]:
         }
         for row in range(6)
     ]
-    return {"wrong_rows": 12, "withheld": False, "mistakes": listed}
+    return {"wrong_rows": 12, "mistakes": listed}
 
 
 def slices(columns: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from veritable.params import MachineParams, Section
 from veritable.progress import progress
-from veritable.tables.encoding.encoder import Encoder, columns_of
+from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.encoding.parts import Part, read_part, read_sensitive
 from veritable.tables.params import DataParams
 from veritable.tables.prepare import SENSITIVE_FILE, Prepared, learn_encoder, prepare
@@ -176,7 +176,7 @@ def encoded(frame: pd.DataFrame, encoder: Encoder, contract: Contract, rows: int
     names = [column.name for column in encoder.columns]
     batches = [frame.iloc[start : start + rows] for start in range(0, max(1, len(frame)), rows)]
     return np.concatenate(
-        [encoder.encode(encoder.read(columns_of(each, names), contract, rows=len(each)).values) for each in batches]
+        [encoder.encode(encoder.read(contract.columns_of(each, names), contract, rows=len(each)).values) for each in batches]
     )
 
 

@@ -206,8 +206,8 @@ def test_roles(role: str, used: bool) -> None:
 def test_sensitive() -> None:
     """A sensitive column is a feature unless it is withheld."""
     for withheld in (False, True):
-        found = described(["f", "m", "d"] * 9, sensitive=["x"], withhold_sensitive=withheld)
-        assert ("feature", not withheld) == (found.role, found.used)
+        found = described(["f", "m", "d"] * 9, sensitive=["x"], withhold=["x"] if withheld else [])
+        assert ("withheld" if withheld else "feature", not withheld) == (found.role, found.used)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.explaining import explainable
 from tests.rooms import mixed_table, prepared
 from veritable.evaluation.mistakes import MAX_MISTAKES, list_mistakes
 from veritable.evaluation.predictions import PartPredictions
+from veritable.tables.encoding.gate import HIDDEN, Gate
 
 TEST = prepared(300, 2).parts["test"]
 
@@ -50,17 +51,14 @@ def test_values_are_those_of_the_table():
         assert (age, colour, line["member"]) == tuple(each["values"][name] for name in ("age", "colour", "member"))
 
 
-def test_values_of_a_private_table_are_withheld():
-    """Without saved rows, or if a sensitive column is withheld from the classifier, a mistake is a row number only."""
-    made = predicted()
-    without_rows = list_mistakes(made, TEST.X, replace(explainable(), background=None))
-    used, hidden = (
-        list_mistakes(replace(made, sensitive={name: np.full(len(TEST), "a", dtype=object)}), TEST.X, explainable())
-        for name in ("age", "sex")
-    )
-    for found, withheld in ((without_rows, True), (hidden, True), (used, False)):
-        assert withheld == found["withheld"]
-        assert {withheld} == {each["values"] is None for each in found["mistakes"]}
+def test_values_are_shown_as_far_as_enough_rows_agree():
+    """With a count, the values of a mistake are those that the gate shows of its row; the rest is left out."""
+    made, gate = predicted(), Gate.of(explainable().encoder, TEST.X, 5)
+    for each in list_mistakes(made, TEST.X, explainable(), 5)["mistakes"]:
+        place = int(np.flatnonzero(TEST.row == each["row"])[0])
+        shown = gate.show_row(TEST.X[place], list(explainable().encoder.blocks))
+        assert {name: text for name, text in shown.items() if text != HIDDEN} == each["values"]
+        assert len(each["values"]) < 4
 
 
 def test_without_a_mistake_the_list_is_empty():

@@ -14,6 +14,7 @@ from sklearn.datasets import load_breast_cancer
 from tests.conftest import HERE, Toy, until
 from tests.pipeline import AFTER_GENERATE, REPRO, call, change, ran, veritable, would_run
 from veritable.errors import UserError
+from veritable.tables.reading.pseudonyms import fingerprint
 
 
 def test_the_run_ends_with_the_headline(finished: Path) -> None:
@@ -389,3 +390,27 @@ def test_classes_that_are_numbers(demo: Toy) -> None:
     """The confusion matrix marks correct rows also if the names of the classes are numbers, as they are in the demo."""
     html = demo.read("reports/report.html")
     assert (2, 2, 0) == tuple(html.count(f'<td class="{kind}"') for kind in ("right", "wrong", "mixed"))
+
+
+@pytest.mark.slow
+def test_no_output_holds_what_was_pseudonymised(demo: Toy) -> None:
+    """Outputs, cache and temporary files of a run, and predictions, have pseudonyms only; another key is refused."""
+    key, raw = "k" * 40, ("Zorblax", "Quuxville", "Fnordham", "Xyzzyism", "Plughism")
+    rows = [f"Zorblax-{i // 2},{raw[1 + i % 2]},{raw[3 + i // 3 % 2]},{i * 37 % 101},{'yn'[i * i % 7 > 3]}" for i in range(300)]
+    table = "\n".join(["person,city,faith,age,target", *rows]) + "\n"
+    demo.write("data/people.csv", table)
+    changes = {"path": "data/people.csv", "id": "person", "sensitive": "[faith]", "pseudonymise": "[person, city, faith]"}
+    for name, value in (changes | {"pseudonym_key": f'"{fingerprint(key)}"'}).items():
+        change(demo, f"data.{name}", value)
+    refused = demo.run(*REPRO, VERITABLE_PSEUDONYM_KEY="q" * 40)
+    assert refused.status == 1
+    assert "must have the fingerprint" in refused
+    done = demo.run(*REPRO, timeout=300, VERITABLE_PSEUDONYM_KEY=key)
+    assert done.status == 0, done.text
+    predict = (sys.executable, "-m", "veritable", "predict", "models/classifier", "data/people.csv", "-o", "scored.csv")
+    assert "which is not set" in demo.run(*predict)
+    assert demo.run(*predict, VERITABLE_PSEUDONYM_KEY=key).status == 0
+    files = [each for each in demo.root.rglob("*") if each.is_file() and each.name != "people.csv"]
+    assert [] == [each for each in files if any(value.encode() in each.read_bytes() for value in raw)]
+    assert [] == [value for value in (*raw, key) if value in done.text]
+    assert [] == ran(demo.dvc("repro", "preprocess").text)  # nobody needs the key to run nothing

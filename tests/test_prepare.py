@@ -115,7 +115,7 @@ def test_sensitive_columns_are_kept_as_text() -> None:
     """The values of sensitive columns are kept as a person would write them, whether they are features or withheld."""
     frame = mixed_table(200).assign(age=lambda own: own["age"].round())
     for withhold in (False, True):
-        done = prepare_frame(frame, sensitive=["colour", "age"], withhold_sensitive=withhold)
+        done = prepare_frame(frame, sensitive=["colour", "age"], withhold=["colour", "age"] if withhold else [])
         assert withhold == ("colour" not in done.encoder.names)
         for name, part in done.parts.items():
             rows, sensitive = frame.iloc[part.row], done.sensitive[name]

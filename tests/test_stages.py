@@ -26,14 +26,17 @@ OTHER = {
         "allow_outside": "false", "columns": "[a, b]", "header": "false", "delimiter": "';'", "encoding": "utf-16",
         "missing": '[""]', "missing_codes": "{feature_1: [0.5]}", "target": "feature_9",
         "positive": "0", "labels": '{"1": one}', "drop": "[feature_0]", "types": "{feature_0: category}", "id": "feature_0",
-        "group": "feature_0", "time": "feature_0", "weight": "feature_0", "sensitive": "[]", "withhold_sensitive": "true",
+        "group": "feature_0", "time": "feature_0", "weight": "feature_0", "sensitive": "[]", "withhold": "[feature_0]",
+        "pseudonymise": "[feature_0]", "pseudonym_key": "0123456789abcdef", "min_count": "1",
         "max_categories": "1", "part": "feature_0", "valid": "0.3", "test": "0.3", "duplicates": "drop", "strict": "true",
         "shard_rows": "50", "seed": "1",
     },
     "train": {
         "network": "resnet", "blend": "[trees]", "n_networks": "2", "n_splits": "3", "refit": "false", "background_rows": "99",
         "init": "models/v1", "member": "models/m",
-        "freeze": "[output]", "class_weight": "balanced", "accelerator": "auto", "precision": "64-true",
+        "freeze": "[output]",
+        "privacy": "{epsilon: 3.0, delta: 0.001, max_grad_norm: 1.0}", "class_weight": "balanced",
+        "accelerator": "auto", "precision": "64-true",
         "memory_gib": "0.5", "seed": "1",
         "mlp": "{}", "resnet": "{}", "tabm": "{}", "trees": "{}", "forest": "{}",  # see WITHIN_TRAIN
     },
@@ -122,7 +125,7 @@ def test_every_knob_changes_what_its_stage_makes(demo: Toy, section: str) -> Non
     base, before = demo.read("params.yaml"), _made(demo, stage)
     unmoved = []
     for key, value in OTHER[section].items():
-        if key == "path":  # a different path is a different dep
+        if key in ("path", "pseudonym_key"):  # a different path is a different dep; without pseudonyms the key is not read
             continue
         change(demo, f"{section}.{key}", value)
         unmoved += [key] if _made(demo, stage) == before else []

@@ -18,7 +18,6 @@ from tests.making import native_tables, text_tables
 from tests.quick import examples
 from tests.rooms import InMemory, batched, data_params, prepare_file
 from veritable.errors import TableError
-from veritable.tables.encoding.encoder import columns_of
 from veritable.tables.prepare import prepare
 from veritable.tables.reading.open import open_table
 
@@ -137,7 +136,7 @@ def test_frame_to_the_last_bit(table: pa.Table) -> None:
             assume(False)
     frame = table.to_pandas()
     encoder = done.encoder
-    read = encoder.read(columns_of(frame, [c.name for c in encoder.columns]), done.contract, rows=len(frame))
+    read = encoder.read(done.contract.columns_of(frame, [c.name for c in encoder.columns]), done.contract, rows=len(frame))
     X = encoder.encode(read.values)
     for part in done.parts.values():
         np.testing.assert_array_equal(part.X, X[part.row])

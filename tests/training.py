@@ -29,6 +29,7 @@ RECIPE = {
 BLOCKS = {"n_blocks": 1, "d_block": 8, "dropout": 0.2, "n_bins": 6, "d_embedding": 4}
 SMALL: dict[str, Any] = {  # a section `train` that trains quickly
     "network": "mlp", "blend": [], "n_networks": 1, "background_rows": 50, "n_splits": 0, "refit": False, "init": "models/v1",
+    "privacy": None,
     "member": "models/nothing", "freeze": [],
     "class_weight": "none", "accelerator": "cpu", "precision": "32-true",
     "memory_gib": 1.0, "seed": 42,

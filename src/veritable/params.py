@@ -18,6 +18,7 @@ _RULES = {  # pydantic's messages repeat the value
     "too_short": "a non-empty list",
     "string_too_short": "a non-empty text",
     "string_too_long": "a text of length at most {max_length}",
+    "string_pattern_mismatch": "a text of the form {pattern}",
     "model_type": "a section with keys",
 }
 

@@ -16,6 +16,7 @@ from veritable.reporting.params import ReportParams
 from veritable.sharing.params import ShareParams
 from veritable.tables.params import DataParams, GenerateParams
 from veritable.tables.reading.open import check_inside
+from veritable.tables.reading.pseudonyms import check_key
 from veritable.training.params import TrainParams, TuneParams
 
 NOTHING = (
@@ -108,6 +109,8 @@ def _check_card(card: str) -> None:
 def _check_table(data: DataParams, stages: Mapping[str, Any]) -> None:
     """Check the table before DVC does, because DVC's message does not name the key."""
     table = Path(data.path)
+    if data.pseudonymise:
+        check_key(data.pseudonymise, data.pseudonym_key)  # DVC sees the param, but not the environment
     if not data.allow_outside:
         check_inside(table, Path.cwd())
     outs = [out if isinstance(out, str) else next(iter(out)) for stage in stages.values() for out in stage.get("outs") or []]

@@ -132,8 +132,13 @@ class Comparison:
         return asdict(self)
 
 
-def compare_predictions(old: Judged, new: Judged, params: EvaluateParams) -> Comparison:
+def compare_predictions(old: Judged, new: Judged, params: EvaluateParams, min_count: int = 1) -> Comparison:
     """Compare two versions on their test rows, which are matched by their row number.
+
+    Parameters
+    ----------
+    min_count
+        Number of rows that a group must have to be named.
 
     Examples
     --------
@@ -154,7 +159,7 @@ def compare_predictions(old: Judged, new: Judged, params: EvaluateParams) -> Com
                 _resample(judged.predictions, params, shift, advance=lambda done, task=task: bar.advance(task, done))
             )
         first, second = versions
-        groups = {} if unpaired else _compare_groups(old.predictions, new.predictions, params)
+        groups = {} if unpaired else _compare_groups(old.predictions, new.predictions, params, min_count)
     identical = not unpaired and all(
         np.array_equal(getattr(old.predictions, name), getattr(new.predictions, name)) for name in ("y_pred", "y_prob")
     )
@@ -321,14 +326,16 @@ def _count_flips(old: Judged, new: Judged) -> Flips:
     )
 
 
-def _compare_groups(old: PartPredictions, new: PartPredictions, params: EvaluateParams) -> dict[str, Sequence[GroupChange]]:
+def _compare_groups(
+    old: PartPredictions, new: PartPredictions, params: EvaluateParams, min_count: int
+) -> dict[str, Sequence[GroupChange]]:
     """Compare the versions on each group of the sensitive columns. Both must have the same rows in the same order."""
     by_column: dict[str, Sequence[GroupChange]] = {}
     for column, values in new.sensitive.items():
-        names, group = assign_groups(values)
+        names, group = assign_groups(values, min_count)
+        rows = [np.flatnonzero(group == code) for code in range(min(len(names), MAX_GROUPS))]
         by_column[column] = [
-            _compare_group(name, np.flatnonzero(group == code), old, new, params)
-            for code, name in enumerate(names[:MAX_GROUPS])
+            _compare_group(name, own, old, new, params) for name, own in zip(names, rows, strict=False) if len(own) >= min_count
         ]
     return by_column
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from veritable.evaluation.groups import range_names
 from veritable.tables.encoding.encoder import EncodedColumn, Encoder
+from veritable.tables.encoding.gate import share_edges
 from veritable.tables.encoding.show import decode_rounded, format_value
 
 MAX_LEVELS = 10  # per category, the most frequent
@@ -35,22 +36,27 @@ class Condition:
     rows: NDArray[np.bool_]
 
 
-def make_conditions(encoder: Encoder, X: np.ndarray, learned: NDArray[np.intp]) -> list[Condition]:
+def make_conditions(encoder: Encoder, X: np.ndarray, learned: NDArray[np.intp], min_count: int = 1) -> list[Condition]:
     """Make the conditions on every column, for all rows, from the values of the rows `learned`.
 
     A number or date is cut at the quartiles, a category has its ten most frequent levels; a missing value is a condition, too.
-    Values of other rows outside these are in the first or last range, or in no level. Shape: X (n, width), learned (m,)
+    Values of other rows outside these are in the first or last range, or in no level. A number at which a column is cut is
+    rounded until `min_count` rows share it. Shape: X (n, width), learned (m,)
     """
     decoded = decode_rounded(encoder, X)
-    return [each for column in encoder.columns for each in _column_conditions(column, decoded[column.name], learned)]
+    return [each for column in encoder.columns for each in _column_conditions(column, decoded[column.name], learned, min_count)]
 
 
-def _column_conditions(column: EncodedColumn, values: pd.Series, learned: NDArray[np.intp]) -> Iterator[Condition]:
+def _column_conditions(
+    column: EncodedColumn, values: pd.Series, learned: NDArray[np.intp], min_count: int
+) -> Iterator[Condition]:
     missing = values.isna().to_numpy()
     known = learned[~missing[learned]]
     if column.kind in ("number", "date"):
         filled = values.fillna(0.0 if column.kind == "number" else "").to_numpy(float if column.kind == "number" else str)
         edges = _edges(filled[known])
+        if column.kind == "number" and len(edges):
+            edges = share_edges(edges, filled[known], min_count)
         if len(edges):
             place = np.searchsorted(edges, filled, side="left")
             for number, name in enumerate(range_names(edges) if column.kind == "number" else _date_ranges(edges)):

@@ -16,22 +16,27 @@ from veritable.evaluation.rates import compare_groups
 from veritable.metrics.checks import check_weight
 from veritable.metrics.metrics import compute_metrics
 from veritable.progress import progress
+from veritable.tables.encoding.gate import share_edges
 
 MAX_GROUPS = 20  # per column; a numeric column with more values is split at its quartiles
 MIN_ROWS = 30  # per group: with fewer rows, metrics and especially their intervals are unreliable
 
 
-def compute_group_metrics(predictions: PartPredictions, params: EvaluateParams, classes: Sequence[str]) -> dict[str, Any]:
+def compute_group_metrics(
+    predictions: PartPredictions, params: EvaluateParams, classes: Sequence[str], min_count: int = 1
+) -> dict[str, Any]:
     """Compute metrics and rates with intervals for each group of each sensitive column, and compare the groups.
+
+    Groups of fewer than `min_count` rows are not named; they are among the further groups.
 
     Returns
     -------
     A dict for JSON that maps each column to `groups` (a list of dicts, the most frequent group first, ranges of numbers in
-    order), and to `further_groups` and `further_rows`, the numbers of groups beyond the 20 shown and of their rows. A group has
-    `group` (its name, None where the value is missing), `rows`, `small` (whether it has fewer than 30 rows), `rates` (see
-    `rates.py`; with few rows their intervals are wide, but hold), `metrics` (None for a small group or one without weight) and,
-    for two classes, `positive` and `predicted_positive`: the weighted shares of rows that are positive and that are predicted
-    to be.
+    order), and to `further_groups` and `further_rows`, the numbers of groups that are not among the 20 shown and of their rows.
+    A group has `group` (its name, None where the value is missing), `rows`, `small` (whether it has fewer than 30 rows),
+    `rates` (see `rates.py`; with few rows their intervals are wide, but hold), `metrics` (None for a small group or one without
+    weight) and, for two classes, `positive` and `predicted_positive`: the weighted shares of rows that are positive and that
+    are predicted to be.
 
     Of the groups that are not small, `gaps` has the clearest difference of each rate, for more than two classes `recall_gaps`
     that of the recall of each class, and `sentence` what is shown.
@@ -39,9 +44,9 @@ def compute_group_metrics(predictions: PartPredictions, params: EvaluateParams, 
     by_column = {}
     with progress() as bar:
         for column, values in predictions.sensitive.items():
-            names, group = assign_groups(values)
+            names, group = assign_groups(values, min_count)
             rows = np.bincount(group, minlength=len(names))
-            shown = names[:MAX_GROUPS]
+            shown = names[: min(MAX_GROUPS, int((rows >= min_count).sum()))]  # ranges are large, and levels are in order
             compared = compare_groups(
                 predictions,
                 np.minimum(group, len(shown)),  # the further groups together have the last number
@@ -63,10 +68,11 @@ def compute_group_metrics(predictions: PartPredictions, params: EvaluateParams, 
     return by_column
 
 
-def assign_groups(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.intp]]:
+def assign_groups(values: NDArray[Any], min_count: int = 1) -> tuple[list[str | None], NDArray[np.intp]]:
     """Return the names of the groups and the group of each row.
 
-    Each value is a group, the most frequent first. A numeric column with more than 20 values is split at its quartiles instead.
+    Each value is a group, the most frequent first. A numeric column with more than 20 values is split at its quartiles instead,
+    each rounded until `min_count` rows share it.
 
     Shape: (n,) texts, None where missing -> (n,)
 
@@ -87,6 +93,7 @@ def assign_groups(values: NDArray[Any]) -> tuple[list[str | None], NDArray[np.in
     else:
         quartiles = np.quantile(numbers[code], [0.25, 0.5, 0.75], method="inverted_cdf")
         edges = np.unique(np.minimum(quartiles, np.unique(numbers)[-2]))  # the range above the last edge must not be empty
+        edges = share_edges(edges, numbers[code], min_count)
         names, group[~missing] = range_names(edges), np.searchsorted(edges, numbers[code], side="left")
     if missing.any():
         names, group[missing] = [*names, None], len(names)
@@ -129,6 +136,8 @@ def _parse_numbers(levels: NDArray[Any]) -> NDArray[np.float64] | None:
 
 def range_names(edges: NDArray[np.float64]) -> list[str | None]:
     """Return the names of the ranges between the edges; an edge belongs to the range below it."""
+    if not len(edges):
+        return ["any number"]
     texts = [f"{edge:,.{_decimals(edges)}f}" for edge in edges]
     between = [f"above {low} to {high}" for low, high in itertools.pairwise(texts)]
     return [f"up to {texts[0]}", *between, f"above {texts[-1]}"]

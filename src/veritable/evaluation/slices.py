@@ -46,7 +46,12 @@ class Slice:
 
 
 def find_slices(
-    predictions: PartPredictions, X: np.ndarray, unit: NDArray[Any] | None, encoder: Encoder, params: EvaluateParams
+    predictions: PartPredictions,
+    X: np.ndarray,
+    unit: NDArray[Any] | None,
+    encoder: Encoder,
+    params: EvaluateParams,
+    min_count: int = 1,
 ) -> dict[str, Any]:
     """Find the slices with the highest log loss on one half of the rows, and judge them on the other half.
 
@@ -56,6 +61,8 @@ def find_slices(
         Encoded rows. Shape: (n, width)
     unit
         Rows with the same unit are in the same half; None: every row is on its own. Shape: (n,)
+    min_count
+        Number of rows that share a number at which a column is cut.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def find_slices(
     judged: list[dict[str, Any]] = []
     found_rows, judged_rows = (np.flatnonzero(each) for each in (first, ~first))
     if min(len(found_rows), len(judged_rows)) >= 2 * MIN_ROWS:
-        conditions = make_conditions(encoder, X[chosen], found_rows)
+        conditions = make_conditions(encoder, X[chosen], found_rows, min_count)
         slices = _search(conditions, losses[found_rows], weight[found_rows], found_rows)
         judged = _judge(slices, losses[judged_rows], excess[judged_rows], weight[judged_rows], judged_rows, params)
     return {

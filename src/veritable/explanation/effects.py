@@ -5,6 +5,7 @@ import pandas as pd
 
 from veritable.explanation.explainer import Estimate, Explainer
 from veritable.metrics.losses import log_losses
+from veritable.tables.encoding.gate import HIDDEN, Gate
 from veritable.tables.encoding.parts import Part
 
 _Z = 1.96  # of a 95 % interval
@@ -99,13 +100,15 @@ def _outputs_of(explainer: Explainer, X: np.ndarray, classes: np.ndarray) -> np.
     return found
 
 
-def partial_dependence(explainer: Explainer, players: list[str], explained: int) -> pd.DataFrame:
+def partial_dependence(explainer: Explainer, players: list[str], explained: int, gate: Gate | None = None) -> pd.DataFrame:
     """Compute the mean output over up to 100 background rows if a column has one value in all of them.
 
     Parameters
     ----------
     explained
         Code of the class whose output is shown.
+    gate
+        Decides which values are shown, and how exactly.
 
     Returns
     -------
@@ -121,10 +124,9 @@ def partial_dependence(explainer: Explainer, players: list[str], explained: int)
         X = np.tile(rows, (len(grid), 1))
         X[:, columns] = np.repeat(grid[:, columns], len(rows), axis=0)
         outputs = explainer.outputs(X, classes).reshape(len(grid), len(rows)).mean(axis=1) - base
-        text, number = explainer.show(grid)
-        frames.append(
-            pd.DataFrame({"column": player, "text": text[player], "number": number[player], "output": outputs, "share": share})
-        )
+        text, number = explainer.show(grid, gate)
+        effect = {"column": player, "text": text[player], "number": number[player], "output": outputs, "share": share}
+        frames.append(pd.DataFrame(effect)[lambda own: own["text"] != HIDDEN])
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

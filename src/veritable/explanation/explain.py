@@ -15,6 +15,7 @@ from veritable.explanation.params import ExplainParams
 from veritable.explanation.relations import interactions, shared_information
 from veritable.models.background import Background
 from veritable.models.classifier import Classifier
+from veritable.tables.encoding.gate import Gate
 from veritable.tables.encoding.parts import Part
 
 _SHOWN_COLUMNS = 12
@@ -45,8 +46,15 @@ class Explained:
     facts: dict[str, Any]
 
 
-def explain_test(classifier: Classifier, background: Background, test: Part, params: ExplainParams) -> Explained:
+def explain_test(
+    classifier: Classifier, background: Background, test: Part, params: ExplainParams, min_count: int = 1
+) -> Explained:
     """Explain up to `params.rows` test rows.
+
+    Parameters
+    ----------
+    min_count
+        Number of rows that hold a value before it is shown: see `Gate`.
 
     Raises
     ------
@@ -65,13 +73,15 @@ def explain_test(classifier: Classifier, background: Background, test: Part, par
     renamed = permuted.rename(columns={"low": "loss_increase_low", "high": "loss_increase_high"})
     deletion, difference = deletion_curve(explainer, part.X, estimate, params.seed)
     pairs = interactions(explainer, part.X[:_INTERACTION_ROWS], ranked[:_INTERACTING], explained, params.seed)
-    worst, waterfall = explain_mistake(explainer, test, error=params.error, fixed=params.fixed)
+    gate = Gate.of(classifier.encoder, test.X, min_count)
+    known = Gate.of(classifier.encoder, background.X, min_count)
+    worst, waterfall = explain_mistake(explainer, test, error=params.error, fixed=params.fixed, gate=gate, known=known)
     return Explained(
         values=_to_long_frame(explainer, estimate, part.row),
         importance=importance.merge(renamed, on="column", how="left"),
         frames={
-            "points": _points(explainer, estimate, part, ranked[:_SHOWN_COLUMNS], shown, explained),
-            "effects": partial_dependence(explainer, top, explained),
+            "points": _points(explainer, estimate, part, ranked[:_SHOWN_COLUMNS], shown, explained, gate),
+            "effects": partial_dependence(explainer, top, explained, known),
             "interactions": pairs,
             "deletion": deletion,
             "waterfall": waterfall,
@@ -129,12 +139,12 @@ def _importance_by_class(explainer: Explainer, estimate: Estimate) -> pd.DataFra
 
 
 def _points(
-    explainer: Explainer, estimate: Estimate, part: Part, players: list[str], shown: int, explained: int
+    explainer: Explainer, estimate: Estimate, part: Part, players: list[str], shown: int, explained: int, gate: Gate
 ) -> pd.DataFrame:
     """Return a line per row and column for one class: column, row, value, text, number and rank (0 to 1, or NaN)."""
     rows = np.flatnonzero(estimate.classes[:, shown] == explained)
-    text, number = explainer.show(part.X[rows])
-    ranks = number.rank(pct=True)
+    text, number = explainer.show(part.X[rows], gate)
+    ranks = explainer.show(part.X[rows])[1].rank(pct=True)
     frames = [
         pd.DataFrame(
             {

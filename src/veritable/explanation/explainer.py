@@ -27,6 +27,7 @@ from veritable.models.linear import Linear
 from veritable.models.network import Network
 from veritable.models.trees import Trees
 from veritable.tables.encoding.encoder import Encoder
+from veritable.tables.encoding.gate import Gate
 from veritable.tables.encoding.show import decode_rounded, format_value
 
 Output = Literal["log_odds", "probability"]
@@ -172,20 +173,27 @@ class Explainer:
         explained = [1] if n_classes == 2 else range(n_classes)
         return np.tile(np.array(explained, dtype=np.int64), (len(X), 1))
 
-    def show(self, X: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def columns_of(self, name: str) -> list[str]:
+        """Return the columns of a player."""
+        player, blocks = self.players.index(name), self.classifier.encoder.blocks
+        return [column for column, block in blocks.items() if self.owner[block.start] == player]
+
+    def show(self, X: np.ndarray, gate: Gate | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the raw values of encoded rows by player: as texts, and as numbers (NaN where a player is not one number).
+
+        They are as exact as the gate allows.
 
         Shape: (n, width) -> (n, players) each
         """
         texts, numbers = {}, {}
-        columns, rounded = self.classifier.encoder.columns, decode_rounded(self.classifier.encoder, X)
-        starts = [block.start for block in self.classifier.encoder.blocks.values()]
-        for player, name in enumerate(self.players):
-            own = [column for column, start in zip(columns, starts, strict=True) if self.owner[start] == player]
-            shown = [rounded[column.name] for column in own]
+        rounded = decode_rounded(self.classifier.encoder, X)
+        kinds = {column.name: column.kind for column in self.classifier.encoder.columns}
+        for name in self.players:
+            own = self.columns_of(name)
+            shown = [gate.show_column(each, rounded[each]) if gate else rounded[each] for each in own]
             texts[name] = [", ".join(map(format_value, values)) for values in zip(*shown, strict=True)]
-            is_number = len(own) == 1 and own[0].kind == "number"
-            numbers[name] = shown[0].to_numpy(float) if is_number else np.full(len(X), np.nan)
+            is_number = len(own) == 1 and kinds[own[0]] == "number"
+            numbers[name] = pd.to_numeric(shown[0], errors="coerce").to_numpy(float) if is_number else np.full(len(X), np.nan)
         return pd.DataFrame(texts, index=rounded.index), pd.DataFrame(numbers, index=rounded.index)
 
     def explain(self, X: np.ndarray, numbers: np.ndarray, *, error: float = 0.05) -> shap.Explanation:

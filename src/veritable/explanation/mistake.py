@@ -1,6 +1,6 @@
 """Explain the most confident mistake among the test rows: why the predicted class and not the actual one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,18 +9,30 @@ import pandas as pd
 from veritable.explanation.counterfactual import nearest_change
 from veritable.explanation.explainer import MAX_CLASSES, Explainer
 from veritable.models.classifier import Classifier
+from veritable.tables.encoding.gate import Gate
 from veritable.tables.encoding.parts import Part
-from veritable.tables.encoding.show import show_columns
+from veritable.tables.encoding.show import decode_rounded, format_value
 
 
 def explain_mistake(
-    explainer: Explainer, test: Part, *, error: float, fixed: Sequence[str] = ()
+    explainer: Explainer,
+    test: Part,
+    *,
+    error: float,
+    fixed: Sequence[str] = (),
+    gate: Gate | None = None,
+    known: Gate | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Explain the row whose actual class has the lowest probability among all rows that are predicted wrongly.
 
     With two classes, the output of the positive class is explained. With more, that of the predicted class minus that of the
     actual one: the Shapley values of a difference are the differences of the values. If no row is predicted wrongly, the row
     whose actual class has the lowest probability is explained, for its predicted class alone.
+
+    Parameters
+    ----------
+    gate, known
+        What may be shown of the test rows, and of the background rows; None for everything.
 
     Returns
     -------
@@ -39,16 +51,17 @@ def explain_mistake(
     code = 1 if len(classes) == 2 else decision
     against = None if len(classes) == 2 or decision == actual else actual
     base, output, values, errors = _difference(explainer, test.take(np.array([row])), code, against, error)
-    text, _ = explainer.show(test.X[[row]])
+    gate = gate or Gate.of(explainer.classifier.encoder, test.X, 1)
+    order = np.argsort(-np.abs(values), kind="stable")
+    cells = gate.show_row(test.X[row], [column for i in order for column in explainer.columns_of(explainer.players[i])])
     frame = pd.DataFrame(
         {
             "column": list(explainer.players),
-            "text": [text[player].iloc[0] for player in explainer.players],
+            "text": [", ".join(cells[column] for column in explainer.columns_of(player)) for player in explainer.players],
             "value": values,
             "standard_error": errors,
         }
     )
-    order = np.argsort(-np.abs(values), kind="stable")
     facts = {
         "row": int(test.row[row]),
         "of_rows": len(test),
@@ -60,7 +73,7 @@ def explain_mistake(
         "other_probability": None if against is None else float(y_prob[row, against]),
         "base": base,
         "output": output,
-        "change": _change(explainer.classifier, test.X[row], fixed),
+        "change": _change(explainer.classifier, test.X[row], fixed, cells, known),
     }
     return facts, frame.iloc[order].reset_index(drop=True)
 
@@ -94,11 +107,20 @@ def _of_class(explainer: Explainer, one: Part, code: int, error: float) -> tuple
     return float(found.base[0, place]), float(found.outputs[0, place]), found.values[0, :, place], found.errors[0, :, place]
 
 
-def _change(classifier: Classifier, row: np.ndarray, fixed: Sequence[str]) -> dict[str, Any] | None:
+def _change(
+    classifier: Classifier, row: np.ndarray, fixed: Sequence[str], cells: Mapping[str, str], known: Gate | None
+) -> dict[str, Any] | None:
     """Return the nearest change that turns the decision: the class then predicted, and the columns with their values."""
     found = nearest_change(classifier, row, fixed)
     if found is None:
         return None
-    texts = show_columns(classifier.encoder, np.stack([row, found.x]))
-    columns = [{"column": name, "before": texts[name][0], "after": texts[name][1]} for name in found.columns]
+    after = decode_rounded(classifier.encoder, found.x[None])
+    columns = [
+        {
+            "column": name,
+            "before": cells[name],
+            "after": format_value((known.show_column(name, after[name]) if known else after[name]).iloc[0]),
+        }
+        for name in found.columns
+    ]
     return {"predicted": classifier.classes[found.decision], "columns": columns}

@@ -28,7 +28,7 @@ from veritable.models.linear import Linear
 from veritable.models.network import Network
 from veritable.models.pretrained import Pretrained
 from veritable.models.trees import Trees
-from veritable.tables.encoding.encoder import Encoder, columns_of
+from veritable.tables.encoding.encoder import Encoder
 from veritable.tables.typing.contract import Contract
 
 _SUFFIXES = {Trees.kind: ".txt"}  # of the file of a member; of all others ".safetensors"
@@ -52,6 +52,8 @@ class Classifier:
         Train rows that explanations compare with; None if they are withheld.
     goal
         What the threshold was chosen for; with costs and more than two classes, what decides.
+    privacy
+        What differentially private training has spent (see `compute_spent`); None without.
     """
 
     ensemble: Ensemble
@@ -61,6 +63,7 @@ class Classifier:
     threshold: float | None
     background: Background | None = None
     goal: Goal | None = None
+    privacy: dict[str, float] | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -76,7 +79,8 @@ class Classifier:
     def facts(self) -> dict[str, Any]:
         """Composition: name of the `network`, the `blend` (kind, number of models and share of each), `temperature`.
 
-        With a pretrained model, also its name and the licence of its weights as `pretrained`.
+        With a pretrained model, also its name and the licence of its weights as `pretrained`; with differential privacy, what
+        was spent as `privacy`.
         """
         counts, total = Counter(member.kind for member in self.ensemble.members), sum(self.ensemble.weights)
         weights = dict.fromkeys(counts, 0.0)
@@ -84,6 +88,7 @@ class Classifier:
             weights[member.kind] += weight
         blend = [{"kind": kind, "models": n, "share": weights[kind] / total} for kind, n in counts.items()]
         found = {"network": self.spec["name"], "blend": blend, "temperature": 1 / total}
+        found |= {"privacy": self.privacy} if self.privacy else {}
         pretrained = [member.facts for member in self.ensemble.members if isinstance(member, Pretrained)]
         return found | ({"pretrained": {"model": pretrained[0].model, "license": pretrained[0].license}} if pretrained else {})
 
@@ -101,11 +106,11 @@ class Classifier:
         Raises
         ------
         TableError
-            A column is absent that had no missing values in the train part.
+            A column is absent that had no missing values in the train part, or the key of its pseudonyms is.
         """
         if isinstance(rows, pd.DataFrame):
             names = [column.name for column in self.encoder.columns]
-            read = self.encoder.read(columns_of(rows, names), self.contract, rows=len(rows))
+            read = self.encoder.read(self.contract.columns_of(rows, names), self.contract, rows=len(rows))
             rows = self.encoder.encode(read.values)
         return self.ensemble.predict_proba(rows)
 
@@ -131,7 +136,7 @@ class Classifier:
             "threshold": self.threshold,
             "decision": self.goal.to_json() if self.goal else None,
         }
-        write_json(folder / CONTENT, content)
+        write_json(folder / CONTENT, content | ({"privacy": self.privacy} if self.privacy else {}))
         if self.background is not None:
             self.background.save(folder)
         write_checksums(folder)
@@ -172,6 +177,7 @@ class Classifier:
             content.threshold,
             background,
             content.decision,
+            content.privacy,
         )
 
 

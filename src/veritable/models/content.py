@@ -38,6 +38,7 @@ class Content:
     contract: Contract
     threshold: Annotated[float, Field(ge=0, le=1)] | None
     decision: Goal | None
+    privacy: dict[str, float] | None = None
 
     @classmethod
     def read(cls, folder: ModelFolder) -> Self:

@@ -10,6 +10,7 @@ from typing import Any
 
 from veritable.reporting.annex_statements import OWED
 from veritable.reporting.card import parse_card
+from veritable.reporting.privacy_sentences import write_privacy
 from veritable.reporting.render import escape_markdown, format_number, format_param
 from veritable.reporting.summary import LABELS, MODELS
 
@@ -159,6 +160,7 @@ def _development(annex: Annex) -> None:
         "weights of the blend minimize the log loss on rows that its members were not fitted on.",
         f"The params of the training are: {_params(plan)}.",
     )
+    annex.measured("evaluation", *write_privacy(evaluation["members"]))
     if evaluation["threshold"] is not None:
         annex.measured(
             "evaluation",

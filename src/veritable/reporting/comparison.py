@@ -111,7 +111,7 @@ def summarize_comparison(old: Side, new: Side, evaluate: EvaluateParams) -> dict
             "headline": f"{new.name} cannot be told apart from {old.name}, because predictions are missing.",
             "metrics": [_row(key, _bare(old.metrics[key]), _bare(new.metrics[key]), _bare(None), None) for key in known],
         }
-    compared = compare_predictions(old.judged, new.judged, evaluate)
+    compared = compare_predictions(old.judged, new.judged, evaluate, new.params.get("data", {}).get("min_count", 1))
     return facts | {
         "headline": write_headline(compared, old.name),
         "flips": describe_flips(compared),

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from veritable.reporting.privacy_sentences import write_privacy
+
 _MAX_COLUMNS = 5  # sensitive columns that are described in words; the tables have all
 
 
@@ -20,6 +22,7 @@ def write_limits(summary: Mapping[str, Any], emphasize: Callable[[str], str]) ->
     if any(counts.values()):
         listed = " and ".join(f"{n} {level}{'s' * (n != 1)}" for level, n in counts.items() if n)
         sentences.append(f"The findings above have {listed}.")
+    sentences += write_privacy(summary["members"])
     sentences.append("The explanation says how the classifier uses a column, not what the column causes.")
     return sentences
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from veritable.evaluation.groups import MIN_ROWS
 from veritable.reporting.charts import MAX_CLASSES as MAX_CURVES
+from veritable.reporting.privacy_sentences import write_privacy
 from veritable.reporting.record_sentences import write_limits, write_why_metrics
 from veritable.reporting.summary import MAX_FINDINGS
+from veritable.tables.encoding.gate import HIDDEN
 
 _CHECKS = (
     "The checks look for columns that predict the target almost perfectly, identify rows, or are constant or empty; for text "
@@ -194,7 +196,8 @@ def _change(summary: Mapping[str, Any], emphasize: Callable[[str], str]) -> list
     if change is None:
         return ["No change of at most three columns was found that turns its decision."]
     changed = [
-        f"{emphasize(each['column'])} were {emphasize(each['after'])} instead of {emphasize(each['before'])}"
+        f"{emphasize(each['column'])} were {'another value' if each['after'] == HIDDEN else emphasize(each['after'])}"
+        + ("" if each["before"] == HIDDEN else f" instead of {emphasize(each['before'])}")
         for each in change["columns"]
     ]
     return [f"{emphasize(change['predicted'])} would be predicted if {' and '.join(changed)}."]
@@ -234,5 +237,6 @@ def _classifier(summary: Mapping[str, Any], _: Callable[[str], str]) -> list[str
         made = f"A blend, by share of the weights: {', '.join(parts[:-1])} and {parts[-1]}."
     return [
         f"{made[0].upper()}{made[1:]} Temperature {members['temperature']:.3g}. Epoch {best['epoch']} of {best['epochs']} of "
-        f"{which} was kept, with a validation loss of {best['valid_loss']:.4f}."
+        f"{which} was kept, with a validation loss of {best['valid_loss']:.4f}.",
+        *write_privacy(members),
     ]

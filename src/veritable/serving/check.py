@@ -13,7 +13,6 @@ from veritable.serving.checking.training import Training
 from veritable.serving.checking.verdict import Check
 from veritable.serving.rows import InputProblems, encode_rows, open_rows, plural, read_batches
 from veritable.serving.writing import check_output
-from veritable.tables.encoding.encoder import columns_of
 from veritable.tables.reading.source import quoted
 
 RETRAIN = 2  # exit code
@@ -33,8 +32,8 @@ def check_frame(classifier: Classifier, folder: Path, frame: pd.DataFrame, truth
     roles = Roles.find(names, classifier, truth)
     collector = Collector(classifier, Training.load(folder, classifier), roles, InputProblems.of(names, classifier))
     wanted = [column.name for column in classifier.encoder.columns]
-    rows = encode_rows(columns_of(frame, wanted), classifier, len(frame))
-    collector.add(rows, columns_of(frame, roles.names))
+    rows = encode_rows(classifier.contract.columns_of(frame, wanted), classifier, len(frame))
+    collector.add(rows, classifier.contract.columns_of(frame, roles.names))
     return collector.finish()
 
 

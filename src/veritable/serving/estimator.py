@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from veritable.errors import UserError
 from veritable.models.classifier import Classifier
 from veritable.serving.rows import cell_texts, encode_rows
-from veritable.tables.encoding.encoder import columns_of
 from veritable.tables.typing.target import as_labels
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from veritable.explanation.library import shap  # shap takes seconds to import
 
         names = [column.name for column in self.classifier.encoder.columns]
-        rows = encode_rows(columns_of(X, names), self.classifier, len(X))
+        rows = encode_rows(self.classifier.contract.columns_of(X, names), self.classifier, len(X))
         found = self._explainer.estimate(rows.X, rows.numbers, error=error)
         each_class = found.classes.shape[1] == len(self.classes_)
         output: Any = self._order if each_class else 0

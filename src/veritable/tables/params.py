@@ -53,6 +53,7 @@ class DataParams(Section):
     missing: list[str]
     missing_codes: dict[Name, list[Code]]
     types: dict[Name, Name]
+    min_count: Annotated[int, Field(ge=1, le=1_000_000)]
     max_categories: Annotated[int, Field(ge=1)]
     target: Name
     positive: str | int | float | bool
@@ -63,7 +64,9 @@ class DataParams(Section):
     time: Name | None
     weight: Name | None
     sensitive: list[Name]
-    withhold_sensitive: bool
+    withhold: list[Name]
+    pseudonymise: list[Name]
+    pseudonym_key: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None
     part: Name | None
     valid: Share
     test: Share
@@ -91,6 +94,28 @@ class DataParams(Section):
                 raise ValueError(f"{key} must not name the column of {roles[name]}, but both name '{name}'")
             if name is not None:
                 roles[name] = key
+        return self
+
+    @model_validator(mode="after")
+    def _check_private(self) -> "DataParams":
+        """Refuse to withhold or pseudonymise what the pipeline needs as it is, or never reads."""
+        refused = {self.target: "target", self.time: "time", self.weight: "weight", self.part: "part"}
+        refused |= dict.fromkeys(self.drop, "drop")
+        for key in ("withhold", "pseudonymise"):
+            for name in getattr(self, key):
+                if name in refused:
+                    raise ValueError(f"data.{key} must not name the column of data.{refused[name]}, but both name '{name}'")
+        for name in self.pseudonymise:
+            if name in self.missing_codes:
+                raise ValueError(
+                    f"data.missing_codes must not name a column of data.pseudonymise, but both name '{name}'; data.missing "
+                    "says which of its texts mean missing"
+                )
+            if self.types.get(name, "category") not in ("category", "identifier"):
+                raise ValueError(
+                    f"data.types must be category or identifier for a column of data.pseudonymise, but is {self.types[name]} "
+                    f"for '{name}'"
+                )
         return self
 
     @model_validator(mode="after")

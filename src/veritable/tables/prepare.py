@@ -75,8 +75,8 @@ def prepare(source: Source, params: DataParams, folder: Path, *, test_source: So
         assigned = _assign(contract, scanned, y, params)
         encoder, samples = learn_encoder(contract, scanned, assigned.parts, y, params, bar)
         sample = samples[TRAIN].values
-        bins = [make_bins(*each) for each in zip(contract.features, encoder.columns, sample, strict=True)]
-        profile = Profile.empty(bins, PARTS)
+        bins = [make_bins(*each, params.min_count) for each in zip(contract.features, encoder.columns, sample, strict=True)]
+        profile = Profile.empty(bins, PARTS, params.min_count)
         _write(folder, contract, encoder, scanned, assigned, y, profile, params, bar)
     findings = run_checks(contract, scanned.surveys, assigned, samples, params)
     return Prepared(contract, encoder, _facts(contract, scanned, assigned, params), findings, profile.merge_rare())
@@ -254,6 +254,6 @@ def _facts(contract: Contract, scanned: Scan, assigned: Assignment, params: Data
                 "distinct": column.distinct,
             }
             for column in contract.columns
-            if column.role != "target"
+            if column.role != "target" and (column.name in params.sensitive or column.name not in params.withhold)
         ],
     }

@@ -1,10 +1,11 @@
 """Profile of a table: how many rows of each part have which values, column by column, in a few kilobytes.
 
 The bins of numbers and dates are the twentieths of the train part, one for smaller and one for larger values than the table
-has. Those of categories are the levels that at least five train rows have, and one for all others. The last bin of each column
-is that of missing values.
+has. Those of categories are the levels that at least `data.min_count` train rows have, and one for all others. The last bin of
+each column is that of missing values.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,11 +16,12 @@ from pydantic import Field
 
 from veritable.stored import STRICT, parse_json
 from veritable.tables.encoding.encoder import EncodedColumn, Encoder, Kind, Read
+from veritable.tables.encoding.gate import share_edges
 from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column
 
-MIN_LEVEL_ROWS = 5  # rarer levels could identify a person
 _BINS = 20
+_MONTHS_FROM = 3 * 366 * 86400  # seconds
 _MIN_BIN_ROWS = 10  # rows of the train part; a small part has fewer bins
 
 
@@ -49,7 +51,10 @@ class Bins:
         """What the rows of each bin have in common."""
         if self.kind in ("category", "boolean"):
             return [*["other"] * (self.kind == "category"), *self.levels, "missing"]
-        texts = [parse.date_text(edge) if self.kind == "date" else _number_text(edge) for edge in self.edges]
+        texts = [_number_text(edge) for edge in self.edges]
+        if self.kind == "date":  # without the day if the dates span years: a date of birth is one of few rows
+            length = 7 if self.edges[-1] - self.edges[0] > _MONTHS_FROM else None
+            texts = [parse.date_text(edge)[:length] for edge in self.edges]
         inner = [low if low == high else f"{low} to {high}" for low, high in pairwise(texts)]
         return [f"below {texts[0]}", *inner, f"above {texts[-1]}", "missing"]
 
@@ -81,15 +86,18 @@ class Profile:
     ----------
     counts
         Counts of each column, by the name of the part. Shape: (bins,) int64 each
+    min_count
+        Number of rows that must hold a value before it is shown (`data.min_count`).
     """
 
     bins: tuple[Bins, ...]
     counts: dict[str, list[np.ndarray]]
+    min_count: int = 1
 
     @classmethod
-    def empty(cls, bins: Sequence[Bins], parts: Sequence[str]) -> Self:
+    def empty(cls, bins: Sequence[Bins], parts: Sequence[str], min_count: int = 1) -> Self:
         """Return a profile without rows."""
-        return cls(tuple(bins), {part: [np.zeros(len(each), dtype=np.int64) for each in bins] for part in parts})
+        return cls(tuple(bins), {part: [np.zeros(len(each), dtype=np.int64) for each in bins] for part in parts}, min_count)
 
     def add(self, read: Read, encoder: Encoder, part_of_row: np.ndarray) -> None:
         """Count the rows of a batch.
@@ -108,14 +116,16 @@ class Profile:
                 by_column[i] += np.bincount(place[part_of_row == code], minlength=len(bins))
 
     def merge_rare(self) -> "Profile":
-        """Return the profile in which no level, and no bin within the range, has fewer than five train rows."""
-        merged = [_merge(bins, [self.counts[part][i] for part in self.counts]) for i, bins in enumerate(self.bins)]
+        """Return the profile in which no level, and no bin within the range, has fewer than `min_count` train rows."""
+        merged = [
+            _merge(bins, [self.counts[part][i] for part in self.counts], self.min_count) for i, bins in enumerate(self.bins)
+        ]
         counts = {part: [counts[number] for _, counts in merged] for number, part in enumerate(self.counts)}
-        return Profile(tuple(bins for bins, _ in merged), counts)
+        return Profile(tuple(bins for bins, _ in merged), counts, self.min_count)
 
     def only(self, *parts: str) -> "Profile":
         """Return the profile of some of the parts."""
-        return Profile(self.bins, {part: self.counts[part] for part in parts})
+        return Profile(self.bins, {part: self.counts[part] for part in parts}, self.min_count)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types."""
@@ -124,7 +134,7 @@ class Profile:
             counts = {part: by_column[i].tolist() for part, by_column in self.counts.items()}
             own = {"edges": list(bins.edges)} if bins.edges else {"levels": list(bins.levels)}
             columns.append({"name": bins.name, "kind": bins.kind, "counts": counts} | own)
-        return {"columns": columns}
+        return {"columns": columns, "min_count": self.min_count}
 
     @classmethod
     def parse(cls, data: bytes, encoder: Encoder, parts: Sequence[str]) -> Self:
@@ -135,14 +145,15 @@ class Profile:
         ValueError
             It is damaged, or does not describe the columns of the encoder.
         """
-        columns = parse_json(_Stored, data).columns
+        stored = parse_json(_Stored, data)
+        columns = stored.columns
         if [(each.name, each.kind) for each in columns] != [(each.name, each.kind) for each in encoder.columns]:
             raise ValueError("must hold the columns that the encoder has, but holds others")
         counts = {part: [np.array(each.counts.get(part, ()), dtype=np.int64) for each in columns] for part in parts}
         bins = tuple(each.bins for each in columns)
         if any([len(own) for own in by_column] != [len(each) for each in bins] for by_column in counts.values()):
             raise ValueError(f"must hold one count per bin for the parts {', '.join(parts)}, but does not")
-        return cls(bins, counts)
+        return cls(bins, counts, stored.min_count)
 
 
 @dataclass(frozen=True)
@@ -168,9 +179,10 @@ class _StoredColumn:
 class _Stored:
     __pydantic_config__ = STRICT
     columns: Annotated[tuple[_StoredColumn, ...], Field(min_length=1)]
+    min_count: Annotated[int, Field(ge=1)]
 
 
-def make_bins(column: Column, encoded: EncodedColumn, sample: np.ndarray) -> Bins:
+def make_bins(column: Column, encoded: EncodedColumn, sample: np.ndarray, min_count: int = 1) -> Bins:
     """Return the bins of a column of the table.
 
     Parameters
@@ -184,26 +196,31 @@ def make_bins(column: Column, encoded: EncodedColumn, sample: np.ndarray) -> Bin
     reach = [each for each in (column.minimum, column.maximum) if each is not None]
     reach += [float(present.min()), float(present.max())] if len(present) else []
     low, high = (min(reach), max(reach)) if reach else (0.0, 0.0)
-    return Bins(column.name, encoded.kind, edges=find_edges(present, low, high))
+    return Bins(column.name, encoded.kind, edges=find_edges(present, low, high, min_count if encoded.kind == "number" else 1))
 
 
-def find_edges(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
+def find_edges(values: np.ndarray, low: float, high: float, min_count: int = 1) -> tuple[float, ...]:
     """Return the edges of up to twenty bins from `low` to `high` with about equally many values.
 
-    They are among the values, because between two integers an edge would not be exact in every format. An edge that occurs
-    twice encloses a bin for this value alone.
+    They are among the values, because between two integers an edge would not be exact in every format; but each is rounded
+    until `min_count` values round to it, and the range is widened, because its ends are the values of single rows. An edge that
+    occurs twice encloses a bin for this value alone.
     """
     n_bins = min(_BINS, len(values) // _MIN_BIN_ROWS)
     shares = np.linspace(0, 1, n_bins + 1)[1:-1] if n_bins > 1 else np.empty(0)
     inner = np.unique(np.quantile(values, shares, method="inverted_cdf")) if len(shares) else np.empty(0)
-    return (low, *inner[inner < high].tolist(), high)
+    inner = share_edges(inner, values, min_count)
+    if min_count > 1 and low < high:
+        unit = 10.0 ** math.floor(math.log10(high - low))
+        low, high = math.floor(low / unit) * unit, math.ceil(high / unit) * unit
+    return (low, *inner[(low <= inner) & (inner < high)].tolist(), high)
 
 
-def _merge(bins: Bins, counts: Sequence[np.ndarray]) -> tuple[Bins, list[np.ndarray]]:
+def _merge(bins: Bins, counts: Sequence[np.ndarray], min_count: int) -> tuple[Bins, list[np.ndarray]]:
     """Merge the rare bins of a column. The first of the counts are those of train."""
     train = counts[0]
     if bins.kind == "category":
-        kept = [i for i in range(len(bins.levels)) if train[i + 1] >= MIN_LEVEL_ROWS]
+        kept = [i for i in range(len(bins.levels)) if train[i + 1] >= min_count]
         others = np.setdiff1d(np.arange(len(bins.levels)), kept)
         merged = [np.array([own[0] + own[others + 1].sum(), *own[np.array(kept, dtype=int) + 1], own[-1]]) for own in counts]
         return Bins(bins.name, bins.kind, levels=tuple(bins.levels[i] for i in kept)), merged
@@ -211,9 +228,9 @@ def _merge(bins: Bins, counts: Sequence[np.ndarray]) -> tuple[Bins, list[np.ndar
         return bins, list(counts)
     starts = [1]  # of the bins within the range
     for i in range(2, len(train) - 2):
-        if train[starts[-1] : i].sum() >= MIN_LEVEL_ROWS:
+        if train[starts[-1] : i].sum() >= min_count:
             starts.append(i)
-    if len(starts) > 1 and train[starts[-1] : -2].sum() < MIN_LEVEL_ROWS:
+    if len(starts) > 1 and train[starts[-1] : -2].sum() < min_count:
         starts.pop()
     edges = (*(bins.edges[i - 1] for i in starts), bins.edges[-1])
     cuts = [0, *starts, len(train) - 2, len(train) - 1]

@@ -154,7 +154,7 @@ def _read(source: Source, scanned: Scan, bar: Progress) -> None:
 def _check_names(source: Source, test_source: Source | None, params: DataParams) -> None:
     roles = {key: getattr(params, key) for key in ("target", "id", "group", "time", "weight", "part")}
     named = [(f"data.{key}", name) for key, name in roles.items() if name is not None]
-    named += [("data.sensitive", name) for name in params.sensitive]
+    named += [(f"data.{key}", name) for key in ("sensitive", "withhold", "pseudonymise") for name in getattr(params, key)]
     named += [(f"data.{key}", name) for key in ("types", "missing_codes") for name in getattr(params, key)]
     for key, name in named:
         if name not in source.names and name not in params.drop:

@@ -23,11 +23,13 @@ from veritable.progress import step_progress
 from veritable.tables.encoding.parts import Part, Shards
 from veritable.training.module import ClassifierModule
 from veritable.training.plan import TrainPlan
+from veritable.training.privacy import PrivateModule
 
 _SMALL_STEP = 2**24  # weights * rows per batch; the network of the demo is above it at a batch size of 4,096, and below at 256
 _EXPECTED_WARNINGS = (
     "Checkpoint directory .* exists and is not empty",  # of a killed run
     r".*isinstance\(treespec, LeafSpec\)",  # a deprecation in torch that Lightning has to handle
+    "Full backward hook is firing",  # of the first layer with train.privacy, as it must
 )
 
 
@@ -79,7 +81,7 @@ def fit(
     TrainingError
         A GPU is requested but there is none.
     UserError
-        All weights of a part are 0.
+        All weights of a part are 0, or the plan has `privacy` and Opacus is not installed.
     """
     if plan.accelerator == "gpu" and not torch.cuda.is_available():
         raise TrainingError("train.accelerator is 'gpu', but torch finds no GPU. Set it to 'auto' or 'cpu'.")
@@ -100,7 +102,7 @@ def fit(
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    module = ClassifierModule(network, plan, train, valid, n_classes)
+    module = (PrivateModule if plan.privacy else ClassifierModule)(network, plan, train, valid, n_classes)
     if plan.precision == "64-true":
         module.double()  # Lightning would do so after loading a checkpoint, which would round the weights to float32
     with warnings.catch_warnings():

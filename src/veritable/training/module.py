@@ -87,7 +87,7 @@ class ClassifierModule(pl.LightningModule):
         full_precision = (
             nullcontext() if self.plan.precision != "bf16-mixed" else torch.autocast(self.device.type, enabled=False)
         )
-        batches = list(zip(*(torch.split(column, recipe.batch_size) for column in chunk), strict=True))
+        batches = self._batches(chunk)
         totals, masses = list[Tensor](), list[Any]()
         for number, batch in enumerate(batches, 1):
             loss, total, mass = self._loss(network, *batch)
@@ -106,7 +106,7 @@ class ClassifierModule(pl.LightningModule):
             optimizer.zero_grad()
             self.step += 1
         losses = torch.stack(totals).double()
-        if len(chunk) > 2:
+        if isinstance(masses[0], Tensor):
             self.sums["train"] += torch.stack([losses.sum(), torch.stack(masses).sum(dtype=torch.float64)])
         else:  # the totals are means and the masses are row counts
             rows = torch.tensor(masses, dtype=torch.float64, device=losses.device)
@@ -121,6 +121,9 @@ class ClassifierModule(pl.LightningModule):
     def mean_losses(self) -> dict[str, float]:
         """Return the mean loss on each part in the current epoch."""
         return {name: float(total / rows) for name, (total, rows) in ((n, s.tolist()) for n, s in self.sums.items())}
+
+    def _batches(self, chunk: tuple[Tensor, ...]) -> list[tuple[Tensor, ...]]:
+        return list(zip(*(torch.split(column, self.plan.recipe.batch_size) for column in chunk), strict=True))
 
     def _loss(
         self, network: nn.Module, X: Tensor, y: Tensor, weight: Tensor | None = None

@@ -86,6 +86,14 @@ class ForestParams(Section):
     min_samples_leaf: Annotated[int, Field(ge=1)]
 
 
+class PrivacyParams(Section):
+    """Section `train.privacy`: the guarantee, and the norm to which the gradient of each row is clipped."""
+
+    epsilon: Positive
+    delta: Annotated[float, Field(gt=0, lt=1)]
+    max_grad_norm: Positive
+
+
 class CommonParams(Section):
     """Parameters of `train` that a plan takes over unchanged."""
 
@@ -105,6 +113,7 @@ class TrainParams(CommonParams):
     blend: list[Blended] | Literal["auto"]
     n_splits: Splits | Literal["auto"]
     background_rows: Annotated[int, Field(ge=0, le=1_000_000)]
+    privacy: PrivacyParams | None
     init: Annotated[str, Field(min_length=1)]
     member: Annotated[str, Field(min_length=1)]
     memory_gib: Positive

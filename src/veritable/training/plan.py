@@ -17,6 +17,7 @@ from veritable.training.params import (
     ForestParams,
     MLPParams,
     Network,
+    PrivacyParams,
     Range,
     ResNetParams,
     Splits,
@@ -31,6 +32,8 @@ _MAX_CLASSES = 100  # with `auto`, the network is blended with nothing above it:
 _FEW_ROWS, _SPLITS, _MIN_SPLITS = 10_000, 4, 3  # folds with `auto`, below and from the number of rows: docs/decisions/0015
 _TRAIN_SHARE, _VALID_SHARE = 0.75, 0.25  # of the memory if the two parts do not fit together
 _CLASS_BYTES = 88  # per row and class: scores of up to eight members, and what is computed from their sum
+
+PRIVATE_NETWORKS: tuple[Network, ...] = ("mlp",)  # the first one with `auto`; tests/test_privacy.py checks their gradients
 
 Streamed = Literal["train", "valid"]
 
@@ -83,6 +86,8 @@ class TrainPlan(CommonParams):
         Whether the blend has a linear model.
     background_rows
         Number of train rows that are saved with the classifier.
+    privacy
+        Guarantee of differential privacy; None without.
     init, member
         Folders of the earlier classifier and of the pretrained model; None if there is none.
     streamed
@@ -95,6 +100,7 @@ class TrainPlan(CommonParams):
     n_splits: Splits
     fewer_splits: bool = False
     background_rows: int = 0
+    privacy: PrivacyParams | None = None
     init: str | None = None
     member: str | None = None
     mlp: MLPParams | None = None
@@ -136,16 +142,26 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has
         Whether `init` is an earlier classifier.
     has_member
         Whether `member` is a pretrained model.
+
+    Raises
+    ------
+    ParamsError
+        With `privacy`, another parameter would undo the guarantee.
     """
-    auto: Network = "tabm" if facts.n_classes < _MANY_CLASSES else "resnet"
+    if params.privacy:
+        _check_private(params, has_member=has_member)
+    auto: Network = PRIVATE_NETWORKS[0] if params.privacy else "tabm" if facts.n_classes < _MANY_CLASSES else "resnet"
     network = auto if params.network == "auto" else params.network
+    recipe = getattr(params, network)
+    if params.privacy:
+        recipe = recipe.model_copy(update={"gradient_clip_val": None})  # each row has its own
     blend = params.blend
     if blend == "auto":
-        blend = ["trees", "forest"] if facts.n_classes <= _MAX_CLASSES else []
+        blend = ["trees", "forest"] if facts.n_classes <= _MAX_CLASSES and not params.privacy else []
     is_auto, n_splits = params.n_splits == "auto", 0
     if params.n_splits != "auto":
         n_splits = params.n_splits
-    elif not facts.timed:
+    elif not facts.timed and not params.privacy:
         n_splits = _SPLITS if facts.n_rows["train"] + facts.n_rows["valid"] < _FEW_ROWS else _MIN_SPLITS
     common = params.model_dump(include=set(CommonParams.model_fields))
     plan = TrainPlan(
@@ -154,18 +170,48 @@ def plan_training(params: TrainParams, facts: TableFacts, *, has_init: bool, has
         n_splits=n_splits,
         fewer_splits=is_auto and n_splits > 0,
         background_rows=params.background_rows,
+        privacy=params.privacy,
         init=params.init if has_init else None,
         member=params.member if has_member else None,
         trees=params.trees if "trees" in blend else None,
         forest=params.forest if "forest" in blend else None,
         linear="linear" in blend,
-        **{network: getattr(params, network)},
+        **{network: recipe},
     )
     planned = plan.model_copy(update={"memory_gib": params.memory_gib})
     if streamed := _streamed(planned, facts):
+        if params.privacy:
+            raise ParamsError(
+                "'train.memory_gib' in params.yaml must be enough for all rows with train.privacy, which draws them at random, "
+                f"but {params.memory_gib:g} is not. Increase it."
+            )
         no_folds: dict[str, Any] = {"n_splits": 0, "fewer_splits": False} if is_auto else {}
         return planned.model_copy(update={"streamed": streamed, "refit": False} | no_folds)
     return plan
+
+
+def _check_private(params: TrainParams, *, has_member: bool) -> None:
+    """Refuse what would undo differential privacy, or what its training cannot do."""
+    network = PRIVATE_NETWORKS[0] if params.network == "auto" else params.network
+    recipe = getattr(params, network)
+    rules: list[tuple[str, bool, object, str]] = [  # parameter, whether it is right, its value, and the rule with its reason
+        ("network", network in PRIVATE_NETWORKS, network,
+         f"auto or {' or '.join(PRIVATE_NETWORKS)}: the gradients of single rows are verified for its layers only"),
+        ("blend", params.blend in ("auto", []), params.blend,
+         "auto or []: trees, forest and linear model are fitted to the rows without noise"),
+        ("member", not has_member, params.member, "models/nothing: its part of the blend is fitted to the rows without noise"),
+        ("n_splits", params.n_splits in ("auto", 0), params.n_splits, "auto or 0: each fold would spend the epsilon again"),
+        ("n_networks", params.n_networks == 1, params.n_networks, "1: each network would spend the epsilon again"),
+        ("background_rows", params.background_rows == 0, params.background_rows,
+         "0: the classifier would be saved with rows of train as they are"),
+        (f"{network}.l1", recipe.l1 == 0, recipe.l1, "0: a penalty has no gradient of single rows"),
+        ("precision", params.precision == "32-true", params.precision, "32-true: the noise is added at this precision"),
+    ]  # fmt: skip
+    for name, right, value, rule in rules:
+        if not right:
+            raise ParamsError(
+                f"with train.privacy, 'train.{name}' in params.yaml must be {rule}; but it is {value}. Change it."
+            )
 
 
 def row_bytes(plan: TrainPlan, *, width: int, weighted: bool, n_classes: int) -> int:
@@ -234,8 +280,13 @@ def plan_tuning(tune: TuneParams, params: TrainParams, train: TrainPlan, path: s
     Raises
     ------
     ParamsError
-        The space has no parameter with an effect.
+        The space has no parameter with an effect, or `train` has `privacy`.
     """
+    if params.privacy:
+        raise ParamsError(
+            "'tune.n_trials' in params.yaml must be 0 with train.privacy, because each trial would spend the epsilon again, "
+            f"but is {tune.n_trials}. Set it to 0."
+        )
     sections = {name for name in SEARCHABLE if getattr(train, name) is not None}
     space = {key: given for key, given in tune.space.items() if key.split(".")[0] in sections}
     if not space:

@@ -23,6 +23,7 @@ from veritable.training.learner import Fitted, Learner
 from veritable.training.linear import LinearLearner
 from veritable.training.network import NetworkLearner
 from veritable.training.pretrained import PretrainedLearner
+from veritable.training.privacy import compute_spent
 from veritable.training.streaming import in_memory
 
 _MIN_NETWORK_SHARE = 0.05  # after the first fold; networks take most of the time, so a small share does not pay
@@ -77,7 +78,7 @@ class Trained:
     copied: list[str]
 
     def __str__(self) -> str:
-        """Summarize what was trained, in two or three lines."""
+        """Summarize what was trained, in two to four lines."""
         best, blend = self.history.iloc[self.history["valid_loss"].argmin()], self.classifier.facts["blend"]
         lines = [f"Copied {len(self.copied)} parameters of the network from the earlier classifier."] if self.copied else []
         losses = self.history.groupby("network")["valid_loss"].min()
@@ -87,6 +88,8 @@ class Trained:
             kept = f"{len(losses)} networks with validation losses of {losses.min():.4f} to {losses.max():.4f}"
         lines.append(f"Trained {len(self.history)} epochs; {kept}.")
         shares = ", ".join(f"{each['kind']} {each['share']:.0%} ({each['models']})" for each in blend)
+        if privacy := self.classifier.privacy:
+            lines.append(f"Spent a privacy budget of epsilon {privacy['epsilon']:.3g} at delta {privacy['delta']:.3g}.")
         lines.append(f"Blended, by weight and number of models: {shares}.")
         return "\n".join(lines)
 
@@ -144,7 +147,8 @@ def train_classifier(inputs: TrainingInputs) -> Trained:
             members += made
             weights += [weight / len(made)] * len(made)
     ensemble = Ensemble(tuple(members), tuple(weights))
-    classifier = Classifier(ensemble, fitted.network.spec, inputs.encoder, inputs.contract, None)
+    spent = compute_spent(inputs.plan, inputs.train, epochs=len(fitted.history)) if inputs.plan.privacy else None
+    classifier = Classifier(ensemble, fitted.network.spec, inputs.encoder, inputs.contract, None, privacy=spent)
     return Trained(classifier, fitted.history, fitted.held_out, fitted.network.copied)
 
 

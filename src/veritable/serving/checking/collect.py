@@ -181,7 +181,7 @@ class Collector:
                     independent=independent,
                     unreadable=odd["wrong"][bins.name],
                     outside=odd["outside"][bins.name],
-                    unseen=most_frequent(self.unseen.get(bins.name, Counter())),
+                    unseen=most_frequent(self.unseen.get(bins.name, Counter()), trained.min_count),
                 )
             )
         return found

@@ -36,7 +36,8 @@ class Shift:
     unreadable, outside
         Number of new rows whose value does not fit the type of the column, or is outside the range of the training table.
     unseen
-        The most frequent levels of the new rows that train does not have, with their rows.
+        The most frequent levels of the new rows that train does not have, with their rows; none that fewer rows than
+        `data.min_count` hold.
     """
 
     name: str
@@ -124,6 +125,7 @@ def adjust(shifts: Sequence[Shift]) -> list[Shift]:
     return [replace(each, adjusted_p=p) for each, p in zip(shifts, adjusted, strict=True)]
 
 
-def most_frequent(counts: Counter[str], n: int = 5) -> list[tuple[str, int]]:
-    """Return the most frequent texts with their rows; ties are broken by name."""
-    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:n]
+def most_frequent(counts: Counter[str], min_count: int = 1, n: int = 5) -> list[tuple[str, int]]:
+    """Return the most frequent texts that at least `min_count` rows hold, with their rows; ties are broken by name."""
+    known = [each for each in counts.items() if each[1] >= min_count]
+    return sorted(known, key=lambda each: (-each[1], each[0]))[:n]

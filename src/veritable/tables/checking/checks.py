@@ -44,7 +44,7 @@ def run_checks(
     """
     findings = [*check_table(contract, assigned, params)]
     for column in contract.columns:
-        if column.role in ("feature", "sensitive"):
+        if column.role == "feature":
             findings += check_column(column, surveys[column.name], params)
     for i, column in enumerate(contract.features):
         findings += check_sample(column, samples, i, len(contract.classes), params)
@@ -238,11 +238,11 @@ def check_column(column: Column, survey: ColumnSurvey, params: DataParams) -> It
 def _check_inferred_type(column: Column, survey: ColumnSurvey, params: DataParams) -> Iterator[Finding]:
     """Check a column whose type data.types does not declare."""
     name = column.name
-    if column.type in ("category", "identifier") and (texts := _texts_among_numbers(survey)):
+    if column.type in ("category", "identifier") and (texts := _texts_among_numbers(survey, params.min_count)):
         yield Finding(
             "mixed",
             "warning",
-            f"'{name}' is not numeric, because it has texts among its numbers: {texts}. Correct them, or name them under "
+            f"'{name}' is not numeric, because it has texts among its numbers{texts}. Correct them, or name them under "
             "data.missing_codes.",
             name,
         )
@@ -269,8 +269,8 @@ def _check_inferred_type(column: Column, survey: ColumnSurvey, params: DataParam
         yield Finding(
             "number_format",
             "note",
-            f"the numbers of '{name}' were read in the style \"{column.form}\"; check that they range from "
-            f"{survey.minimum:g} to {survey.maximum:g}.",
+            f"the numbers of '{name}' were read in the style \"{column.form}\"; check that they are as intended"
+            + (f": they range from {survey.minimum:g} to {survey.maximum:g}." if params.min_count == 1 else "."),
             name,
         )
     if column.type == "date" and survey.ambiguous:
@@ -328,7 +328,8 @@ def check_sample(
                 name,
                 {"levels": rare},
             )
-    if column.type == "number" and (code := _find_sentinel(present)) is not None:
+    code = _find_sentinel(present) if column.type == "number" else None
+    if code is not None and (present == code).sum() >= params.min_count:
         share = float((present == code).mean())
         yield Finding(
             "sentinel",
@@ -349,13 +350,19 @@ def _join_shifts(shifts: Mapping[str, float]) -> str:
     return " and ".join(f"{part} (population stability index {shift:.2f})" for part, shift in shifts.items())
 
 
-def _texts_among_numbers(survey: ColumnSurvey) -> str:
-    """Return the first texts of a column whose levels are mostly numbers, and "" for any other column."""
+def _texts_among_numbers(survey: ColumnSurvey, min_count: int) -> str:
+    """Describe the texts of a column whose levels are mostly numbers; "" for any other column.
+
+    How many rows hold them is not known, so they are not shown unless everything is.
+    """
     levels = list(survey.levels)[:_MAX_LEVELS_CHECKED]
     texts = [each for each in levels if not _NUMBER.match(each)]
     if len(levels) - len(texts) < 10 or len(texts) > 0.2 * len(levels):
         return ""
-    return ", ".join(f"'{each[:40]}'" for each in texts[:3]) + (" and others" if len(texts) > 3 else "")
+    if min_count > 1:
+        return f" ({len(texts):,} different texts)" if texts else ""
+    listed = ", ".join(f"'{each[:40]}'" for each in texts[:3])
+    return f": {listed}{' and others' if len(texts) > 3 else ''}" if texts else ""
 
 
 def _find_sentinel(present: np.ndarray) -> float | None:

@@ -10,7 +10,7 @@ Code 0 is a level that train does not have, or that is too rare. The levels of t
 is a level of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -22,7 +22,6 @@ from pydantic import Field
 
 from veritable.errors import TableError
 from veritable.stored import STRICT
-from veritable.tables.typing import parse
 from veritable.tables.typing.contract import Column, Contract
 
 Kind = Literal["number", "boolean", "category", "date"]
@@ -222,11 +221,6 @@ def _decode_column(encoded: np.ndarray, column: EncodedColumn) -> np.ndarray:
         return np.asarray(texts)
     labels = np.array(column.levels, dtype=object)[(values > 0.5).astype(int)]
     return np.asarray(np.where(missing, None, labels))
-
-
-def columns_of(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, pa.Array]:
-    """Return the columns of a frame that are among `names`, as Arrow arrays."""
-    return {name: parse.from_pandas(frame[name]) for name in names if name in frame.columns}
 
 
 class Learner:

@@ -13,6 +13,7 @@ from veritable.tables.params import DataParams
 from veritable.tables.reading.columnar import open_arrow, open_parquet
 from veritable.tables.reading.delimited import open_delimited
 from veritable.tables.reading.jsonlines import open_jsonlines
+from veritable.tables.reading.pseudonyms import pseudonymise_source
 from veritable.tables.reading.source import Reading, Source, preview, reason
 from veritable.tables.reading.stream import first_bytes
 
@@ -90,7 +91,7 @@ def check_inside(path: Path, top: Path) -> None:
 def open_table(
     path: Path, reading: Reading, *, files: Sequence[Path] | None = None, skip: frozenset[str] = frozenset()
 ) -> Source:
-    """Open a file, or a folder whose files are one table.
+    """Open a file, or a folder whose files are one table, with pseudonyms in the columns of `reading.pseudonymise`.
 
     Parameters
     ----------
@@ -102,8 +103,13 @@ def open_table(
     Raises
     ------
     TableError
-        The file does not exist or is not a table, or the files of the folder have different columns.
+        The file does not exist or is not a table, the files of the folder have different columns, or the key of the pseudonyms
+        is not there.
     """
+    return pseudonymise_source(_open_raw(path, reading, files, skip), reading)
+
+
+def _open_raw(path: Path, reading: Reading, files: Sequence[Path] | None, skip: frozenset[str]) -> Source:
     if reading.database is not None:
         return _database(path, reading, skip)
     if not stat.S_ISDIR(_mode(path)):

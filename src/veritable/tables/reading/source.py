@@ -42,6 +42,10 @@ class Reading:
         SQLAlchemy URL without a password.
     query
         SQL for `database`, or for a path that is an SQLite file.
+    pseudonymise
+        Columns whose values are replaced by pseudonyms.
+    pseudonym_key
+        Fingerprint of the key of the pseudonyms.
     """
 
     __pydantic_config__ = STRICT
@@ -54,18 +58,22 @@ class Reading:
     max_bytes: int = 10**12
     database: str | None = None
     query: str | None = None
+    pseudonymise: tuple[str, ...] = ()
+    pseudonym_key: str | None = None
 
     @classmethod
     def of(cls, params: DataParams, machine: MachineParams | None = None) -> Self:
         """Return what section `data` says about reading, with the limits of section `machine`, or the defaults without it."""
         given = {each.name: getattr(params, each.name) for each in fields(cls) if each.name not in _LIMITS}
         limits = {} if machine is None else {name: getattr(machine, name) for name in _LIMITS}
-        return cls(**given | limits | {"columns": params.columns and tuple(params.columns), "missing": tuple(params.missing)})
+        return cls(**{key: tuple(each) if isinstance(each, list) else each for key, each in (given | limits).items()})
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types with what new rows need: neither the place of this table nor the limits on its size."""
-        plain = {key: value for key, value in asdict(self).items() if key not in _HERE_ONLY}
-        return plain | {"columns": self.columns and list(self.columns), "missing": list(self.missing)}
+        needed = {key: value for key, value in asdict(self).items() if key not in _HERE_ONLY}
+        if not self.pseudonymise:
+            del needed["pseudonymise"], needed["pseudonym_key"]
+        return {key: list(each) if isinstance(each, tuple) else each for key, each in needed.items()}
 
 
 def check_new_rows(reading: Reading) -> Reading:

@@ -4,20 +4,22 @@ The contract is written to JSON, so that a person can read it, compare it in git
 and `predict` read cells with the same function, `Contract.read`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pydantic import AfterValidator
 
 from veritable.stored import STRICT
+from veritable.tables.reading.pseudonyms import pseudonymise
 from veritable.tables.reading.source import Reading, check_new_rows
 from veritable.tables.typing import parse
 
 Type = Literal["number", "category", "boolean", "date", "identifier", "text", "constant"]
-Role = Literal["feature", "target", "id", "group", "time", "weight", "part"]
+Role = Literal["feature", "target", "id", "group", "time", "weight", "part", "withheld"]
 LEARNABLE = ("number", "category", "boolean", "date")
 FALSE, TRUE = frozenset({"false", "no", "n", "f", "0"}), frozenset({"true", "yes", "y", "t", "1"})
 
@@ -28,6 +30,8 @@ class Column:
 
     Attributes
     ----------
+    role
+        What the column is for. One that is withheld is in no output for its values; the rows that it groups are kept together.
     used
         Whether the column is a feature of the classifier.
     form
@@ -133,6 +137,17 @@ class Contract:
         """
         missing = frozenset(self.reading.missing)
         return [read_column(columns.get(each.name, pa.nulls(rows)), each, missing) for each in self.features]
+
+    def columns_of(self, frame: pd.DataFrame, names: Iterable[str]) -> dict[str, pa.Array]:
+        """Return the columns of a frame that are among `names`, with pseudonyms where the table has them.
+
+        Raises
+        ------
+        TableError
+            The key of the pseudonyms is not there.
+        """
+        columns = {name: parse.from_pandas(frame[name]) for name in names if name in frame.columns}
+        return pseudonymise(columns, self.reading)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types, without empty fields."""

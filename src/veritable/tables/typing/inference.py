@@ -22,7 +22,8 @@ def role_of(name: str, params: DataParams) -> Role:
         params.weight: "weight",
         params.part: "part",
     }
-    return named.get(name, "feature")
+    role = named.get(name, "feature")
+    return "withheld" if name in params.withhold and role in ("feature", "id") else role
 
 
 def start(name: str, params: DataParams) -> ColumnSurvey:
@@ -37,7 +38,7 @@ def start(name: str, params: DataParams) -> ColumnSurvey:
         form = Form("date")
     elif declared and declared not in DECLARABLE:
         form = Form("date", declared)
-    elif role in ("id", "group"):
+    elif role == "group" or name == params.id:
         form = Form("text")
     codes = frozenset(code if isinstance(code, str) else parse.number_text(code) for code in params.missing_codes.get(name, ()))
     labels = params.labels if role == "target" else {}
@@ -49,18 +50,18 @@ def describe(survey: ColumnSurvey, params: DataParams, *, categories: int) -> Co
     """Return the column as the contract describes it."""
     role, kind = role_of(survey.name, params), type_of(survey, params)
     form = survey.form or Form("text")
-    withheld = params.withhold_sensitive and survey.name in params.sensitive
-    ranged = survey.present > 0 and form.storage != "text" and not survey.infinite
+    withheld = survey.name in params.withhold
+    ranged = survey.present > 0 and not withheld and form.storage != "text" and not survey.infinite
     listed: tuple[str, ...] = ()
-    if kind == "boolean":
+    if kind == "boolean" and not withheld:  # the contract is part of the classifier
         listed = _false_and_true(survey)
-    elif kind == "category":
+    elif kind == "category" and not withheld:
         listed = tuple(sorted(survey.levels)) if len(survey.levels) <= categories else ()
     return Column(
         survey.name,
         kind,
         role,
-        used=role == "feature" and not withheld and kind in LEARNABLE,
+        used=role == "feature" and kind in LEARNABLE,
         form=form.style,
         missing=round(1 - survey.present / survey.rows, 6) if survey.rows else 0.0,
         missing_codes=tuple(sorted(survey.codes)),
