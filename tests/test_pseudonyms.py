@@ -17,9 +17,11 @@ from tests.making import TEXTS
 from tests.rooms import InMemory, data_params, mixed_table, prepare_file, prepare_frame
 from tests.sources import refusal
 from veritable.params import ParamsError
+from veritable.stored import parse_json
 from veritable.tables.checking.findings import format_findings
 from veritable.tables.reading.pseudonyms import KEY, fingerprint, pseudonymise
 from veritable.tables.reading.source import Reading
+from veritable.tables.typing.contract import Contract
 
 SECRET = "correct horse battery staple, twice over"
 PRINT = fingerprint(SECRET)
@@ -85,7 +87,7 @@ def test_no_output_holds_a_raw_value(tmp_path: Path, as_csv: bool, capfd: pytest
     texts += [json.dumps(done.prepared.profile.to_json()), format_findings(done.prepared.findings), *capfd.readouterr()]
     content = "".join(texts).encode() + b"".join(file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file())
     assert [] == [raw for raw in RAW if raw in content]
-    assert 3 == len(done.encoder.columns[done.encoder.names.index("city")].levels)
+    assert 3 == len(next(column.levels for column in done.encoder.columns if column.name == "city"))
     assert sorted(np.bincount(plain.parts["train"].y)) == sorted(np.bincount(done.parts["train"].y))
     persons = [set(frame["person"].iloc[part.row]) for part in done.parts.values()]
     assert set() == persons[0] & persons[1] | persons[0] & persons[2] | persons[1] & persons[2]
@@ -125,7 +127,7 @@ def test_new_rows_are_pseudonymised_as_the_table_was(monkeypatch: pytest.MonkeyP
     frame, names = people(), [column.name for column in done.encoder.columns]
     read = done.encoder.read(done.contract.columns_of(frame, names), done.contract, rows=len(frame))
     assert "unseen" not in {what for what, columns in read.odd.items() if "city" in columns}
-    assert PRINT == done.contract.from_json(done.contract.to_json()).reading.pseudonym_key
+    assert PRINT == parse_json(Contract, json.dumps(done.contract.to_json()).encode()).reading.pseudonym_key
     monkeypatch.delenv(KEY)
     assert "which is not set" in refusal(lambda: done.contract.columns_of(frame, names))
     assert ["age"] == list(done.contract.columns_of(frame, ["age"]))
