@@ -1,10 +1,7 @@
 """The record identifies a run: hashes, params that differ, the pipeline."""
 
-import hashlib
 import json
 import re
-import subprocess
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,7 +10,6 @@ from ruamel.yaml import YAML
 
 from tests.reports import summary
 from tests.rooms import HOSTILE, ROOT, TEMPLATES
-from veritable.digests import hash_path
 from veritable.reporting.pipeline import draw_pipeline, read_pipeline
 from veritable.reporting.record import find_changed_params
 from veritable.reporting.render import format_param, render_html, render_markdown
@@ -23,24 +19,6 @@ from veritable.training.plan import TableFacts, plan_training
 
 DEFAULTS: dict[str, Any] = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
 FACTS = TableFacts(n_classes=2, n_rows={"train": 600, "valid": 200}, width=10, weighted=False)
-
-
-def test_hash_of_a_file(tmp_path: Path) -> None:
-    """The hash of a file is its SHA-256."""
-    (tmp_path / "a").write_bytes(b"abc")
-    assert hashlib.sha256(b"abc").hexdigest() == hash_path(tmp_path / "a")
-
-
-def test_hash_of_a_folder(tmp_path: Path) -> None:
-    """The hash of a folder is what the commands of its description compute, and depends on names and contents."""
-    for name in ("b.txt", "B.txt", "a/c.txt", "a.txt", "ä.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
-    command = "find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
-    expected = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()[0]
-    assert expected == hash_path(tmp_path)
-    (tmp_path / "b.txt").rename(tmp_path / "d.txt")
-    assert expected != hash_path(tmp_path)
 
 
 def changes(train: dict[str, Any] | None = None, **data: Any) -> dict[str, tuple[Any, Any]]:
