@@ -36,7 +36,8 @@ _ETC = (
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld.so.preload", "alternatives", "localtime", "timezone", "locale.alias"),
     *("ssl", "pki", "ca-certificates", "ca-certificates.conf", "crypto-policies", "fonts", "mime.types", "magic"),
     *("passwd", "group", "nsswitch.conf", "host.conf", "hosts", "resolv.conf", "gai.conf", "services", "protocols"),
-    *("os-release", "lsb-release", "debian_version", "python3", "python3.11", "OpenCL", "vulkan", "nvidia", "gnutls"),
+    *("os-release", "lsb-release", "debian_version", "OpenCL", "vulkan", "nvidia", "gnutls"),
+    *("python3", f"python{sys.version_info.major}.{sys.version_info.minor}"),  # Debian keeps sitecustomize.py there
 )
 _WRITE = ("/dev/null", "/dev/full", "/dev/tty", "/dev/stdout", "/dev/stderr", "/dev/ptmx", "/dev/pts")
 PRIVATE = frozenset(["TMPDIR", "HOME", "JOBLIB_TEMP_FOLDER", "MPLCONFIGDIR"])  # the stage has its own
