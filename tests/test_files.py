@@ -61,7 +61,8 @@ def test_outputs_are_on_the_disk_before_their_names(tmp_path: Path, calls: list[
     finals = {"new": tmp_path / "data/new", "y": tmp_path / "data/y"}
     staged = {name: tmp_path / "work/outputs/data" / name for name in finals}
     declaration: Any = SimpleNamespace(stage="s", root=tmp_path, outputs=finals)
-    publish.publish(declaration, staged, tmp_path / "work")
+    with publish.published(declaration, staged, tmp_path / "work"):
+        pass
     assert [
         "sync all of work/outputs",
         "work/outputs/data/new -> data/new",
@@ -86,8 +87,9 @@ def test_outputs_that_cannot_be_moved_are_moved_back(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "rename", refuse)
     declaration: Any = SimpleNamespace(stage="s", root=tmp_path, outputs={name: tmp_path / name for name in "ab"})
-    with pytest.raises(PermissionError):
-        publish.publish(declaration, {name: tmp_path / "work/outputs" / name for name in "ab"}, tmp_path / "work")
+    staged = {name: tmp_path / "work/outputs" / name for name in "ab"}
+    with pytest.raises(PermissionError), publish.published(declaration, staged, tmp_path / "work"):
+        pass
     assert ("a", "b") == ((tmp_path / "a").read_text(), (tmp_path / "b").read_text())
 
 

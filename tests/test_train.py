@@ -194,7 +194,7 @@ OTHER: dict[str, Any] = {
     "forest": {"n_estimators": 6},
 }
 UNMOVED = {"accelerator", "memory_gib"}  # without an effect on the result here
-ELSEWHERE = {"init", "freeze", "member", "background_rows"}  # test_transfer.py, test_pretrained.py, test_background.py
+ELSEWHERE = {"init", "freeze", "member", "background_rows", "privacy"}  # test_{transfer,pretrained,background,privacy}.py
 
 
 class TestKnobs:

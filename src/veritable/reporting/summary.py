@@ -125,7 +125,7 @@ def make_summary(
         "explanation": explanation,
         "importance": importance,
         "explained": explained,
-        "numeric": set(explained["points"].dropna(subset="rank")["column"]),
+        "numeric": sorted(set(explained["points"].dropna(subset="rank")["column"])),
         "by_class": _rank_by_class(explained["importance_by_class"]) if positive is None else [],
         "params": params,
         "versions": {name: versions[name] for name in _SHOWN_VERSIONS if name in versions},
