@@ -360,6 +360,8 @@ HANDLED: dict[str, Handled] = {
     ),
     "decimal commas in quotes": Handled(column(lambda i: f'"{i % 13},5"'), span=(0.5, 12.5), finding="number_format"),
     "1,234.5": Handled(column(lambda i: f'"{1 + i % 13},234.5"'), span=(1234.5, 13234.5), finding="number_format"),
+    "$1,234.50": Handled(column(lambda i: f'"${1 + i % 13},234.50"'), span=(1234.5, 13234.5), finding="number_format"),
+    "1 234,50 €": Handled(column(lambda i: f'"{1 + i % 13} 234,50 €"'), span=(1234.5, 13234.5), finding="number_format"),
     "12 %": Handled(column(lambda i: f"{i % 13} %"), span=(0, 12), finding="number_format"),
     "? and blanks": Handled(
         column(lambda i: ["?", " ", ""][i % 3] if i % 4 == 0 else str(i % 13)), span=(0, 12), finding="hidden_missing"

@@ -56,7 +56,7 @@ def test_any_counts(counts: list[int]) -> None:
 def test_page() -> None:
     """The page has the answer, the reasons, the metrics with their differences, and drifted columns first."""
     page = render_check(model().check(fresh(300, noise=lambda frame: frame["noise"] + 1), truth="target"))
-    for words in ("Retrain: these rows differ", "<h2>Metrics</h2>", "rows held out", "roc_auc"):
+    for words in ("Retrain: these rows differ", "<h2>Metrics</h2>", "rows held out", "ROC AUC"):
         assert words in page
     names = re.findall(r"<h3><bdi>(.*?)</bdi></h3>", page)
     assert ["score", "predicted class", "noise"] == names[:3]

@@ -32,7 +32,7 @@ def test_swapped_classes() -> None:
     """With swapped classes, log loss and ROC AUC are worse, and the shares of the classes predict better."""
     y_prob, y = predictions(500, seed=1)
     text = " ".join(judge(y_prob, 1 - y).faults)
-    for words in ("the log loss is", "ROC AUC is", "predicting the shares of the classes"):
+    for words in ("The log loss is", "ROC AUC is", "Predicting the shares of the classes"):
         assert words in text
 
 
@@ -43,7 +43,7 @@ def test_rarer_positives() -> None:
     positive = np.where(draw.random(4000) < 0.9, 0.12, 0.2)
     found = judge(np.column_stack([1 - positive, positive]), y)
     assert found.differences["log_loss"].value < 0
-    assert any("predicting the shares of the classes" in fault for fault in found.faults)
+    assert any("Predicting the shares of the classes" in fault for fault in found.faults)
 
 
 def test_threshold_no_longer_fits() -> None:
@@ -51,7 +51,7 @@ def test_threshold_no_longer_fits() -> None:
     y_prob, y = predictions(3000, seed=1)
     faults = judge(y_prob, y, threshold=0.95).faults
     assert 1 == len(faults)
-    assert "the threshold no longer fits" in faults[0]
+    assert "The threshold no longer fits" in faults[0]
     assert [] == judge(y_prob, y, threshold=0.45).faults
 
 

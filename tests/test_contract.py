@@ -53,7 +53,8 @@ def test_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "text", "number"), [("thousands", "1,234", 1234.0), ("decimal comma", "1.234,5", 1234.5), ("percent", "5 %", 5.0)]
+    ("form", "text", "number"),
+    [("thousands", "1,234", 1234.0), ("decimal comma", "1.234,5", 1234.5), ("percent", "5 %", 5.0), ("money $", "$5", 5.0)],
 )
 def test_styles(form: str, text: str, number: float) -> None:
     """A text is read in the style of the column, and a stored number is a number."""

@@ -124,7 +124,7 @@ def test_a_resample_without_any_weight_is_left_out():
     y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
     weight = np.array([0.0, 0.0, 2.0])
     computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), weight=weight, n_resamples=50, seed=0)
-    assert computed["accuracy"] == Interval(1.0, 1.0, 1.0, 3)
+    assert computed["accuracy"] == wilson(1.0, 1, 3)
     assert -np.log(0.5) == pytest.approx(computed["log_loss"].low) == pytest.approx(computed["log_loss"].high)
 
 
@@ -211,15 +211,43 @@ def test_one_class_alone_leaves_undefined_metrics_none():
     computed = compute_metrics(np.zeros(5, int), np.full((5, 2), 0.5), np.zeros(5, int), n_resamples=10, seed=0)
     undefined = {name for name, interval in computed.items() if interval == Interval(None, None, None, 5)}
     assert undefined == {"precision", "recall", "f1", "roc_auc", "average_precision", "mcc"}
-    assert computed["accuracy"] == Interval(1.0, 1.0, 1.0, 5)
+    assert computed["accuracy"] == wilson(1.0, 5, 5)
 
 
 def test_resamples_without_the_class_are_left_out_of_the_interval():
     """With one positive row of three, resamples without it leave no NaN in an interval."""
     y_prob = np.array([[0.7, 0.3], [0.6, 0.4], [0.5, 0.5]])
     computed = compute_metrics(np.array([0, 0, 1]), y_prob, np.array([0, 0, 1]), n_resamples=50, seed=0)
-    assert computed["recall"] == Interval(1.0, 1.0, 1.0, 3)
+    assert computed["recall"] == wilson(1.0, 1, 3)
     assert all(np.isfinite([i.value, i.low, i.high]).all() for i in computed.values())
+
+
+@pytest.mark.parametrize(("hits", "value"), [(0, 0.0), (2, 1.0)])
+def test_a_few_rows_that_are_all_right_or_wrong_are_not_certain(hits, value):
+    """With 2 positive rows of 60, all or none found, recall has the interval of a share of 2 rows, and nothing has no width."""
+    y_true = np.r_[np.ones(2, int), np.zeros(58, int)]
+    y_pred = np.r_[np.ones(hits, int), np.zeros(60 - hits, int)]
+    y_prob = np.eye(2)[y_pred] * 0.8 + 0.1
+    computed = compute_metrics(y_true, y_prob, y_pred, n_resamples=50, seed=0)
+    assert computed["recall"] == wilson(value, 2, 60)
+    assert all(computed[name].low < computed[name].high for name in METRICS if hits == 0 or name not in ("log_loss", "brier"))
+    if hits:
+        assert computed["accuracy"] == wilson(1.0, 60, 60)
+        assert computed["mcc"].low == pytest.approx(2 * stats.binomtest(2, 2).proportion_ci(method="wilson").low - 1)
+
+
+def test_classes_that_are_all_found_are_not_certain():
+    """With three classes, means over the classes have the interval of the rarest one where they are 1."""
+    y_true = np.repeat([0, 1, 2], [30, 20, 4])
+    computed = compute_metrics(y_true, np.eye(3)[y_true], y_true, n_resamples=20, seed=0)
+    for name in ("balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"):
+        assert computed[name] == wilson(1.0, 4, 54), name
+
+
+def wilson(value, rows, n):
+    """Return the score interval that SciPy computes."""
+    ends = stats.binomtest(round(value * rows), rows).proportion_ci(method="wilson")
+    return Interval(value, pytest.approx(ends.low), pytest.approx(ends.high), n)
 
 
 def test_the_interval_of_accuracy_is_the_binomial_one():

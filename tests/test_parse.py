@@ -1,6 +1,7 @@
 """Parsing texts as numbers and dates."""
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ def numbers(style: str, *texts: str | None) -> list[float] | None:
         ("decimal comma", "0,5", 0.5),
         ("percent", "12 %", 12.0),
         ("percent", "-0.5%", -0.5),
+        *(("money $", text, 1234.5) for text in ("$1,234.50", "$ 1234.5", "1,234.50 $", "1,234.50", "+$1,234.5", "$1'234.50")),
+        *(("money $", text, -1234.5) for text in ("-$1,234.50", "$-1,234.50", "($1,234.50)", "-1234.5$", "(1,234.50)")),
+        *(("money $", text, 1234.0) for text in ("$1,234", "$1234")),
+        *(("money €, decimal comma", text, 1234.5) for text in ("1.234,50 €", "€1.234,50", "1 234,5\u00a0€", "1234,50€")),
+        ("money €, decimal comma", "1.234 €", 1234.0),
+        ("money €", "€1,234", 1234.0),
+        ("money CHF", "CHF 1’234.50", 1234.5),
+        ("money R$, decimal comma", "R$ 0,99", 0.99),
     ],
 )
 def test_numbers(style: str, text: str, number: float) -> None:
@@ -54,11 +63,39 @@ def test_numbers(style: str, text: str, number: float) -> None:
         *(("thousands", text) for text in ("12,34", "1,2345", "1.5,3", "007", "0,123", "1e5")),
         *(("decimal comma", text) for text in ("1.5", "1,234.5", "1.2345,0")),
         *(("percent", text) for text in ("12", "%", "12 %%")),
+        *(("money $", text) for text in ("€5", "US$5", "$", "$5 $5", "$007", "$1.234", "$12,34", "$1.2.3", "5 dollars", "$5k")),
+        *(("money €, decimal comma", text) for text in ("€1,234", "€1,234.50", "5,00 $")),
     ],
 )
 def test_no_numbers(style: str, text: str) -> None:
     """If one text is not a number of the style, or has leading zeros, no text is parsed."""
     assert numbers(style, "1", text) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "currency"),
+    [
+        (["0", None, "$5", "-$1,000"], "$"),
+        (["(US$5)", "7"], "US$"),
+        (["12,50 zł"], "zł"),
+        (["EUR 5"], "EUR"),
+        (["costs $5", "5 or $6", "USDA 5", "$"], None),
+        ([None], None),
+    ],
+)
+def test_currencies_are_found(texts: list[str | None], currency: str | None) -> None:
+    """A currency next to a number at an end of a text makes the styles of money possible, of this currency alone."""
+    money = parse.possible_styles(pa.array(texts, pa.string()))[4:]
+    assert money == ((f"money {currency}", f"money {currency}, decimal comma") if currency else ())
+
+
+@given(st.decimals(-(10**9), 10**9, places=2), st.sampled_from(["$", "€", "kr"]), st.booleans(), st.booleans())
+def test_money_as_written(amount: Decimal, currency: str, before: bool, comma: bool) -> None:
+    """An amount is the number that was written, with either mark, before or after its currency."""
+    text = f"{abs(amount):,.2f}"
+    text = text.translate({44: ".", 46: ","}) if comma else text
+    text = ("-" if amount < 0 else "") + (f"{currency}{text}" if before else f"{text} {currency}")
+    assert numbers(f"money {currency}" + ", decimal comma" * comma, text) == [float(amount)]
 
 
 @given(st.lists(st.floats(allow_nan=False)))

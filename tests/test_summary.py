@@ -12,8 +12,9 @@ from tests.rooms import TEMPLATES
 from veritable.evaluation.evaluate import compare_models
 from veritable.evaluation.folds import compute_fold_metrics
 from veritable.evaluation.params import EvaluateParams
+from veritable.metrics.labels import LABELS
 from veritable.reporting.render import render_html, render_markdown
-from veritable.reporting.summary import LABELS, make_summary, parse_versions, select_metrics
+from veritable.reporting.summary import make_summary, parse_versions, select_metrics
 
 
 def plain(value: Any) -> Any:

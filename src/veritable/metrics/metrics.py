@@ -1,4 +1,4 @@
-"""Metrics of a classifier on a part, each with its bootstrap interval.
+"""Metrics of a classifier on a part, each with its interval: of the bootstrap, or Wilson's where that has no width.
 
 With two classes, precision, recall, F1, average precision, ROC AUC and Brier score are those of the positive class (code 1).
 With more classes, precision, recall and F1 are means over the classes, ROC AUC and average precision are means of one class
@@ -24,6 +24,7 @@ from veritable.metrics.counts import COUNT_METRICS, Counts, mean_where
 from veritable.metrics.intervals import FloatArray, Interval, percentile_interval, resample_weights, weighted_mean
 from veritable.metrics.losses import brier_losses, log_losses
 from veritable.metrics.ranking import Ranking
+from veritable.metrics.shares import effective_rows, normal_quantile, wilson_interval
 from veritable.metrics.sums import GroupSums
 
 __all__ = ["METRICS", "Interval", "Predictions", "Resampled", "compute_metrics", "resample_metrics"]
@@ -40,6 +41,7 @@ METRICS = (
     "brier",
     "mcc",
 )
+_NO_WIDTH = 1e-9  # more than the rounding of metrics that are equal
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,33 @@ class Resampled:
         Metrics on the resamples by name; NaN if undefined. Shape: (n_resamples,) each
     n
         Number of rows.
+    effective
+        Effective number of rows, at least, that each metric between fixed limits is computed from, by name.
     """
 
     values: Mapping[str, float]
     resampled: Mapping[str, FloatArray]
     n: int
+    effective: Mapping[str, float]
 
     def intervals(self, confidence_level: float) -> dict[str, Interval]:
-        """Return the percentile interval of each metric. Resamples in which it is undefined are excluded."""
-        return {
-            name: percentile_interval(value, self.resampled[name], n=self.n, confidence_level=confidence_level)
-            for name, value in self.values.items()
-        }
+        """Return the percentile interval of each metric. Resamples in which it is undefined are excluded.
+
+        Resamples of rows that are all right, or all wrong, give the same value each time, which does not make it certain. A
+        metric between fixed limits then has Wilson's interval for the rows of its rarest class. That is the interval of a
+        share; means over classes, and ROC AUC (van Dantzig, 1951), vary no more than such a share; for F1, average precision
+        and MCC it is an approximation.
+        """
+        found = {}
+        for name, value in self.values.items():
+            found[name] = percentile_interval(value, self.resampled[name], n=self.n, confidence_level=confidence_level)
+            low, high = found[name].low, found[name].high
+            if name in self.effective and low is not None and high is not None and high - low < _NO_WIDTH:
+                lowest = -1.0 if name == "mcc" else 0.0
+                share = (value - lowest) / (1 - lowest)
+                ends = wilson_interval(share, self.effective[name], normal_quantile(confidence_level))
+                found[name] = Interval(value, *(float(lowest + (1 - lowest) * end) for end in ends), self.n)
+        return found
 
 
 def compute_metrics(
@@ -133,6 +150,7 @@ def resample_metrics(
         {name: float(values[name][0]) for name in METRICS},
         {name: np.concatenate([chunk[name] for chunk in chunks]) for name in METRICS},
         n,
+        predictions.count_rows(weight),
     )
 
 
@@ -167,3 +185,18 @@ class Predictions:
         for name, losses in self._losses.items():
             metrics[name] = weighted_mean(losses, weights)
         return metrics
+
+    def count_rows(self, weight: FloatArray) -> dict[str, float]:
+        """Count the effective rows, at least, that each metric between fixed limits is computed from. Shape: (n,) -> by name"""
+        squares = np.square(weight)
+        total = float(effective_rows(weight.sum(), squares.sum()))
+        sums = [
+            [groups.compute(each[:, None])[:, 0] for each in (weight, squares)] for groups in (self._actual, self._predicted)
+        ]
+        actual, predicted = (effective_rows(*each) for each in sums)
+        present = actual > 0
+        rarest = float(actual[present].min())
+        positive, flagged = (actual[1], predicted[1]) if self._n_classes == 2 else (rarest, predicted[present].min())
+        counted = dict.fromkeys(("balanced_accuracy", "roc_auc", "mcc"), rarest)
+        counted |= dict.fromkeys(("recall", "f1", "average_precision"), float(positive))
+        return counted | {"accuracy": total, "precision": float(flagged)}

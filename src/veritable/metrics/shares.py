@@ -86,8 +86,11 @@ def normal_quantile(confidence_level: float, comparisons: int = 1) -> float:
 
 
 def wilson_interval(share: FloatArray, rows: NDArray[Any], z: float = Z_95) -> tuple[FloatArray, FloatArray]:
-    """Compute the score interval of a share, Wilson (1927). It lies within [0, 1] and is never empty. Any shape."""
-    spread = 1 + z**2 / rows
-    center = (share + z**2 / (2 * rows)) / spread
-    half = z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2)) / spread
+    """Compute the score interval of a share, Wilson (1927). It lies within [0, 1] and is never empty. Any shape.
+
+    Of no rows, it is from 0 to 1.
+    """
+    spread = rows + z**2
+    center = (share * rows + z**2 / 2) / spread
+    half = z * np.sqrt(share * (1 - share) * rows + z**2 / 4) / spread
     return np.clip(center - half, 0, 1), np.clip(center + half, 0, 1)

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from veritable.metrics.labels import LABELS
 from veritable.reporting.annex_statements import OWED
 from veritable.reporting.card import parse_card
 from veritable.reporting.privacy_sentences import write_privacy
 from veritable.reporting.render import escape_markdown, format_number, format_param
-from veritable.reporting.summary import LABELS, MODELS
+from veritable.reporting.summary import MODELS
 
 MISSING = "MISSING: "  # at the beginning of a line
 _DIGITS = 12  # of a hash beside a sentence; the table at the end has all

@@ -21,9 +21,9 @@ from veritable.evaluation.comparison import (
 from veritable.evaluation.params import EvaluateParams
 from veritable.evaluation.repeats import RepeatedComparison
 from veritable.figures.style import STYLE
+from veritable.metrics.labels import LABELS
 from veritable.reporting.comparison_figures import figures_of
 from veritable.reporting.render import flatten_params, make_environment, make_policy
-from veritable.reporting.summary import LABELS
 
 TEMPLATES = Path(__file__).parent / "templates"
 CURVES = {

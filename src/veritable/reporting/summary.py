@@ -5,22 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from veritable.metrics.labels import LABELS
 from veritable.reporting.card import find_missing
 from veritable.reporting.confusion import order_confusion
 from veritable.reporting.findings import group_findings
 
-LABELS = {
-    "roc_auc": ("ROC AUC", "probability that a random row of the class scores higher than a random other row"),
-    "average_precision": ("Average precision", "area under the precision-recall curve"),
-    "log_loss": ("Log loss", "mean negative log probability of the actual class, in nats; lower is better"),
-    "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
-    "accuracy": ("Accuracy", "share of rows predicted correctly"),
-    "balanced_accuracy": ("Balanced accuracy", "mean recall over the classes"),
-    "f1": ("F1", "harmonic mean of precision and recall"),
-    "precision": ("Precision", "share of predicted positives that are positive"),
-    "recall": ("Recall", "share of positives that are predicted"),
-    "mcc": ("MCC", "Matthews correlation coefficient of predicted and actual class, from -1 to 1"),
-}
 MODELS = {
     "classifier": "classifier",
     "gradient_boosting": "gradient boosting",

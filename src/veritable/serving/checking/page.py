@@ -7,6 +7,7 @@ import numpy as np
 
 from veritable.figures.style import COLORS
 from veritable.metrics.intervals import Interval
+from veritable.metrics.labels import LABELS
 from veritable.serving.checking.columns import Shift
 from veritable.serving.checking.verdict import Check
 from veritable.serving.page import load_template
@@ -45,7 +46,10 @@ def render_check(check: Check) -> str:
     metrics = []
     if check.truth is not None:
         new, old = check.truth.outcomes.metrics, check.held_out.metrics
-        metrics = [(name, _text(old[name]), _text(new[name]), _text(check.truth.differences[name], "+")) for name in new]
+        metrics = [
+            (label, _text(old[name]), _text(new[name]), _text(check.truth.differences[name], "+"))
+            for name, (label, _) in LABELS.items()
+        ]
     return load_template("check.html.j2").render(
         check=check,
         colors=COLORS,

@@ -69,16 +69,16 @@ class Truth:
         metrics, found = self.outcomes.metrics, []
         loss, auc = self.differences["log_loss"], self.differences["roc_auc"]
         if _above(loss, self.margin):
-            found.append(f"the log loss is {metrics['log_loss'].value:.3f}, {_signed(loss)} above that of the rows held out")
+            found.append(f"The log loss is {metrics['log_loss'].value:.3f}, {_signed(loss)} above that of the rows held out")
         if auc.value is not None and auc.high is not None and auc.value < -MAX_AUC_LOSS and auc.high < 0:
             found.append(f"ROC AUC is {metrics['roc_auc'].value:.3f}, {_signed(auc)} compared with the rows held out")
         low = metrics["log_loss"].low
         entropy = self.outcomes.gain + (metrics["log_loss"].value or 0.0)
         if self.held_out_gain > 0 and low is not None and low > entropy:
-            found.append("predicting the shares of the classes for every row has a lower log loss than the classifier")
+            found.append("Predicting the shares of the classes for every row has a lower log loss than the classifier")
         if self.threshold is not None and _above(self.threshold, self.threshold_limit):
             found.append(
-                f"the threshold no longer fits: one chosen on other rows of this table, for {self.goal}, is better by "
+                f"The threshold no longer fits: one chosen on other rows of this table, for {self.goal}, is better by "
                 f"{_signed(self.threshold)}"
             )
         return found

@@ -69,14 +69,14 @@ class Check:
         if more := self.drifted[_NAMED:]:
             found.append(f"{plural(len(more), 'more column')} distributed differently")
         if not self.seen:
-            names = {"score": "the predicted probabilities are", "class": "the predicted classes are"}
+            names = {"score": "The predicted probabilities are", "class": "The predicted classes are"}
             found += [
                 f"{names[each.kind]} distributed differently ({each.describe()})" for each in self.predicted if each.drifted
             ]
         if self.told_apart is not None and self.told_apart.differ:
             auc, columns = self.told_apart.auc, ", ".join(quoted(name) for name, _ in self.told_apart.columns)
             found.append(
-                f"a model tells these rows from train rows with a ROC AUC of {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}], "
+                f"A model tells these rows from train rows with a ROC AUC of {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}], "
                 f"mostly by {columns}"
             )
         return found

@@ -265,7 +265,7 @@ def _check_inferred_type(column: Column, survey: ColumnSurvey, params: DataParam
             name,
             {"distinct": column.distinct},
         )
-    if column.form in ("thousands", "decimal comma", "percent"):
+    if column.type == "number" and column.form not in ("", "plain"):
         yield Finding(
             "number_format",
             "note",

@@ -25,7 +25,7 @@ CODES: dict[str, str] = {
     "rare_categories": "a category has levels with fewer than ten rows in train",
     "sentinel": "a number far from all others is so frequent that it may stand for a missing value",
     "rounded": "whole numbers beyond 2^53 were rounded",
-    "number_format": "numbers are written with thousands separators, decimal commas or percent signs",
+    "number_format": "numbers are written with thousands separators, decimal commas, percent signs or currencies",
     "ambiguous_date": "dates can be read day first or month first",
     "duplicates": "rows are equal to an earlier row in every column",
     "duplicates_across_parts": "rows are equal to a row of another part, because the split is given",

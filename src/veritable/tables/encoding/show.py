@@ -9,11 +9,6 @@ import pandas as pd
 from veritable.tables.encoding.encoder import EncodedColumn, Encoder
 
 
-def show_columns(encoder: Encoder, X: np.ndarray) -> pd.DataFrame:
-    """Return the raw values of encoded rows as texts, by column of the table. Shape: (n, width) -> (n, columns)"""
-    return decode_rounded(encoder, X).map(format_value)
-
-
 def decode_rounded(encoder: Encoder, X: np.ndarray) -> pd.DataFrame:
     """Return the raw values of encoded rows, by column of the table. Shape: (n, width) -> (n, columns)"""
     decoded = encoder.decode(X)

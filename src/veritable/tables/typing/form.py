@@ -104,7 +104,7 @@ class FormFinder:
         if self.form and self.form.style not in ("", "plain"):
             return (self.form.style,)
         if storage == "number":
-            return parse.NUMBER_STYLES
+            return parse.possible_styles(values)
         worthwhile = self.form is not None or parse.looks_like_date(values.drop_null()[0].as_py())
         return parse.DATE_FORMATS if worthwhile else ()
 
@@ -132,7 +132,7 @@ def _refusal(name: str, form: Form, values: pa.Array, array: pa.Array, before: i
     """
     is_number = form.storage == "number"
     what = "numbers" if is_number else f"dates of the format '{form.style or parse.ISO}'"
-    parser, forms = (parse.numbers, parse.NUMBER_STYLES) if is_number else (parse.dates, parse.DATE_FORMATS)
+    parser, forms = (parse.numbers, parse.possible_styles(values)) if is_number else (parse.dates, parse.DATE_FORMATS)
     forms = (form.style,) if form.style and not is_number else forms
     for text in values.drop_null().to_pylist():
         if all(parser(pa.array([text]), each) is None for each in forms):

@@ -4,6 +4,7 @@ The parsers take an Arrow array of texts without blanks around them, null where 
 missing, or None if a text does not have the expected form.
 """
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
@@ -16,11 +17,23 @@ import pyarrow.compute as pc
 
 Storage = Literal["number", "date", "text"]
 
-NUMBER_STYLES = ("plain", "thousands", "decimal comma", "percent")  # "1234.5", "1,234.5", "1.234,5", "12 %"
+_CURRENCIES = (
+    *("US$", "R$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₽", "₺", "₪", "₫", "₦", "₴", "₱", "฿"),
+    *("USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "CNY", "INR", "BRL", "MXN", "ZAR", "SEK", "NOK", "DKK", "PLN", "CZK"),
+    *("kr", "zł", "Kč"),
+)
+_MONEY = {f"money {currency}{comma}": currency for currency in _CURRENCIES for comma in ("", ", decimal comma")}
+_WRITTEN = ("plain", "thousands", "decimal comma", "percent")  # "1234.5", "1,234.5", "1.234,5", "12 %"
+NUMBER_STYLES = (*_WRITTEN, *_MONEY)  # "money €, decimal comma": "1.234,50 €"
+_SPACE = r"[\s\x{a0}\x{202f}]"  # a blank, also one at which a line does not break
 _STYLE_PATTERNS = {  # regular expressions (RE2) for a whole text
     "thousands": r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$",
     "decimal comma": r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$",
     "percent": r"^[+-]?\d+(\.\d+)?\s*%$",
+}
+_AMOUNTS = {  # what follows the mark is a decimal part unless it has three digits: "€1.234" is a thousand and more
+    ".": rf"^-?(\d{{1,3}}([,'’]|{_SPACE})\d{{3}}(([,'’]|{_SPACE})\d{{3}})*|\d+)(\.(\d{{1,2}}|\d{{4,}}))?$",
+    ",": rf"^-?(\d{{1,3}}([.'’]|{_SPACE})\d{{3}}(([.'’]|{_SPACE})\d{{3}})*|\d+)(,(\d{{1,2}}|\d{{4,}}))?$",
 }
 _CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 _DAYS = (
@@ -42,12 +55,28 @@ _HEAD = 16
 _MICROSECONDS = 1_000_000
 
 
+def possible_styles(values: pa.Array) -> tuple[str, ...]:
+    """Return the styles in which texts may be written: those of money only if one of the texts has a currency."""
+    any_currency = "|".join(re.escape(each) for each in _CURRENCIES)
+    pattern = rf"(?:^[(+-]?{_SPACE}*(?P<before>{any_currency})[+-]?{_SPACE}*\d)|(?:\d{_SPACE}*(?P<after>{any_currency})\)?$)"
+    found = pc.extract_regex(values, pattern).drop_null()
+    if not len(found):
+        return _WRITTEN
+    first = found[0].as_py()
+    return (*_WRITTEN, *(style for style, currency in _MONEY.items() if currency == (first["before"] or first["after"])))
+
+
 def numbers(values: pa.Array, style: str) -> np.ndarray | None:
     """Parse texts as numbers. Return None if one is not a number of this style or has leading zeros: "007" is a code.
 
     Shape: (n,)
     """
-    if style != "plain":
+    if style in _MONEY:
+        values, mark = _amounts(values, _MONEY[style]), "," if style.endswith("comma") else "."
+        if not _all(pc.match_substring_regex(values, _AMOUNTS[mark])):
+            return None
+        values = pc.replace_substring(pc.replace_substring_regex(values, rf"[^\d{mark}-]", ""), ",", ".")
+    elif style != "plain":
         if not _all(pc.match_substring_regex(values, _STYLE_PATTERNS[style])):
             return None
         if style == "decimal comma":
@@ -63,6 +92,15 @@ def numbers(values: pa.Array, style: str) -> np.ndarray | None:
         return None
     out = parsed.to_numpy(zero_copy_only=False)
     return None if np.isnan(out).sum() > values.null_count else out  # the text "nan" is not a number
+
+
+def _amounts(values: pa.Array, currency: str) -> pa.Array:
+    """Return amounts of money without their currency. A minus comes first, also for an amount in parentheses."""
+    sign, space = re.escape(currency), f"{_SPACE}*"
+    values = pc.replace_substring_regex(values, r"^\((.*)\)$", r"-\1")
+    values = pc.replace_substring_regex(values, rf"^([+-]?){space}{sign}([+-]?){space}(\d.*)$", r"\1\2\3")
+    values = pc.replace_substring_regex(values, rf"^(.*\d){space}{sign}$", r"\1")
+    return pc.replace_substring_regex(values, r"^\+", "")
 
 
 def dates(values: pa.Array, form: str) -> np.ndarray | None:
