@@ -1,8 +1,8 @@
 """Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning nor shap.
 
-Nothing is marked by hand. A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a
-process or makes a large table. A file whose imports reach a library that takes seconds to import is not even collected by
-`--quick`.
+A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a process or makes a large table;
+the few that train many networks are marked by hand. A file whose imports reach a library that takes seconds to import is not
+even collected by `--quick`.
 
 `pytest --slow-minutes N` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
 that starts processes many times more slowly than others. Tests that were left out for that count as skipped, with the reason.

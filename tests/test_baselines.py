@@ -133,6 +133,7 @@ def test_shapes_must_match():
         fitted(np.zeros((20, 2)), np.arange(20) % 2)
 
 
+@pytest.mark.slow
 def test_a_weight_of_two_is_a_row_twice():
     """Integer weights give about the predictions of repeated rows, and a row of weight 0 does not count."""
     X, y = drawn(3000)

@@ -42,6 +42,7 @@ def names(check: Check) -> list[str]:
     return [each.name for each in check.drifted]
 
 
+@pytest.mark.slow
 def test_same_distribution() -> None:
     """Fresh rows of the same distribution are no reason to retrain: one alarm in 40 checks at most."""
     alarms = [model().check(fresh(200, seed), truth="target").retrain for seed in range(1, 41)]

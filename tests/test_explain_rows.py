@@ -118,6 +118,7 @@ def test_three_classes_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "log-probability, relative to the mean of all classes" in text
 
 
+@pytest.mark.slow
 def test_many_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With more than ten classes, each row has the values of the class that is predicted for it."""
     rows, one = mixed_table(6, 12), explainable(12)
@@ -272,6 +273,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, batches: int) -> Iterator[int]
     return explained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["out.csv", "out.parquet"])
 def test_killed_and_continued(
     folder: Path, tmp_path: Path, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -295,6 +297,7 @@ def test_killed_and_continued(
     assert ["classifier", "new.csv", output, "page.html"] == sorted(path.name for path in tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_other_inputs_start_anew(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with another table, option or classifier does not continue an earlier one, whose batches are removed in the end."""
     frame = mixed_table(20)

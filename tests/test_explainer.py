@@ -57,6 +57,7 @@ def test_exact_members(classes: int, kind: str) -> None:
     np.testing.assert_array_equal(0, found.errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["log_odds", "probability"])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_blend_covers(classes: int, output: Output) -> None:
@@ -107,6 +108,7 @@ def same(one: Estimate, other: Estimate) -> bool:
     return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [1, 2**22])
 def test_a_row_does_not_depend_on_others(monkeypatch: pytest.MonkeyPatch, values: int) -> None:
     """A row has the same bits alone and among others, in any batches; the seed changes them."""
@@ -122,6 +124,7 @@ def test_a_row_does_not_depend_on_others(monkeypatch: pytest.MonkeyPatch, values
     assert not same(whole, Explainer.fit(with_background(5), seed=2).estimate(X, numbers))
 
 
+@pytest.mark.slow
 def test_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the limit, each row is explained for its most probable class, with the values that this class has among all."""
     X, numbers = rows(12, 5)

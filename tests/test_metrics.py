@@ -224,16 +224,24 @@ def test_resamples_without_the_class_are_left_out_of_the_interval():
 
 @pytest.mark.parametrize(("hits", "value"), [(0, 0.0), (2, 1.0)])
 def test_a_few_rows_that_are_all_right_or_wrong_are_not_certain(hits, value):
-    """With 2 positive rows of 60, all or none found, recall has the interval of a share of 2 rows, and nothing has no width."""
+    """With 2 positive rows of 60, all or none found, recall has the interval of a share of 2 rows."""
     y_true = np.r_[np.ones(2, int), np.zeros(58, int)]
     y_pred = np.r_[np.ones(hits, int), np.zeros(60 - hits, int)]
     y_prob = np.eye(2)[y_pred] * 0.8 + 0.1
     computed = compute_metrics(y_true, y_prob, y_pred, n_resamples=50, seed=0)
     assert computed["recall"] == wilson(value, 2, 60)
-    assert all(computed[name].low < computed[name].high for name in METRICS if hits == 0 or name not in ("log_loss", "brier"))
     if hits:
         assert computed["accuracy"] == wilson(1.0, 60, 60)
         assert computed["mcc"].low == pytest.approx(2 * stats.binomtest(2, 2).proportion_ci(method="wilson").low - 1)
+
+
+def test_a_constant_is_certain():
+    """If every row has the same prediction, ROC AUC, balanced accuracy and MCC are known without an error."""
+    y_true = np.r_[np.ones(20, int), np.zeros(40, int)]
+    computed = compute_metrics(y_true, np.full((60, 2), 0.5), np.zeros(60, int), n_resamples=50, seed=0)
+    for name, value in {"roc_auc": 0.5, "balanced_accuracy": 0.5, "mcc": 0.0}.items():
+        assert computed[name] == Interval(value, value, value, 60)
+    assert computed["precision"] == Interval(0.0, 0.0, 1.0, 60)
 
 
 def test_classes_that_are_all_found_are_not_certain():

@@ -396,6 +396,7 @@ def test_weights_and_samples() -> None:
         assert "Gradient boosting is omitted" not in words
 
 
+@pytest.mark.slow
 def test_many_classes_and_columns_stay_small() -> None:
     """With 1,000 classes and 10,000 columns the page stays below 1 MB and the text below 50 kB; both say what is not shown."""
     classes, columns = [f"class {n:04}" for n in range(1000)], [f"column {n:05}" for n in range(10_000)]

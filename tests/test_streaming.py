@@ -233,6 +233,7 @@ class TestFit:
         _, found = trained(tmp_path / "b", train_plan(max_epochs=1, precision=precision), *shards)
         assert np.isfinite(found).all(axis=None)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("hook", ["training_step", "on_validation_epoch_start"])
     def test_killed_and_resumed(self, tmp_path: Path, shards: tuple[Shards, Shards], hook: str) -> None:
         """A killed run ends with the same bytes as an uninterrupted one."""

@@ -107,6 +107,7 @@ def die(*_: Any, **__: Any) -> None:
 
 
 class TestSame:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("classes", [2, 5])
     @pytest.mark.parametrize("top", [{"n_splits": 0}, {"n_splits": 3, "refit": True}], ids=str)
@@ -148,6 +149,7 @@ class TestSame:
             patch.setattr(ClassifierModule, "training_step", die)
             assert undisturbed == saved(trained(tmp_path / "b", plan), tmp_path / "two")
 
+    @pytest.mark.slow
     def test_killed_again_and_again(self, tmp_path: Path) -> None:
         """Killed in every epoch of every network of every fold in turn, the run ends with the same bytes."""
         plan = train_plan(n_networks=2, n_splits=2, refit=True, max_epochs=3, **ALL)
@@ -302,6 +304,7 @@ class TestClassifier:
         """A class that a part, or both, lack has finite scores in every member, and low probabilities."""
         self._check(tmp_path, absent, 0, class_weight=class_weight, n_splits=n_splits, refit=bool(n_splits))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("rows", [1, 2])
     def test_a_class_absent_from_a_fold(self, tmp_path: Path, rows: int) -> None:
         """A class with fewer rows than folds has finite scores in every member, and low probabilities."""

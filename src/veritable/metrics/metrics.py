@@ -41,7 +41,7 @@ METRICS = (
     "brier",
     "mcc",
 )
-_NO_WIDTH = 1e-9  # more than the rounding of metrics that are equal
+_ROUNDING = 1e-9  # more than metrics that are equal differ by rounding
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,20 @@ class Resampled:
         """Return the percentile interval of each metric. Resamples in which it is undefined are excluded.
 
         Resamples of rows that are all right, or all wrong, give the same value each time, which does not make it certain. A
-        metric between fixed limits then has Wilson's interval for the rows of its rarest class. That is the interval of a
+        metric at the end of its range then has Wilson's interval for the rows of its rarest class. That is the interval of a
         share; means over classes, and ROC AUC (van Dantzig, 1951), vary no more than such a share; for F1, average precision
         and MCC it is an approximation.
         """
         found = {}
         for name, value in self.values.items():
-            found[name] = percentile_interval(value, self.resampled[name], n=self.n, confidence_level=confidence_level)
-            low, high = found[name].low, found[name].high
-            if name in self.effective and low is not None and high is not None and high - low < _NO_WIDTH:
-                lowest = -1.0 if name == "mcc" else 0.0
-                share = (value - lowest) / (1 - lowest)
+            own = percentile_interval(value, self.resampled[name], n=self.n, confidence_level=confidence_level)
+            lowest = -1.0 if name == "mcc" else 0.0
+            share = (value - lowest) / (1 - lowest)
+            narrow = own.low is not None and own.high is not None and own.high - own.low < _ROUNDING
+            if narrow and min(share, 1 - share) < _ROUNDING and name in self.effective:
                 ends = wilson_interval(share, self.effective[name], normal_quantile(confidence_level))
-                found[name] = Interval(value, *(float(lowest + (1 - lowest) * end) for end in ends), self.n)
+                own = Interval(value, *(float(lowest + (1 - lowest) * end) for end in ends), self.n)
+            found[name] = own
         return found
 
 
