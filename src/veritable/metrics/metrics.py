@@ -80,8 +80,9 @@ class Resampled:
             share = (value - lowest) / (1 - lowest)
             narrow = own.low is not None and own.high is not None and own.high - own.low < _ROUNDING
             if narrow and min(share, 1 - share) < _ROUNDING and name in self.effective:
-                ends = wilson_interval(share, self.effective[name], normal_quantile(confidence_level))
-                own = Interval(value, *(float(lowest + (1 - lowest) * end) for end in ends), self.n)
+                rows, z = np.array([self.effective[name]]), normal_quantile(confidence_level)
+                low, high = (lowest + (1 - lowest) * float(end[0]) for end in wilson_interval(np.array([share]), rows, z))
+                own = Interval(value, low, high, self.n)
             found[name] = own
         return found
 
