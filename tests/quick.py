@@ -1,7 +1,7 @@
 """Quick tests: `pytest --quick` (or `make quick`) runs those that start no process and need neither Lightning nor shap.
 
 A test is marked `slow` if it, a function that it calls or a fixture that it requests starts a process or makes a large table;
-the few that train many networks are marked by hand. A file whose imports reach a library that takes seconds to import is not
+the few others that take long are marked by hand. A file whose imports reach a library that takes seconds to import is not
 even collected by `--quick`.
 
 `pytest --slow-minutes N` (as `make test` does) starts no slow test after that time, so that the tests also end on a machine
